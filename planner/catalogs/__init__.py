@@ -1,0 +1,1 @@
+"""Pegasus catalogs: replicas, transformations, sites and properties."""

@@ -1,0 +1,1 @@
+"""Engines: each runs a plan folder and leaves invocation records."""

@@ -1,0 +1,1 @@
+"""Planner passes, a module each: every pass takes a plan and returns a new one."""

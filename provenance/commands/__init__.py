@@ -1,0 +1,1 @@
+"""Commands that ask the store, one module each; loaded lazily by the root group."""

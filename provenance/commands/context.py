@@ -1,0 +1,41 @@
+"""What every command shares: which store is meant, how much to say, and the options that all commands spell alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+FORMATS = ("table", "json", "ndjson", "csv", "parquet")
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class Invocation:
+    """The options of the root command. ``store`` is a path or None (the nearest .pirene); set as click's ``ctx.obj``."""
+
+    store: str | None = None
+    verbose: int = 0
+    quiet: bool = False
+
+    def note(self, text: str) -> None:
+        """One line for a person, on stderr, unless ``-q`` was given."""
+        if not self.quiet:
+            click.echo(text, err=True)
+
+
+pass_invocation = click.make_pass_decorator(Invocation, ensure=True)
+
+
+def format_option(command: Command) -> Command:
+    """The ``--format`` of every listing; the parameter is called ``output_format``."""
+    return click.option(
+        "--format",
+        "output_format",
+        type=click.Choice(FORMATS),
+        default="table",
+        show_default=True,
+        help="How to print: for people, or for programs.",
+    )(command)
