@@ -23,7 +23,8 @@ class PlannedFile:
 
     ``source``, ``file`` name the occurrence; ``sha256`` is what is expected (None: nothing is known yet); ``path`` is the
     local path of the replica to read; ``digest_origin`` declared | recorded | produced | observed. The stat fields are those
-    of the replica as last verified. ``new`` marks a first sight that the plan commit registers.
+    of the replica as last verified, all None when it never was. ``new`` marks a first sight that the plan commit registers;
+    ``replaces`` is the occurrence whose replica had that URL until now.
     """
 
     source: int
@@ -42,6 +43,7 @@ class PlannedFile:
     new: bool = False
     owner: str | None = None
     metadata: Metadata = field(default_factory=dict)
+    replaces: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class PlannedUse:
 
 @dataclass(frozen=True, slots=True)
 class ReusedOutput:
-    """An output that a reused job takes from the past."""
+    """An output that a reused job takes from the past; ``file.path`` is empty if it has no readable copy and nobody needs it."""
 
     file: PlannedFile
     stage_out: bool
@@ -73,11 +75,14 @@ class PlannedJob:
     """A job of the plan. ``number`` from 1 in file order; ``executable`` a local path or a path at the site.
 
     ``decision`` run | reuse; ``ground`` proven | observed | asserted | None; ``reused_from`` (run, job) of the original;
-    ``reused`` its outputs by lfn. ``retries`` are attempts after the first.
+    ``reused`` its outputs by lfn. ``retries`` are attempts after the first. ``executable_ground`` says how well the digest of the
+    executable is known: proven (hashed while planning) | observed | None (not known well enough to reuse anything).
+    ``expected`` are the digests of the outputs of a job that runs only because some of them are gone or damaged.
     """
 
     number: int
     job: Job
+    made_by: str = ""  # the id that the workflow file gives it: that of the foreach job, or its own
     arguments: tuple[str, ...] = ()
     uses: tuple[PlannedUse, ...] = ()
     transformation: Transformation | None = None
@@ -86,6 +91,7 @@ class PlannedJob:
     executable_type: str = "installed"
     executable_sha256: bytes | None = None
     executable_digest_origin: str | None = None
+    executable_ground: str | None = None
     container_sha256: bytes | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     metadata: Metadata = field(default_factory=dict)
@@ -100,11 +106,12 @@ class PlannedJob:
     reused_from: tuple[int, int] | None = None
     reused_from_names: tuple[str, str] | None = None  # (run id, job id), for explain
     reused: Mapping[str, ReusedOutput] = field(default_factory=dict)
+    expected: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class FrozenSelection:
-    """A selection as the plan froze it: normalised query, what it was asked with, and what it chose, in order."""
+    """A selection as the plan froze it: normalised query, what it was asked with, and what it chose, in order of name."""
 
     name: str
     query: str
@@ -113,7 +120,6 @@ class FrozenSelection:
     now: dt.datetime
     store_commit: int
     files: tuple[PlannedFile, ...]
-    file_metadata: tuple[Mapping[str, object], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +144,7 @@ class Plan:
     """A plan. ``files`` are raw inputs by lfn; ``edges`` (parent, child) job numbers, sorted, without doubles.
 
     ``findings`` are (PlannedFile, actual sha256 or None, finding class) of replicas found damaged or gone while planning: the
-    plan commit records them as checks and replica events.
+    plan commit records them as checks and replica events. ``verified`` are files that were hashed again and found good.
     """
 
     request: PlanRequest
@@ -154,4 +160,5 @@ class Plan:
     files: Mapping[str, PlannedFile] = field(default_factory=dict)
     selections: Mapping[str, FrozenSelection] = field(default_factory=dict)
     findings: tuple[tuple[PlannedFile, bytes | None, str], ...] = ()
+    verified: tuple[PlannedFile, ...] = ()
     warnings: tuple[str, ...] = ()

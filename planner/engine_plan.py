@@ -1,0 +1,109 @@
+"""What an engine gets of a plan: every job with all that is needed to run it or to take its outputs from the past.
+
+Read from the plan folder (planner/plan_folder.py) and from nowhere else: an engine never looks at the workflow file, a catalog
+or, for its inputs, the store again. So a plan always runs what it froze.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from planner.planned import PlannedFile, PlannedUse, ReusedOutput
+from planner.reuse_key import reuse_key
+from planner.workflow import Metadata
+
+READS = ("input", "inout")
+WRITES = ("output", "inout")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineJob:
+    """One job of a plan. ``number`` from 1; it names the job in every record and table.
+
+    ``executable`` is an absolute path, there on the site (installed) or to be brought there (stageable). ``decision`` is run
+    or reuse; ``reused`` are a reused job's outputs by lfn. ``expected`` are the digests, by lfn, that the store recorded for
+    what a running job will make again: other jobs may have been left out because of them, so bytes that differ mean that
+    the job is nondeterministic and that those jobs' outputs do not belong to this run's.
+    """
+
+    number: int
+    id: str
+    type: str
+    namespace: str | None
+    name: str | None
+    version: str | None
+    arguments: tuple[str, ...]
+    stdin: str | None
+    stdout: str | None
+    stderr: str | None
+    uses: tuple[PlannedUse, ...]
+    site: str
+    executable: str
+    executable_type: str
+    executable_sha256: bytes | None
+    executable_digest_origin: str | None
+    container_sha256: bytes | None
+    environment: Mapping[str, str]
+    retries: int
+    salt: str
+    deterministic: bool
+    decision: str
+    ground: str | None
+    reason: str
+    changed: tuple[str, ...]
+    reuse_key: bytes | None
+    reused_from: tuple[int, int] | None
+    reused_from_names: tuple[str, str] | None
+    reused: Mapping[str, ReusedOutput] = field(default_factory=dict)
+    expected: Mapping[str, bytes] = field(default_factory=dict)
+    pegasus_profiles: Mapping[str, str] = field(default_factory=dict)
+
+    def key(self, inputs: Mapping[str, bytes], executable_sha256: bytes | None = None) -> bytes | None:
+        """The reuse key of what really runs: with the digests of ``inputs`` (by lfn; an optional input that is not there is
+        left out) and of the executable as seen (None: as planned). None where no key may be recorded: the executable's digest
+        is unknown or the job is declared not deterministic.
+        """
+        executable = executable_sha256 or self.executable_sha256
+        if executable is None or not self.deterministic:
+            return None
+        read = {use.name for use in self.uses if use.role in READS}
+        return reuse_key(
+            executable_sha256=executable,
+            container_sha256=self.container_sha256,
+            arguments=self.arguments,
+            streams=(self.stdin, self.stdout, self.stderr),
+            environment=self.environment,
+            inputs={name: digest for name, digest in inputs.items() if name in read},
+            outputs=[use.name for use in self.uses if use.role in WRITES],
+            salt=self.salt,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EnginePlan:
+    """A plan as its folder holds it. ``files`` are raw inputs by lfn; ``edges`` (parent, child) numbers, sorted.
+
+    ``store`` and ``store_id`` name the store that it was planned with; ``metadata`` is the workflow's own.
+    """
+
+    run_id: uuid.UUID
+    run: int
+    name: str
+    run_dir: Path
+    output_dir: Path
+    engine: str
+    store: str
+    store_id: str
+    planned: dt.datetime
+    plan_sha256: bytes
+    copy_reused: bool
+    jobs: tuple[EngineJob, ...]
+    edges: tuple[tuple[int, int], ...]
+    files: Mapping[str, PlannedFile]
+    metadata: Metadata = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()

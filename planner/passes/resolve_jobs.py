@@ -1,0 +1,199 @@
+"""The pass that finds what every job runs: transformation, site, executable and its digest, environment, settings.
+
+Executables are hashed, each path once. One that cannot be hashed here takes the digest that the wrapper last saw at that site and
+path (`observed`); without even that the job has no reuse key and runs.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from planner.catalogs.model import Catalogs, Transformation, TransformationSite
+from planner.errors import FileError
+from planner.passes.catalog_copies import resolve
+from planner.passes.copies import Copies, Finding
+from planner.planned import Plan, PlannedJob
+from planner.profiles import effective_profiles
+from planner.workflow import Job, Profiles
+from provenance.storable import storable
+from provenance.store import Store
+
+_LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class _Resolved:
+    """What jobs of one transformation share."""
+
+    transformation: Transformation
+    site: TransformationSite
+    path: str
+    sha256: bytes | None
+    origin: str | None
+    ground: str | None
+    warnings: tuple[str, ...]
+
+
+def resolve_jobs(plan: Plan) -> Plan:
+    """Fill in everything about executables, environments and settings; raises FileError, with the place, for what is unknown."""
+    cache: dict[tuple[str | None, str, str | None], _Resolved] = {}
+    copies = Copies()
+    chosen: list[tuple[PlannedJob, _Resolved]] = []
+    for planned in plan.jobs:
+        job = planned.job
+        if job.type != "job" or job.name is None:
+            raise FileError(
+                job.place,
+                f"job {job.id}: jobs of type {job.type} cannot be run yet",
+                hint="Plan the sub-workflow by itself.",
+            )
+        key = (job.namespace, job.name, job.version)
+        if key not in cache:
+            cache[key] = _resolve(job, plan.catalogs, copies)
+        chosen.append((planned, cache[key]))
+    seen = _last_seen(
+        plan.request.store, {(each.site.name, each.path) for each in cache.values() if each.sha256 is None}
+    )
+    jobs = tuple(_filled(plan, planned, found, seen) for planned, found in chosen)
+    warnings = tuple(warning for found in cache.values() for warning in found.warnings)
+    return replace(plan, jobs=jobs, warnings=(*plan.warnings, *warnings))
+
+
+def _filled(plan: Plan, planned: PlannedJob, found: _Resolved, seen: Mapping[tuple[str, str], bytes]) -> PlannedJob:
+    profiles = effective_profiles(
+        planned.job,
+        found.transformation,
+        found.site,
+        plan.catalogs.sites.get(found.site.name),
+        plan.catalogs.properties,
+        plan.workflow.profiles,
+    )
+    sha256, origin, ground = found.sha256, found.origin, found.ground
+    if sha256 is None:
+        sha256 = seen.get((found.site.name, found.path))
+        origin = ground = "observed" if sha256 is not None else None
+    return replace(
+        planned,
+        transformation=found.transformation,
+        site=found.site.name,
+        executable=found.path,
+        executable_type=found.site.type,
+        executable_sha256=sha256,
+        executable_digest_origin=origin,
+        executable_ground=ground,
+        environment=dict(sorted(profiles.get("env", {}).items())),
+        metadata={**found.transformation.metadata, **found.site.metadata, **planned.job.metadata},
+        retries=_retries(planned.job, profiles),
+        salt=profiles.get("pirene", {}).get("salt", ""),
+        deterministic=profiles.get("pirene", {}).get("deterministic", "true") != "false",
+    )
+
+
+def _retries(job: Job, profiles: Profiles) -> int:
+    text = profiles.get("dagman", {}).get("retry", "0")
+    if not text.isdecimal():
+        # Profiles of workflows and catalogs were checked when they were read; properties are plain text until here.
+        raise FileError(job.place, f"job {job.id}: dagman.retry is to be a number of attempts, found {text!r}")
+    return int(text)
+
+
+def _resolve(job: Job, catalogs: Catalogs, copies: Copies) -> _Resolved:
+    transformation = _transformation(job, catalogs)
+    site, path, warnings = _site(job, transformation)
+    if site.container is not None:
+        raise FileError(
+            site.place,
+            f"transformation {_shown(transformation.key)} runs in the container {site.container!r}: containers are not supported yet",
+            hint="Add a site entry without a container, for example an installed executable at site local.",
+        )
+    found = copies.hash(path)
+    declared = bytes.fromhex(transformation.sha256) if transformation.sha256 else None
+    if isinstance(found, Finding):
+        return _Resolved(transformation, site, path, declared, "declared" if declared else None, None, warnings)
+    if declared is not None and declared != found.sha256:
+        warning = f"{path}: expected sha256 {declared.hex()} as {transformation.place} declares it, found {found.sha256.hex()}"
+        return _Resolved(transformation, site, path, declared, "declared", None, (*warnings, warning))
+    return _Resolved(
+        transformation, site, path, found.sha256, "declared" if declared else "observed", "proven", warnings
+    )
+
+
+def _transformation(job: Job, catalogs: Catalogs) -> Transformation:
+    """The exact one; else the only one that agrees with what the job says (what it leaves out may be anything)."""
+    assert job.name is not None
+    wanted = (job.namespace, job.name, job.version)
+    exact = catalogs.transformations.get(wanted)
+    if exact is not None:
+        return exact
+    fitting = [
+        each
+        for each in catalogs.transformations.values()
+        if each.name == job.name and job.namespace in (None, each.namespace) and job.version in (None, each.version)
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        names = ", ".join(sorted(_shown(each.key) for each in fitting))
+        raise FileError(
+            job.place, f"job {job.id}: {_shown(wanted)} could be {names}", hint="Say which: namespace, version."
+        )
+    known = {_shown(key): key for key in catalogs.transformations}
+    close = difflib.get_close_matches(_shown(wanted), known, n=1)
+    hint = (
+        f"Did you mean {close[0]}?"
+        if close
+        else "Add it to the transformation catalog (transformations.yml next to the workflow)."
+    )
+    raise FileError(job.place, f"job {job.id}: unknown transformation {_shown(wanted)}", hint=hint)
+
+
+def _site(job: Job, transformation: Transformation) -> tuple[TransformationSite, str, tuple[str, ...]]:
+    """The entry to use here and its path: that of site local, else a stageable one, else one whose path is there anyway."""
+    reachable = [(site, path) for site in transformation.sites for path in [_path(site)] if path is not None]
+    ordered = sorted(reachable, key=lambda pair: (pair[0].name != _LOCAL, pair[0].type != "stageable"))
+    for site, path in ordered:
+        if site.name == _LOCAL or site.type == "stageable":
+            return site, path, ()
+        if Path(path).exists():
+            note = f"{site.place}: {_shown(transformation.key)} is installed at site {site.name!r}; {path} of this machine is used"
+            return site, path, (note,)
+    listed = ", ".join(f"{site.name} ({site.type}): {site.pfn}" for site in transformation.sites) or "none"
+    raise FileError(
+        job.place,
+        f"job {job.id}: no executable of {_shown(transformation.key)} can be used on this machine; its sites are {listed}",
+        hint=f"Add one for site local, or a stageable one that is a local file ({transformation.place}).",
+    )
+
+
+def _path(site: TransformationSite) -> str | None:
+    path = resolve(site.pfn, site.place)[1]
+    return None if path is None else str(path)
+
+
+def _last_seen(store: Store, wanted: set[tuple[str, str]]) -> Mapping[tuple[str, str], bytes]:
+    """The digest that the wrapper saw last of the executable at a site and path."""
+    if not wanted:
+        return {}
+    pairs = sorted(wanted)
+    rows = store.rows(
+        _LAST_SEEN, [[site for site, _ in pairs], [storable(path) for _, path in pairs]], tables=["jobs", "uses"]
+    )
+    return {(site, path): sha256 for site, path, sha256 in rows}
+
+
+_LAST_SEEN = """
+    SELECT j.site, j.executable, arg_max(u.sha256, (u.commit_number, u.attempt))
+    FROM (SELECT unnest(?) AS site, unnest(?) AS executable) wanted
+    JOIN jobs j ON j.site = wanted.site AND j.executable = wanted.executable
+    JOIN uses u ON u.run = j.run AND u.job = j.job
+    WHERE u.role = 'executable' AND u.sha256 IS NOT NULL
+    GROUP BY j.site, j.executable
+"""
+
+
+def _shown(key: tuple[str | None, str, str | None]) -> str:
+    namespace, name, version = key
+    return f"{namespace + '::' if namespace else ''}{name}{':' + version if version else ''}"
