@@ -1,6 +1,13 @@
 """The errors of the store.
 
-    StoreError    root: carries the exit code and, where there is one, what to do
+    StoreError                 root: carries the exit code and, where there is one, what to do
+    ├── NotAStoreError         the location holds something else, or nothing can be made there (2)
+    ├── UnsupportedStoreError  a newer format, or a kind of location that this version does not know (2)
+    ├── DamagedStoreError      what the store's own files say does not fit together (1)
+    └── WriteFailedError       the file system did not take what was to be written: nothing was acknowledged (3)
+
+Misuse by our own code (an unknown column, a naive time) is a bug, not a StoreError: it raises KeyError, TypeError or
+ValueError.
 """
 
 from __future__ import annotations
@@ -18,3 +25,23 @@ class StoreError(Exception):
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+
+
+class NotAStoreError(StoreError):
+    """There is no store at the location and none can be made there."""
+
+
+class UnsupportedStoreError(StoreError):
+    """The store is of a newer format, or of a kind that this version cannot open."""
+
+
+class DamagedStoreError(StoreError):
+    """A file of the store is missing, or is not what it must be."""
+
+    exit_code = 1
+
+
+class WriteFailedError(StoreError):
+    """Writing, syncing or publishing failed: what was to be written is not acknowledged and must be committed again."""
+
+    exit_code = 3

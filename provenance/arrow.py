@@ -1,0 +1,116 @@
+"""Arrow forms of the tables: schemas with field ids, columns made from a batch, statistics of columns.
+
+Field ids are what a column *is* in Parquet and in the DuckLake catalog: they never change and are never used again.
+``commit_number``, which every table ends with, is 1; the others count from 2 in the order of the schema, so a table may
+grow at its end. The elements of a list column have the id of their list plus ELEMENT.
+
+Importing this module imports pyarrow, which only writers need.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from provenance.batch import Batch
+from provenance.schema import COMMIT_NUMBER, Kind, Table
+
+ELEMENT = 1000
+
+_LONGEST_BOUND = 128
+"""Characters (of text) or bytes: longer bounds would make commits big and prune nothing that shorter ones do not."""
+
+_TYPES: Mapping[Kind, pa.DataType] = {
+    Kind.INTEGER: pa.int64(),
+    Kind.FLOAT: pa.float64(),
+    Kind.BOOLEAN: pa.bool_(),
+    Kind.TEXT: pa.string(),
+    Kind.BYTES: pa.binary(),
+    Kind.TIME: pa.timestamp("us", "UTC"),
+    Kind.TEXTS: pa.string(),
+    Kind.INTEGERS: pa.int64(),
+}
+_LISTS = frozenset({Kind.TEXTS, Kind.INTEGERS})
+
+
+def field_ids(table: Table) -> dict[str, int]:
+    """The field id of every column of a table."""
+    own = {column.name: position for position, column in enumerate(table.columns[:-1], start=2)}
+    return {**own, COMMIT_NUMBER.name: 1}
+
+
+def is_list(kind: Kind) -> bool:
+    """Whether a column of this kind holds lists."""
+    return kind in _LISTS
+
+
+def arrow_schema(table: Table) -> pa.Schema:
+    """The schema of a table's segments: all columns nullable but ``commit_number``, with field ids."""
+    ids = field_ids(table)
+    return pa.schema([_field(column.name, column.kind, ids[column.name]) for column in table.columns])
+
+
+def arrow_table(table: Table, batch: Batch, commit_number: int) -> pa.Table:
+    """The rows that a batch has for a table, sorted as its segments are."""
+    schema = arrow_schema(table)
+    columns = batch.columns(table.name)
+    arrays = [pa.array(columns[name], schema.field(name).type) for name in schema.names[:-1]]
+    arrays.append(pa.repeat(pa.scalar(commit_number, pa.int64()), batch.rows(table.name)))
+    return in_order(table, pa.Table.from_arrays(arrays, schema=schema))
+
+
+def in_order(table: Table, rows: pa.Table) -> pa.Table:
+    """Rows sorted by the columns that the table's segments are sorted by, then by commit; nulls last; stable."""
+    keys = [(name, "ascending") for name in (*table.sort_by, COMMIT_NUMBER.name)]
+    return rows.take(pc.sort_indices(rows, sort_keys=keys))
+
+
+def statistics(kind: Kind, column: pa.ChunkedArray, compressed_bytes: int) -> dict[str, str | int]:
+    """What a commit says of one column of a segment: see `provenance.commits.ColumnStatistics`."""
+    found: dict[str, str | int] = {"size": compressed_bytes}
+    if column.null_count:
+        found["nulls"] = column.null_count
+    values = column
+    if is_list(kind):
+        values = pc.list_flatten(column)
+        found["values"] = len(values)
+    if kind is Kind.FLOAT:
+        not_a_number = pc.is_nan(values)
+        if pc.any(not_a_number).as_py():
+            found["nan"] = 1
+            values = pc.filter(values, pc.invert(not_a_number))
+    bounds = pc.min_max(values).as_py()
+    low, high = bounds["min"], bounds["max"]
+    if low is not None and all(_is_short(bound) for bound in (low, high)):
+        found["min"], found["max"] = _bound(low), _bound(high)
+    return found
+
+
+def _field(name: str, kind: Kind, field_id: int) -> pa.Field:
+    metadata = {b"PARQUET:field_id": str(field_id).encode()}
+    if not is_list(kind):
+        return pa.field(name, _TYPES[kind], nullable=name != COMMIT_NUMBER.name, metadata=metadata)
+    element = pa.field("element", _TYPES[kind], metadata={b"PARQUET:field_id": str(field_id + ELEMENT).encode()})
+    return pa.field(name, pa.list_(element), metadata=metadata)
+
+
+def _is_short(bound: object) -> bool:
+    return not isinstance(bound, (str, bytes)) or len(bound) <= _LONGEST_BOUND
+
+
+def _bound(value: object) -> str:
+    """The text of a bound, in the forms that the DuckLake catalog has for them."""
+    match value:
+        case bool():
+            return "1" if value else "0"
+        case bytes():
+            return value.hex().upper()
+        case dt.datetime():
+            return value.strftime("%Y-%m-%d %H:%M:%S.%f+00")
+        case float():
+            return repr(value)
+        case _:
+            return str(value)

@@ -1,0 +1,226 @@
+"""Commits: the truth of a store. One canonical JSON document each, numbered from 1 without gaps, never changed.
+
+A commit names the segments that it adds and the sha256 of each, so that it stands for every byte it brought. It is
+published by linking a finished, synced file to the next number: that either succeeds for exactly one writer or says
+that somebody else was first. There are no locks. The order of numbers is the order of time.
+
+Canonical means: UTF-8, keys sorted, no white space, only text, integers, true, false, null, lists and objects (RFC 8785
+without its numbers, which have no place here). Two writers with the same facts produce the same bytes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from provenance.durable import TEMPORARY, link_exclusively, write_temporary
+from provenance.errors import DamagedStoreError, UnsupportedStoreError
+
+FORMAT = 1
+"""The newest commit format that this version reads and the one that it writes."""
+
+_FILE_NAME = re.compile(r"([0-9]{12})\.json")
+_SEGMENT_PATH = re.compile(r"segments/[a-z_]+/[0-9a-z-]+\.parquet")
+
+
+class CommitKind(Enum):
+    """Why a commit was made."""
+
+    PLAN = "plan"
+    INGEST = "ingest"
+    REGISTER = "register"
+    METADATA = "metadata"
+    AUDIT = "audit"
+    COMPACT = "compact"
+    PULL = "pull"
+    ERASE = "erase"
+
+
+ColumnStatistics = Mapping[str, str | int]
+"""Of one column of one segment; a key that would say nothing is left out.
+
+``min``, ``max``: bounds as text, exact (of a list column: of its elements); left out where there is no value or where
+one of them is longer than is useful. ``nulls``: how many rows are null. ``nan``: 1 if there is a NaN, which the bounds
+ignore. ``values``: elements of a list column. ``size``: compressed bytes.
+Forms: integers decimal, floats as Python's repr, booleans 0 and 1, bytes upper-case hex, times
+``2026-11-23 03:09:57.692139+00``.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One immutable Parquet file. ``path`` is relative to the store, with ``/``; sizes are bytes; ``sha256`` is hex."""
+
+    table: str
+    path: str
+    rows: int
+    size: int
+    footer_size: int
+    sha256: str
+    columns: Mapping[str, ColumnStatistics]
+
+    @property
+    def first_commit(self) -> int:
+        """The lowest commit number among the rows."""
+        return int(self.columns["commit_number"]["min"])
+
+    @property
+    def last_commit(self) -> int:
+        """The highest commit number among the rows."""
+        return int(self.columns["commit_number"]["max"])
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit. ``replaces`` are paths of segments that its own stand for from here on (compaction, erasure).
+
+    ``records`` counts the invocation records it brings and ``records_root`` is their Merkle root (RFC 6962, hex, in the
+    order of the rows of ``invocations``). ``nonce`` tells attempts apart. ``log_root`` and ``signature`` are reserved.
+    """
+
+    store: str
+    number: int
+    time: dt.datetime
+    kind: CommitKind
+    nonce: str
+    segments: Sequence[Segment]
+    records: int
+    records_root: str
+    author: str | None = None
+    replaces: Sequence[str] = ()
+    log_root: str | None = None
+    signature: str | None = None
+    format: int = field(default=FORMAT)
+
+
+def file_name(number: int) -> str:
+    """The name of a commit's file below ``commits/``; names sort as numbers do."""
+    return f"{number:012d}.json"
+
+
+def number_of(name: str) -> int | None:
+    """The number of the commit in a file of this name; None for every other file."""
+    match = _FILE_NAME.fullmatch(name)
+    return int(match[1]) if match else None
+
+
+def canonical(document: Mapping[str, Any]) -> bytes:
+    """A JSON document of text, integers, booleans, nulls, lists and objects in the one form that it has."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def time_text(time: dt.datetime) -> str:
+    """``2026-11-23T05:20:00.123456Z``: always UTC, always six digits, so that text sorts as time does."""
+    return time.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def encode(commit: Commit) -> bytes:
+    """The bytes of a commit: the same for the same commit, wherever and whenever they are made."""
+    return canonical(
+        {
+            "format": commit.format,
+            "store": commit.store,
+            "number": commit.number,
+            "time": time_text(commit.time),
+            "author": commit.author,
+            "kind": commit.kind.value,
+            "nonce": commit.nonce,
+            "segments": [
+                {
+                    "table": segment.table,
+                    "path": segment.path,
+                    "rows": segment.rows,
+                    "size": segment.size,
+                    "footer_size": segment.footer_size,
+                    "sha256": segment.sha256,
+                    "columns": segment.columns,
+                }
+                for segment in commit.segments
+            ],
+            "replaces": list(commit.replaces),
+            "records": {"count": commit.records, "root": commit.records_root},
+            "log_root": commit.log_root,
+            "signature": commit.signature,
+        }
+    )
+
+
+def decode(data: bytes, name: str) -> Commit:
+    """The commit in ``data``; ``name`` is what messages call it.
+
+    Raises UnsupportedStoreError for a newer format and DamagedStoreError for anything that is no commit.
+    """
+    try:
+        document = json.loads(data)
+        if not isinstance(document, dict):
+            raise TypeError(f"expected an object, found {type(document).__name__}")
+        if document["format"] > FORMAT:
+            raise UnsupportedStoreError(
+                f"{name}: commit format {document['format']}; this version reads up to {FORMAT}",
+                hint="install a newer pirene",
+            )
+        return Commit(
+            format=document["format"],
+            store=document["store"],
+            number=document["number"],
+            time=dt.datetime.fromisoformat(document["time"]),
+            author=document["author"],
+            kind=CommitKind(document["kind"]),
+            nonce=document["nonce"],
+            segments=tuple(_segment(segment) for segment in document["segments"]),
+            replaces=tuple(document["replaces"]),
+            records=document["records"]["count"],
+            records_root=document["records"]["root"],
+            log_root=document["log_root"],
+            signature=document["signature"],
+        )
+    except KeyError as error:
+        raise DamagedStoreError(f"{name}: no commit: {error} is missing") from None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DamagedStoreError(f"{name}: no commit: {error}") from None
+
+
+def read(folder: Path, number: int) -> Commit | None:
+    """The commit with this number from the folder ``commits/``; None if there is none. Errors as of `decode`."""
+    path = folder / file_name(number)
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DamagedStoreError(f"{path}: {error.strerror or error}") from error
+    commit = decode(data, str(path))
+    if commit.number != number:
+        raise DamagedStoreError(f"{path}: holds commit {commit.number}, expected {number}")
+    return commit
+
+
+def publish(folder: Path, commit: Commit) -> bool:
+    """Make ``commit`` visible under its number, all of it or nothing; False if that number is taken by another.
+
+    When this returns True the commit survives a power cut, given that its segments do. Raises WriteFailedError: then
+    whether it is visible is unknown, and its segments must stay.
+    """
+    temporary = folder / (commit.nonce + TEMPORARY)
+    write_temporary(temporary, encode(commit))
+    return link_exclusively(temporary, folder / file_name(commit.number))
+
+
+def _segment(document: Mapping[str, Any]) -> Segment:
+    if not _SEGMENT_PATH.fullmatch(document["path"]):
+        raise ValueError(f"segment path {document['path']!r}: expected segments/TABLE/NAME.parquet")
+    return Segment(
+        table=document["table"],
+        path=document["path"],
+        rows=document["rows"],
+        size=document["size"],
+        footer_size=document["footer_size"],
+        sha256=document["sha256"],
+        columns=document["columns"],
+    )

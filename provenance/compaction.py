@@ -1,0 +1,104 @@
+"""Compaction: small segments become one, and every answer stays what it was.
+
+Rows keep the number of the commit that brought them, so questions as of an earlier commit are answered from the merged
+segment alike. What was merged stays on disk: readers of older snapshots go on with it, and the log can still prove it.
+Compactions that race with each other or with writers are safe without locks: one that finds a segment of its own
+replaced by somebody else leaves that table alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from provenance.commits import Commit, CommitKind, Segment, publish
+from provenance.publication import new_nonce, next_commit
+from provenance.schema import BY_NAME
+from provenance.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from provenance.store import Store
+
+SMALL_BYTES = 32 << 20
+"""A segment below this is worth merging; opening it costs as much as reading it."""
+MERGE_BYTES = 128 << 20
+"""At most so much goes into one segment: compressed, so memory stays below about ten times this."""
+MANY = 64
+"""More small segments of a table than this slow every query: the store then merges them by itself."""
+CARE_INTERVAL = 16
+"""The writer of every 16th commit looks whether there are too many: one of several writers, and rarely."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Merge:
+    """Segments of one table, and the one that holds the rows of them all."""
+
+    old: tuple[Segment, ...]
+    new: Segment
+
+
+def is_due(made: Commit, snapshot: Snapshot) -> bool:
+    """Whether whoever made this commit should compact the store now."""
+    if made.kind is CommitKind.COMPACT or made.number % CARE_INTERVAL:
+        return False
+    return any(len(_small(snapshot, table)) > MANY for table in snapshot.tables())
+
+
+def compact(store: Store, *, run: int | None = None) -> Commit | None:
+    """Merge small segments: those that came since ``run`` was planned, or all. See `Store.compact`."""
+    from provenance.segments import remove
+
+    snapshot = store.snapshot()
+    first = 1 if run is None else _planned_at(store, run)
+    nonce = new_nonce()
+    merges = [merge for table in snapshot.tables() if (merge := _merged(store, snapshot, table, first, nonce))]
+    while merges:
+        snapshot = store.snapshot()
+        overtaken = [merge for merge in merges if not all(snapshot.is_live(segment) for segment in merge.old)]
+        remove(store.root, [merge.new for merge in overtaken])
+        merges = [merge for merge in merges if merge not in overtaken]
+        commit = next_commit(
+            store,
+            snapshot,
+            CommitKind.COMPACT,
+            nonce,
+            [merge.new for merge in merges],
+            replaces=[segment.path for merge in merges for segment in merge.old],
+        )
+        if merges and publish(store.root / "commits", commit):
+            store.snapshot()
+            return commit
+    return None
+
+
+def _merged(store: Store, snapshot: Snapshot, table: str, first: int, nonce: str) -> _Merge | None:
+    from provenance.segments import merged, write
+
+    old = _within_reach(_small(snapshot, table, first))
+    if len(old) < 2:
+        return None
+    rows = merged(store.root, BY_NAME[table], old)
+    return _Merge(tuple(old), write(store.root, BY_NAME[table], rows, f"{snapshot.number + 1:012d}-{nonce}"))
+
+
+def _small(snapshot: Snapshot, table: str, first: int = 1) -> list[Segment]:
+    return [s for s in snapshot.segments(table) if s.size < SMALL_BYTES and s.first_commit >= first]
+
+
+def _within_reach(segments: Sequence[Segment]) -> list[Segment]:
+    """As many segments from the first on as may become one."""
+    total = 0
+    taken: list[Segment] = []
+    for segment in segments:
+        total += segment.size
+        if total > MERGE_BYTES:
+            break
+        taken.append(segment)
+    return taken
+
+
+def _planned_at(store: Store, run: int) -> int:
+    """The commit that brought the run; the next one if the store does not know it, so that nothing came since."""
+    (number,) = store.rows("SELECT min(commit_number) FROM workflows WHERE run = ?", [run], tables=["workflows"])[0]
+    return int(str(number)) if number is not None else store.snapshot().number + 1

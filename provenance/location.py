@@ -1,0 +1,132 @@
+"""Where a store is, and how it comes to be there: by the first command that needs one, whoever else does so meanwhile.
+
+`store.json`, which names the format and the store, is linked into place last: what has it is a whole store.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from provenance.commits import FORMAT, canonical, time_text
+from provenance.durable import TEMPORARY, link_exclusively, make_folders, write_temporary
+from provenance.errors import DamagedStoreError, NotAStoreError, UnsupportedStoreError, WriteFailedError
+from provenance.schema import BY_NAME
+
+FOLDER = ".pirene"
+VARIABLE = "PIRENE_STORE"
+IDENTITY = "store.json"
+_OWN_NAMES = frozenset({"commits", "segments", "log", "quarantine"})
+
+
+@dataclass(frozen=True, slots=True)
+class StoreIdentity:
+    """What `store.json` says: the id of the store, for ever, and when it was made."""
+
+    store: str
+    created: dt.datetime
+
+
+def find(location: str | Path | None = None) -> Path:
+    """The folder of the store that is meant, absolute; it need not exist.
+
+    ``location`` if given, else what PIRENE_STORE says, else the nearest ``.pirene`` from the working folder upward,
+    else ``.pirene`` in the working folder. Raises UnsupportedStoreError for a URL.
+    """
+    named = location if location is not None else os.environ.get(VARIABLE) or None
+    if named is None:
+        here = Path.cwd()
+        return next((folder / FOLDER for folder in (here, *here.parents) if (folder / FOLDER).is_dir()), here / FOLDER)
+    if "://" in str(named):
+        raise UnsupportedStoreError(
+            f"{named}: a store at a URL is not supported by this version",
+            hint="name a folder, for example on a shared file system",
+        )
+    return Path(named).expanduser().absolute()
+
+
+def identify(root: Path) -> StoreIdentity | None:
+    """Who the store in this folder is; None if there is no store.
+
+    Raises UnsupportedStoreError for a newer format, DamagedStoreError if `store.json` is not what it must be, and
+    NotAStoreError if the folder cannot be read.
+    """
+    path = root / IDENTITY
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise NotAStoreError(f"{path}: {error.strerror or error}") from error
+    try:
+        document = json.loads(data)
+        if document["format"] > FORMAT:
+            raise UnsupportedStoreError(
+                f"{root}: a store of format {document['format']}; this version reads up to {FORMAT}",
+                hint="install a newer pirene",
+            )
+        return StoreIdentity(str(uuid.UUID(document["store"])), dt.datetime.fromisoformat(document["created"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DamagedStoreError(
+            f"{path}: expected format, store and created, found {data[:80]!r}",
+            hint="restore it from a backup of the store",
+        ) from error
+
+
+def establish(root: Path) -> StoreIdentity:
+    """The identity of the store in this folder, which is made if there is none yet; racing makers agree on one.
+
+    Raises NotAStoreError if the folder holds something else or cannot be written, else as `identify`.
+    """
+    found = identify(root)
+    if found is not None:
+        return found
+    _refuse_strangers(root)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        make_folders(root, ("commits", "segments"))
+        make_folders(root / "segments", BY_NAME)
+        temporary = root / f"{uuid.uuid4()}{TEMPORARY}"
+        write_temporary(temporary, _document(uuid.uuid4()))
+        link_exclusively(temporary, root / IDENTITY)
+    except (OSError, WriteFailedError) as error:
+        raise NotAStoreError(
+            f"{root}: there is no store and none can be made: {error}", hint=f"name another with --store or {VARIABLE}"
+        ) from error
+    found = identify(root)
+    if found is None:
+        raise NotAStoreError(f"{root}: {IDENTITY} vanished while the store was made")
+    return found
+
+
+def _document(store: uuid.UUID) -> bytes:
+    created = time_text(dt.datetime.now(dt.UTC))
+    return canonical({"format": FORMAT, "store": str(store), "created": created}) + b"\n"
+
+
+def _refuse_strangers(root: Path) -> None:
+    """Only an empty folder, or one in which somebody is about to make a store, becomes one."""
+    try:
+        names = [path.name for path in root.iterdir()]
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise NotAStoreError(f"{root}: {error.strerror or error}") from error
+    if IDENTITY in names:
+        return  # somebody has made it meanwhile
+    if any((root / "commits").glob("*.json")):
+        raise DamagedStoreError(
+            f"{root}: holds commits but no {IDENTITY}", hint="restore it from a backup of the store"
+        )
+    if FOLDER in names:
+        raise NotAStoreError(f"{root} is no store", hint=f"the store in it is {root / FOLDER}")
+    strangers = [n for n in names if n not in _OWN_NAMES and not n.endswith(TEMPORARY)]
+    if strangers:
+        raise NotAStoreError(
+            f"{root} is no store: it holds {min(strangers)}",
+            hint="name the folder of a store, or one that is empty or new",
+        )

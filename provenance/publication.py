@@ -1,0 +1,92 @@
+"""How a batch becomes a commit: optimistically, without locks.
+
+Write segments, take the next number; if somebody else was first, look at what they brought, drop what is there already,
+and go for the number after it. Somebody always gets through, so the store as a whole never waits.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from provenance.batch import Batch
+from provenance.commits import Commit, CommitKind, Segment, publish
+from provenance.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from provenance.store import Rebase, Store
+
+_TICK = dt.timedelta(microseconds=1)
+
+
+def commit_batch(
+    store: Store,
+    kind: CommitKind,
+    batch: Batch,
+    *,
+    records: Sequence[bytes],
+    author: str | None,
+    rebase: Rebase | None,
+    base: Snapshot,
+) -> Commit | None:
+    """Publish a batch; None: it is empty, or has nothing left that others did not bring. See `Store.commit`."""
+    from provenance.segments import remove, write_batch
+
+    while True:
+        snapshot = store.snapshot()
+        if rebase is not None and snapshot.number > base.number:
+            batch = rebase(snapshot, batch)
+            records = _still_brought(records, batch)
+        base = snapshot
+        if len(batch) == 0:
+            return None
+        nonce = new_nonce()
+        segments = write_batch(store.root, batch, snapshot.number + 1, nonce)
+        commit = next_commit(store, snapshot, kind, nonce, segments, records=records, author=author)
+        if publish(store.root / "commits", commit):
+            store.snapshot()
+            return commit
+        remove(store.root, segments)
+
+
+def next_commit(
+    store: Store,
+    snapshot: Snapshot,
+    kind: CommitKind,
+    nonce: str,
+    segments: Sequence[Segment],
+    *,
+    records: Sequence[bytes] = (),
+    author: str | None = None,
+    replaces: Sequence[str] = (),
+) -> Commit:
+    """The commit that would follow ``snapshot``; its time is the clock's, but later than that of the previous one."""
+    if records:
+        from integrity.merkle import root_hash
+
+    now = dt.datetime.now(dt.UTC)
+    return Commit(
+        store=store.store_id,
+        number=snapshot.number + 1,
+        time=now if snapshot.time is None else max(now, snapshot.time + _TICK),
+        kind=kind,
+        nonce=nonce,
+        segments=segments,
+        records=len(records),
+        records_root=root_hash(records).hex() if records else hashlib.sha256().hexdigest(),
+        author=author,
+        replaces=replaces,
+    )
+
+
+def new_nonce() -> str:
+    """What tells one attempt to commit from every other: 64 random bits, hex."""
+    return os.urandom(8).hex()
+
+
+def _still_brought(records: Sequence[bytes], batch: Batch) -> tuple[bytes, ...]:
+    kept = set(batch.columns("invocations").get("record_sha256", ()))
+    return tuple(record for record in records if record in kept)

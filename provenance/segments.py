@@ -1,0 +1,126 @@
+"""Segments: immutable Parquet files, one for each table that a commit touches, made whole before anybody sees them.
+
+A segment is built in memory, so that its digest is that of the bytes that were meant and not of what was read back,
+then written, synced and renamed. Its rows are sorted by the table's own order; Parquet format v2, zstd, row groups of
+122 880 rows (what DuckDB reads at a time: smaller ones are slower to scan, bigger ones slower to fetch from).
+
+Importing this module imports pyarrow, which only writers need.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from provenance.arrow import arrow_schema, arrow_table, in_order, statistics
+from provenance.batch import Batch
+from provenance.commits import Segment
+from provenance.durable import TEMPORARY, discard, make_folders, rename_into_place, write_temporary
+from provenance.errors import DamagedStoreError, WriteFailedError
+from provenance.schema import BY_NAME, Table
+
+ROW_GROUP_ROWS = 122_880
+_FOOTER_TAIL_BYTES = 8
+"""Length of the metadata and the magic number, which end a Parquet file and belong to its footer."""
+
+
+def write_batch(root: Path, batch: Batch, commit_number: int, nonce: str) -> list[Segment]:
+    """Write one segment for each table that the batch has rows for. Raises WriteFailedError; then none is left."""
+    make_folders(root / "segments", batch.tables())
+    written: list[Segment] = []
+    try:
+        for name in batch.tables():
+            rows = arrow_table(BY_NAME[name], batch, commit_number)
+            written.append(write(root, BY_NAME[name], rows, f"{commit_number:012d}-{nonce}"))
+    except WriteFailedError:
+        remove(root, written)
+        raise
+    return written
+
+
+def remove(root: Path, segments: Iterable[Segment]) -> None:
+    """Remove segments that no commit names and none ever will."""
+    for segment in segments:
+        discard(root / segment.path)
+
+
+def write(root: Path, table: Table, rows: pa.Table, name: str) -> Segment:
+    """Write rows of a table as the segment ``segments/TABLE/NAME.parquet``, whose folder exists.
+
+    Rows must have the table's schema and order. Raises WriteFailedError.
+    """
+    data, metadata = _encoded(rows)
+    path = f"segments/{table.name}/{name}.parquet"
+    temporary = root / (path + TEMPORARY)
+    write_temporary(temporary, data)
+    rename_into_place(temporary, root / path)
+    sizes = _column_sizes(metadata)
+    return Segment(
+        table=table.name,
+        path=path,
+        rows=rows.num_rows,
+        size=len(data),
+        footer_size=int.from_bytes(data[-8:-4], "little") + _FOOTER_TAIL_BYTES,
+        sha256=hashlib.sha256(data).hexdigest(),
+        columns={
+            column.name: statistics(column.kind, rows.column(column.name), sizes[column.name])
+            for column in table.columns
+        },
+    )
+
+
+def merged(root: Path, table: Table, segments: Iterable[Segment]) -> pa.Table:
+    """The rows of several segments of a table, in its order, each with the commit that brought it.
+
+    A column that an older segment does not have is null there. Raises DamagedStoreError for one that cannot be read.
+    """
+    schema = arrow_schema(table)
+    parts = []
+    for segment in segments:
+        try:
+            part = pq.read_table(root / segment.path, partitioning=None)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise DamagedStoreError(f"{root / segment.path}: {error}") from error
+        parts.append(_with_schema(part, schema))
+    return in_order(table, pa.concat_tables(parts))
+
+
+def _encoded(rows: pa.Table) -> tuple[memoryview[int], pq.FileMetaData]:
+    sink = pa.BufferOutputStream()
+    collected: list[pq.FileMetaData] = []
+    pq.write_table(
+        rows,
+        sink,
+        row_group_size=ROW_GROUP_ROWS,
+        version="2.6",
+        data_page_version="2.0",
+        compression="zstd",
+        write_page_index=True,
+        store_schema=False,
+        metadata_collector=collected,
+    )
+    return memoryview(sink.getvalue()), collected[0]
+
+
+def _column_sizes(metadata: pq.FileMetaData) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    for group in range(metadata.num_row_groups):
+        row_group = metadata.row_group(group)
+        for position in range(metadata.num_columns):
+            chunk = row_group.column(position)
+            name = chunk.path_in_schema.split(".")[0]
+            sizes[name] = sizes.get(name, 0) + chunk.total_compressed_size
+    return sizes
+
+
+def _with_schema(part: pa.Table, schema: pa.Schema) -> pa.Table:
+    there = frozenset(part.column_names)
+    columns = [
+        part.column(field.name).cast(field.type) if field.name in there else pa.nulls(part.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)

@@ -1,0 +1,231 @@
+"""The store: where commits are made and read. The library's way in; commands and other rooms go through it.
+
+Reading needs DuckDB only, writing pyarrow too, the DuckLake projection SQLAlchemy too: each is imported when it is
+first needed, because a query must start quickly.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import threading
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from provenance import location
+from provenance.batch import Batch
+from provenance.commits import Commit, CommitKind, number_of, read
+from provenance.errors import DamagedStoreError, StoreError
+from provenance.relations import relation
+from provenance.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from provenance.ask import Answer
+
+Rebase = Callable[[Snapshot, Batch], Batch]
+_log = logging.getLogger(__name__)
+
+
+class Store:
+    """One store. Safe to share between threads; any number of processes may read and write the same folder.
+
+    ``root`` is its folder (absolute), ``store_id`` its UUID as text, ``created`` when it was made.
+    """
+
+    def __init__(self, root: Path, identity: location.StoreIdentity) -> None:
+        self.root = root
+        self.store_id = identity.store
+        self.created = identity.created
+        self._seen = Snapshot()
+        self._database: duckdb.DuckDBPyConnection | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, place: str | Path | None = None) -> Store:
+        """The store at ``place``, else at PIRENE_STORE, else the nearest ``.pirene`` upward, else ``./.pirene``.
+
+        Made on first use. Raises NotAStoreError, UnsupportedStoreError (a newer format, a URL) or DamagedStoreError.
+        """
+        root = location.find(place)
+        return cls(root, location.establish(root))
+
+    # Commits
+
+    def snapshot(self) -> Snapshot:
+        """The store as of the newest commit. Only commits that this object has not seen are read.
+
+        Raises DamagedStoreError if a commit is missing or unreadable, UnsupportedStoreError if it is of a newer format.
+        """
+        with self._lock:
+            if self._seen.number == 0:
+                self._seen = self._seen.after(self._listed())
+            self._seen = self._seen.after(self.commits(after=self._seen.number))
+            return self._seen
+
+    def commits(self, after: int = 0) -> Iterator[Commit]:
+        """The commits with numbers above ``after``, in order, as they are when the iterator gets there."""
+        number = after + 1
+        while (commit := read(self.root / "commits", number)) is not None:
+            if commit.store != self.store_id:
+                raise DamagedStoreError(f"commit {number} belongs to store {commit.store}, this is {self.store_id}")
+            yield commit
+            number += 1
+
+    def number_at(self, time: dt.datetime) -> int:
+        """The newest commit that was made at or before ``time`` (0: none was)."""
+        return bisect_right(range(1, self.snapshot().number + 1), time, key=lambda number: self._commit(number).time)
+
+    def commit(
+        self,
+        kind: CommitKind,
+        batch: Batch,
+        *,
+        records: Sequence[bytes] = (),
+        author: str | None = None,
+        rebase: Rebase | None = None,
+        base: Snapshot | None = None,
+    ) -> Commit | None:
+        """Make the rows of ``batch`` visible, all of them or none. None: there was nothing to commit.
+
+        ``records`` are the digests (32 bytes) of the invocation records that the batch brings, in its order. ``base``
+        is the snapshot that the batch was made from (default: the newest one that this object has handed out).
+        Whenever others have committed since, ``rebase`` is called with what the store holds now and the batch, and
+        gives the batch without what is there already; records whose row in ``invocations`` is gone from it go too.
+
+        When this returns, the commit survives a power cut. Raises WriteFailedError (nothing is acknowledged: commit
+        again), DamagedStoreError, or what ``rebase`` raises.
+        """
+        from provenance.publication import commit_batch
+
+        made = commit_batch(self, kind, batch, records=records, author=author, rebase=rebase, base=base or self._seen)
+        if made is not None:
+            self._tidy(made)
+        return made
+
+    def compact(self, *, run: int | None = None) -> Commit | None:
+        """Merge small segments, those written since ``run`` was planned or all; None: there was nothing to merge.
+
+        No answer changes, as-of answers included, and no reader is disturbed. Errors as of `commit`.
+        """
+        from provenance.compaction import compact
+
+        return compact(self, run=run)
+
+    def project(self) -> None:
+        """Bring the DuckLake catalog ``lake.sqlite`` up to date. It is derived: what keeps it from being written is
+        logged as a warning and is never an error.
+        """
+        from provenance.lake import LakeError, project
+
+        try:
+            project(self)
+        except (LakeError, OSError) as error:
+            _log.warning("%s: not brought up to date: %s", self.root / "lake.sqlite", error)
+
+    # Reading
+
+    def relation(self, table: str, snapshot: Snapshot | None = None) -> str:
+        """FROM text for the rows of a table: ``read_parquet`` of its segments, or an empty select with its columns."""
+        return relation(self.root, table, self.snapshot() if snapshot is None else snapshot)
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """A DuckDB connection of the caller's own, in memory, in UTC, that fetches nothing from anywhere.
+
+        Connections of one store share caches; views and temporary tables are each one's own. Close it when done.
+        """
+        with self._lock:
+            if self._database is None:
+                self._database = _database()
+            return self._database.cursor()
+
+    def rows(
+        self, sql: str, parameters: Sequence[object] = (), *, tables: Sequence[str], snapshot: Snapshot | None = None
+    ) -> list[tuple[object, ...]]:
+        """The rows of a query that sees the tables of the store that are listed in ``tables``, under their names.
+
+        Raises DamagedStoreError if a segment cannot be read.
+        """
+        import duckdb
+
+        with self.connect() as connection:
+            try:
+                self.define(connection, tables, snapshot)
+                return connection.execute(sql, parameters).fetchall()
+            except duckdb.IOException as error:
+                raise DamagedStoreError(f"{self.root}: a segment cannot be read: {error}") from error
+
+    def define(
+        self, connection: duckdb.DuckDBPyConnection, tables: Sequence[str], snapshot: Snapshot | None = None
+    ) -> None:
+        """Make tables of the store visible on a connection, under their names, as temporary views."""
+        shown = self.snapshot() if snapshot is None else snapshot
+        for table in tables:
+            connection.execute(f'CREATE OR REPLACE TEMP VIEW "{table}" AS SELECT * FROM {self.relation(table, shown)}')
+
+    def query(
+        self,
+        text: str,
+        parameters: Mapping[str, object] | None = None,
+        *,
+        now: dt.datetime | None = None,
+        as_of: int | None = None,
+        unknown_keys: Literal["error", "no match"] = "error",
+        readable_only: bool = False,
+    ) -> Answer:
+        """The answer to a query of the language (see `provenance.ask.answer`)."""
+        from provenance.ask import answer
+
+        return answer(
+            self, text, parameters, now=now, as_of=as_of, unknown_keys=unknown_keys, readable_only=readable_only
+        )
+
+    # Inner workings
+
+    def _listed(self) -> Iterator[Commit]:
+        """All commits that the folder lists: one of them missing among the others is damage, not the end."""
+        folder = self.root / "commits"
+        try:
+            newest = max((number_of(path.name) or 0 for path in folder.iterdir()), default=0)
+        except OSError as error:
+            raise DamagedStoreError(f"{folder}: {error.strerror or error}") from error
+        for number in range(1, newest + 1):
+            yield self._commit(number)
+
+    def _commit(self, number: int) -> Commit:
+        for commit in self.commits(after=number - 1):
+            return commit
+        raise DamagedStoreError(
+            f"{self.root}: commit {number} is missing, later ones are there",
+            hint="restore it from a backup of the store",
+        )
+
+    def _tidy(self, made: Commit) -> None:
+        """Let one writer in a while see whether small segments pile up. The commit is made: nothing takes it back."""
+        from provenance.compaction import compact, is_due
+
+        if not is_due(made, self._seen):
+            return
+        try:
+            compact(self)
+        except StoreError as error:
+            _log.warning("%s: small segments were not merged: %s", self.root, error)
+
+
+def _database() -> duckdb.DuckDBPyConnection:
+    import duckdb
+
+    database = duckdb.connect(
+        ":memory:",
+        config={
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+        },
+    )
+    database.execute("SET GLOBAL TimeZone = 'UTC'")
+    # Segments never change, so what was read of their footers stays true.
+    database.execute("SET GLOBAL parquet_metadata_cache = true")
+    return database
