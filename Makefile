@@ -1,0 +1,50 @@
+# Each target does all of its own set-up: a virtual environment in .venv, and what it needs from the system.
+#   make demo    the real case of datasets/co2-el-nino, from registration to a flipped bit, on the terminal
+#   make test    all tests
+#   make check   ruff, mypy, import-linter, vermin
+#   make bench   measure and rewrite docs/benchmarks.md
+PYTHON ?=
+BIN := .venv/bin
+# Workers for the tests; each test is independent of the others.
+JOBS ?= auto
+TESTS ?=
+
+.PHONY: demo test check bench clean
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:
+	@sed -n 's/^#   //p' Makefile
+
+.venv/.stamp-python:
+	.ci/virtual-environment "$(PYTHON)"
+	touch $@
+
+.venv/.stamp-run: .venv/.stamp-python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/.stamp-dev: .venv/.stamp-run pyproject.toml
+	$(BIN)/python -m pip install --quiet --group dev
+	touch $@
+
+demo: .venv/.stamp-run
+	$(BIN)/python datasets/co2-el-nino/demo.py --pirene $(BIN)/pirene --folder .demo
+
+test: .venv/.stamp-dev
+	.ci/system-packages strace
+	$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
+
+check: .venv/.stamp-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/vermin --quiet --no-tips --eval-annotations --target=3.6- --violations integrity/kickstart.py integrity/launcher.py
+
+bench: .venv/.stamp-dev
+	.ci/system-packages ninja
+	$(BIN)/python bench/run.py
+
+clean:
+	rm -rf .venv .demo .test-envs dist build

@@ -1,0 +1,36 @@
+"""Measure and rewrite docs/benchmarks.md. Ratios within one run are what counts; absolute times are this machine's."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import no_change_rerun
+import startup
+from measure import machine
+
+REPORT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
+SECTIONS = (startup.section, no_change_rerun.section)
+
+
+def main() -> None:
+    """Every section in a scratch folder of its own; the report at the end, whole or not at all."""
+    versions = ", ".join(f"{name} {version(name)}" for name in ("pirene", "duckdb", "pyarrow", "click", "SQLAlchemy"))
+    parts = [
+        "# Benchmarks",
+        "",
+        "Written by `make bench`; do not edit. Times are medians of whole processes.",
+        "",
+        f"{dt.datetime.now(dt.UTC):%Y-%m-%d}: {machine()}; {versions}.",
+    ]
+    for section in SECTIONS:
+        with tempfile.TemporaryDirectory(prefix="pirene-bench-") as scratch:
+            parts += ["", section(Path(scratch))]
+    REPORT.write_text("\n".join(parts) + "\n", encoding="utf-8")
+    print(f"wrote {REPORT}")
+
+
+if __name__ == "__main__":
+    main()
