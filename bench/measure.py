@@ -34,7 +34,7 @@ TABLE_HEAD = "| command | median, ms | quickest | slowest |\n|---|---:|---:|---:
 
 
 def once(command: Sequence[str | Path], folder: Path, environment: Mapping[str, str] | None = None) -> float:
-    """Seconds that a command takes from start to end. Raises CalledProcessError, and shows what it wrote, if it fails."""
+    """Seconds that a command takes from start to end. CalledProcessError if it fails, after showing what it wrote."""
     start = time.perf_counter()
     done = subprocess.run(
         command, cwd=folder, env={**os.environ, **(environment or {})}, check=False, capture_output=True, text=True

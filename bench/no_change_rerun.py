@@ -69,16 +69,16 @@ def section(scratch: Path) -> str:
         [
             "## No change, 10 000 jobs",
             "",
-            f"{CHAINS} chains of {STAGES} `cp`, {TIMES} times, taking turns. The first time, when all had to run, took `pirene`",
-            f"{first_ours:.0f} s and `ninja` {first_theirs:.1f} s on {os.cpu_count()} cores: `pirene` verifies, hashes and"
-            " records each.",
+            f"{CHAINS} chains of {STAGES} `cp`, {TIMES} times, taking turns. The first time, when all had to run,",
+            f"`pirene` took {first_ours:.0f} s and `ninja` {first_theirs:.1f} s on {os.cpu_count()} cores: `pirene`",
+            "verifies, hashes and records each job.",
             "",
             TABLE_HEAD,
             again.row(),
             peer.row(),
             "",
-            f"The ratio is **{again.median / peer.median:.0f}**. They do not do the same: `ninja` compares times of files;",
-            "`pirene` plans a new run, looks each job's key up in the store, sees that every output is still there unchanged,",
-            "records a reason for each job and fills the new run's output folder.",
+            f"The ratio is **{again.median / peer.median:.0f}**. They do not do the same: `ninja` compares times of",
+            "files; `pirene` plans a new run, looks each job's key up in the store, sees that every output is still",
+            "there unchanged, records a reason for each job and fills the new run's output folder.",
         ]
     )
