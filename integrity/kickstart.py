@@ -305,7 +305,10 @@ class Stop:
         self.inherited = {}  # type: dict[int, Any]
 
     def install(self) -> None:
-        """Take the stop signals, except those that were ignored from the start (nohup), and the ends of children."""
+        """Take the stop signals, except those that were ignored from the start (nohup), and the ends of children.
+
+        Whoever forks this process may block them before: what came in between is taken now.
+        """
         for descriptor in (self.wake, self._wake_end):
             os.set_blocking(descriptor, False)
         signal.set_wakeup_fd(self._wake_end)
@@ -315,6 +318,7 @@ class Stop:
                 signal.signal(number, self._told)
         self.inherited[signal.SIGCHLD] = signal.SIG_DFL
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (*STOP_SIGNALS, signal.SIGCHLD))
 
     def reset(self) -> None:
         """What the command gets: signals as the wrapper got them; Python's own ignored SIGPIPE and SIGXFSZ undone."""
@@ -868,7 +872,8 @@ def _open_regular(path: "Any", flags: int) -> int:
 
 
 @functools.lru_cache(maxsize=None)
-def _libc_prctl() -> "Callable[[int, int], int]":
+def libc_prctl() -> "Callable[[int, int], int]":
+    """prctl(2) with one argument; raises OSError. Loaded once: the launcher does it for all of its children."""
     import ctypes
 
     prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -971,7 +976,7 @@ def _become(
 ) -> "NoReturn":
     """In the forked child: turn into the command. Dies with the wrapper; reports a refused exec through ``errors``."""
     try:
-        _libc_prctl()(PR_SET_PDEATHSIG, signal.SIGKILL)
+        libc_prctl()(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != wrapper:
             os._exit(CODE_NOT_RUNNABLE)  # the wrapper died before the line above took effect
         os.setsid()  # a job that signals its process group must not reach the wrapper
@@ -987,8 +992,8 @@ def _become(
         os._exit(CODE_NOT_RUNNABLE)
 
 
-def descendants() -> "list[int]":
-    """All processes below this one, whatever their session or process group, from one look at /proc."""
+def process_tree() -> "dict[int, list[int]]":
+    """The children of every process that there is, from one look at /proc."""
     children = {}  # type: dict[int, list[int]]
     for name in os.listdir("/proc"):
         if name.isdigit():
@@ -998,22 +1003,32 @@ def descendants() -> "list[int]":
             except (OSError, IndexError):
                 continue  # it has just ended
             children.setdefault(int(fields[1]), []).append(int(name))
+    return children
+
+
+def descendants(tree: "Mapping[int, list[int]]", roots: "list[int]") -> "list[int]":
+    """All processes below ``roots``, without them, whatever their session or process group."""
     found = []  # type: list[int]
-    pending = [os.getpid()]
+    pending = list(roots)
     while pending:
-        below = children.get(pending.pop(), [])
+        below = tree.get(pending.pop(), [])
         found.extend(below)
         pending.extend(below)
     return found
 
 
 def signal_descendants(number: int) -> None:
-    """Send a signal to every descendant that may be sent one."""
-    for pid in descendants():
-        try:
-            os.kill(pid, number)
-        except (ProcessLookupError, PermissionError):
-            continue  # ended meanwhile, or it runs as another user: its end is waited for
+    """Send a signal to every descendant of this process that may be sent one."""
+    for pid in descendants(process_tree(), [os.getpid()]):
+        send(pid, number)
+
+
+def send(pid: int, number: int) -> None:
+    """Signal a process, unless it has ended or runs as another user: whoever waits for its end goes on waiting."""
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return
 
 
 # -------------------------------------------------------------------------------------------------------- the record
@@ -1177,7 +1192,7 @@ class Attempt:
     def run(self) -> None:
         """Prepare, verify, execute, look again, hash outputs. What goes wrong ends up in the record."""
         try:
-            _libc_prctl()(PR_SET_CHILD_SUBREAPER, 1)
+            libc_prctl()(PR_SET_CHILD_SUBREAPER, 1)
             prepare(self.job)
             if not self._verify():
                 return

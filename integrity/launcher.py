@@ -1,0 +1,244 @@
+"""Forks one wrapper for each job of the local engine.
+
+It exists because a job must not pay for an interpreter's start, and because an engine full of libraries is a bad
+parent: forking it costs 26 ms, and a subreaper is process-wide. So the engine starts this small server before any heavy
+import, as ``python3 -I -S launcher.py``, and talks to it in lines of JSON; ``docs/formats/invocation.md`` lists them.
+
+No job depends on it: when its standard input closes it starts nothing more and ends after its last wrapper; when it is
+killed, its wrappers finish all the same. A wrapper that is killed leaves nothing behind: the command dies with it, and
+what the command started falls to the launcher, which ends it.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import json
+import os
+import select
+import signal
+import sys
+import time
+from types import ModuleType
+from typing import Any, NoReturn
+
+PATIENCE_SECONDS = 0.005  # between two looks at processes that were sent SIGKILL
+READ_BYTES = 1 << 16
+EXIT_BUG = 70
+
+
+def load_kickstart() -> ModuleType:
+    """The wrapper beside this file, loaded by its path: an isolated interpreter knows no package of ours."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "kickstart.py")
+    spec = importlib.util.spec_from_file_location("kickstart", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} cannot be loaded as a module")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+kickstart = load_kickstart()
+
+
+class Wrapper:
+    """A wrapper at work."""
+
+    __slots__ = ("attempt", "job", "record")
+
+    def __init__(self, job: int, attempt: int, record: str) -> None:
+        self.job = job
+        self.attempt = attempt
+        self.record = record
+
+
+class Launcher:
+    """The server: its wrappers, and the requests and replies that are on their way."""
+
+    def __init__(self) -> None:
+        self.wrappers: dict[int, Wrapper] = {}
+        self._requests = bytearray()
+        self._replies = bytearray()
+        self._listening = True
+        self._answering = True
+        self._told: list[int] = []
+        self._wake, self._wake_end = os.pipe()
+        for descriptor in (self._wake, self._wake_end, 1):
+            os.set_blocking(descriptor, False)
+
+    def prepare(self) -> None:
+        """Leave the terminal's session, take signals, and pay once for what every wrapper needs."""
+        if os.getsid(0) != os.getpid():
+            os.setsid()  # Ctrl-C at the terminal is the engine's to interpret
+        signal.set_wakeup_fd(self._wake_end, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        for number in kickstart.STOP_SIGNALS:
+            signal.signal(number, lambda number, frame: self._told.append(number))
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        kickstart.libc_prctl()(kickstart.PR_SET_CHILD_SUBREAPER, 1)
+        kickstart.facts()
+        gc.collect()
+        gc.freeze()  # children share these pages for as long as nobody writes to them
+
+    def serve(self) -> None:
+        """Answer requests until standard input has closed and the last wrapper is gone."""
+        while self._listening or self.wrappers or (self._replies and self._answering):
+            poll = select.poll()
+            poll.register(self._wake, select.POLLIN)
+            if self._listening:
+                poll.register(0, select.POLLIN)
+            if self._replies and self._answering:
+                poll.register(1, select.POLLOUT)
+            events = dict(poll.poll())
+            if self._wake in events:
+                self._drain()
+            if 0 in events:
+                self._read(closed=bool(events[0] & select.POLLHUP))
+            while self._told:
+                self._listening = False  # told to end: as if standard input had closed
+                self._stop(self._told.pop(0), None)
+            self._reap()
+            self._write()
+
+    def _drain(self) -> None:
+        try:
+            while os.read(self._wake, 4096):
+                pass
+        except BlockingIOError:
+            return
+
+    def _read(self, *, closed: bool) -> None:
+        """Take requests. Once the engine is gone, what it had still asked for is not started."""
+        chunk = os.read(0, READ_BYTES)
+        if not chunk:
+            self._listening = False
+            return
+        self._requests += chunk
+        *lines, rest = self._requests.split(b"\n")
+        self._requests = rest
+        for line in lines:
+            if line.strip():
+                self._answer(line, closed=closed)
+
+    def _answer(self, line: bytes | bytearray, *, closed: bool) -> None:
+        try:
+            request = json.loads(line)
+            if "start" in request:
+                description = request["start"]
+                job, attempt, record = int(description["job"]), int(description["attempt"]), str(request["record"])
+                if not closed:
+                    self._start(description, Wrapper(job, attempt, record))
+            else:
+                job_to_stop = request.get("job")
+                self._stop(int(request["stop"]), None if job_to_stop is None else int(job_to_stop))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            self._reply({"error": f"unusable request: {type(error).__name__}: {error}"})
+
+    def _start(self, description: dict[str, Any], wrapper: Wrapper) -> None:
+        # Blocked until the wrapper is ready for them: a stop that follows the start at once is not lost.
+        signals = (*kickstart.STOP_SIGNALS, signal.SIGCHLD)
+        signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+        try:
+            pid = os.fork()
+        except OSError as error:
+            # The system is out of processes or memory: to the engine, an attempt that ended without a record.
+            self._reply({"ended": wrapper.job, "attempt": wrapper.attempt, "status": 4, "record": False})
+            kickstart.complain(f"cannot fork a wrapper for job {wrapper.job}: {error.strerror}", 4)
+            return
+        else:
+            if pid == 0:
+                become_wrapper(description, wrapper.record)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+        self.wrappers[pid] = wrapper
+        self._reply({"started": wrapper.job, "attempt": wrapper.attempt, "pid": pid})
+
+    def _stop(self, number: int, job: int | None) -> None:
+        for pid, wrapper in self.wrappers.items():
+            if job is None or wrapper.job == job:
+                kickstart.send(pid, number)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            wrapper = self.wrappers.pop(pid, None)
+            if os.WIFSIGNALED(status):
+                self._end_strays()
+            if wrapper is not None:
+                code = os.waitstatus_to_exitcode(status)
+                there = os.path.exists(kickstart.to_bytes(wrapper.record))
+                self._reply({"ended": wrapper.job, "attempt": wrapper.attempt, "status": code, "record": there})
+
+    def _end_strays(self) -> None:
+        """End what a killed wrapper left: such processes are ours now, and each that ends hands us its children."""
+        me = os.getpid()
+        while True:
+            tree = kickstart.process_tree()
+            strays = [pid for pid in tree.get(me, []) if pid not in self.wrappers]
+            if not strays:
+                return
+            for pid in strays + kickstart.descendants(tree, strays):
+                kickstart.send(pid, signal.SIGKILL)
+            time.sleep(PATIENCE_SECONDS)
+            for pid in strays:
+                os.waitpid(pid, os.WNOHANG)
+
+    def _reply(self, document: dict[str, Any]) -> None:
+        self._replies += json.dumps(document).encode("ascii") + b"\n"
+
+    def _write(self) -> None:
+        """Send what the pipe takes; an engine that does not read must not keep us from reading what it writes."""
+        while self._replies and self._answering:
+            try:
+                del self._replies[: os.write(1, self._replies)]
+            except BlockingIOError:
+                return
+            except BrokenPipeError:
+                self._answering = False  # the engine is gone: nobody wants to know, the records are what counts
+
+
+def become_wrapper(description: dict[str, Any], record: str) -> NoReturn:
+    """In the forked child: be a wrapper and nothing else, in a session of its own and with no file of the server's."""
+    status = EXIT_BUG
+    try:
+        os.setsid()
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, 0)
+        os.dup2(null, 1)
+        signal.set_wakeup_fd(-1)
+        for name in os.listdir("/proc/self/fd"):
+            if int(name) > 2:
+                close_if_open(int(name))
+        for number in kickstart.STOP_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)  # the server may have been started with SIGINT ignored
+        status = kickstart.run_attempt(description, record)
+    except Exception as error:  # noqa: BLE001 - the process boundary
+        kickstart.complain(f"a bug in the wrapper of {record!r}: {type(error).__name__}: {error}", EXIT_BUG)
+    finally:
+        os._exit(status)
+
+
+def close_if_open(descriptor: int) -> None:
+    """Close a descriptor; the one that the folder was listed through is closed already."""
+    try:
+        os.close(descriptor)
+    except OSError:
+        return
+
+
+def main() -> int:
+    """Serve standard input and output."""
+    kickstart.open_standard_descriptors()
+    launcher = Launcher()
+    launcher.prepare()
+    launcher.serve()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
