@@ -1,9 +1,15 @@
 """The errors of workflow files, catalogs, plans and engines.
 
-    PlannerError    root: carries the exit code and, where there is one, what to do
+PlannerError      root: carries the exit code and, where there is one, what to do
++-- FileError     a workflow, catalog or properties file cannot be read as it is; knows the place
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from planner.workflow import Place
 
 
 class PlannerError(Exception):
@@ -18,3 +24,11 @@ class PlannerError(Exception):
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+
+
+class FileError(PlannerError):
+    """A file of the user's cannot be read as it is. ``place`` is where (file, line, column, from 1)."""
+
+    def __init__(self, place: Place, message: str, *, hint: str | None = None) -> None:
+        super().__init__(f"{place}: {message}", hint=hint)
+        self.place = place

@@ -39,7 +39,7 @@ class TransformationSite:
 
 @dataclass(frozen=True, slots=True)
 class Transformation:
-    """An executable under its logical name. ``requires`` are namespace::name:version texts. ``sha256``: lower-case hex."""
+    """An executable under its logical name. ``requires``: namespace::name:version texts; ``sha256``: lower-case hex."""
 
     name: str
     place: Place

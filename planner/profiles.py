@@ -1,0 +1,107 @@
+"""Profiles: settings by namespace (`env`, `dagman`, `pegasus`, ...) that several places give to a job, and who wins.
+
+The one table of precedence is `PRECEDENCE`. Keys of `dagman` know no case, as in DAGMan's own files (`Pegasus.api`
+writes `RETRY`): they are kept in lower case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from planner.catalogs.model import Site, Transformation, TransformationSite
+from planner.workflow import Job, Profiles
+from planner.yaml_events import Node, Scalar
+from planner.yaml_values import Reading, suggestion
+
+NAMESPACES = ("env", "condor", "globus", "dagman", "pegasus", "hints", "selector", "stat", "pirene")
+
+PIRENE_KEYS = frozenset({"salt", "deterministic"})
+"""`salt`: text that goes into the reuse key of a job; `deterministic: false`: its outputs are never reused."""
+
+PRECEDENCE = ("properties", "workflow", "job", "site", "transformation", "transformation site")
+"""Who gives a profile, the weakest first. The order is that of the Pegasus reference guide; what it leaves open is
+that the profiles of a whole workflow stand between its properties and its jobs."""
+
+PROPERTY_NAMESPACES = frozenset({"env", "dagman", "condor", "globus", "hints", "selector", "pirene"})
+"""Properties named `NAMESPACE.KEY` that are profiles of all jobs; properties that start with `pegasus.` are options."""
+
+
+def effective_profiles(
+    job: Job,
+    transformation: Transformation | None,
+    transformation_site: TransformationSite | None,
+    site: Site | None,
+    properties: Mapping[str, str],
+    workflow: Profiles | None = None,
+) -> Profiles:
+    """All profiles of a job: namespace -> key -> text, each value from the strongest place that gives it."""
+    given: Mapping[str, Profiles] = {
+        "properties": property_profiles(properties),
+        "workflow": workflow or {},
+        "job": job.profiles,
+        "site": site.profiles if site else {},
+        "transformation": transformation.profiles if transformation else {},
+        "transformation site": transformation_site.profiles if transformation_site else {},
+    }
+    merged: dict[str, dict[str, str]] = {}
+    for source in PRECEDENCE:
+        for namespace, values in given[source].items():
+            merged.setdefault(namespace, {}).update(values)
+    return merged
+
+
+def property_profiles(properties: Mapping[str, str]) -> Profiles:
+    """The profiles among properties: `env.LANG = C` is key `LANG` of namespace `env`."""
+    found: dict[str, dict[str, str]] = {}
+    for name, value in properties.items():
+        namespace, dot, key = name.partition(".")
+        if dot and key and namespace in PROPERTY_NAMESPACES:
+            found.setdefault(namespace, {})[_folded(namespace, key)] = value
+    return found
+
+
+def read_profiles(reading: Reading, node: Node) -> Profiles:
+    """A `profiles` mapping. Raises FileError for unknown namespaces and for values of the wrong kind."""
+    profiles: dict[str, dict[str, str]] = {}
+    for namespace, values in reading.entries(node, "profiles"):
+        name = namespace.value
+        if name not in NAMESPACES:
+            hint = suggestion(name, NAMESPACES) or "namespaces: " + ", ".join(NAMESPACES)
+            raise reading.error(namespace, f"unknown namespace {name!r} of profiles", hint=hint)
+        found = profiles[name] = {}
+        for key, value in reading.entries(values, f"profiles of namespace {name}"):
+            folded = _folded(name, key.value)
+            if folded in found:
+                raise reading.error(key, f"profile {name}.{folded} is given twice", hint="keep one of them")
+            found[folded] = _profile_value(reading, name, folded, key, value)
+    return profiles
+
+
+def _profile_value(reading: Reading, namespace: str, key: str, key_node: Scalar, value: Node) -> str:
+    """The text of one profile, checked where we act on it, noted where we do not."""
+    full_name = f"profile {namespace}.{key}"
+    match namespace, key:
+        case "env", _:
+            if not key or "=" in key or "\0" in key:
+                raise reading.error(key_node, f"{key!r} cannot be the name of an environment variable")
+            text = reading.text(value, full_name)
+            if "\0" in text:
+                raise reading.expected("text without NUL", full_name, value)
+            return text
+        case "dagman", "retry":
+            return str(reading.count(value, full_name))
+        case "pirene", "deterministic":
+            return "true" if reading.boolean(value, full_name) else "false"
+        case "pirene", "salt":
+            return reading.text(value, full_name)
+        case "pirene", _:
+            hint = suggestion(key, PIRENE_KEYS) or "known keys: " + ", ".join(sorted(PIRENE_KEYS))
+            raise reading.error(key_node, f"unknown profile {key!r} of namespace pirene", hint=hint)
+        case _:
+            kind = full_name if namespace in ("pegasus", "dagman") else f"profiles of namespace {namespace}"
+            reading.no_effect(kind, key_node)
+            return reading.text(value, full_name)
+
+
+def _folded(namespace: str, key: str) -> str:
+    return key.lower() if namespace == "dagman" else key
