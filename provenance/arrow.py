@@ -1,9 +1,5 @@
 """Arrow forms of the tables: schemas with field ids, columns made from a batch, statistics of columns.
 
-Field ids are what a column *is* in Parquet and in the DuckLake catalog: they never change and are never used again.
-``commit_number``, which every table ends with, is 1; the others count from 2 in the order of the schema, so a table may
-grow at its end. The elements of a list column have the id of their list plus ELEMENT.
-
 Importing this module imports pyarrow, which only writers need.
 """
 
@@ -16,9 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from provenance.batch import Batch
+from provenance.field_ids import ELEMENT, field_ids, is_list
 from provenance.schema import COMMIT_NUMBER, Kind, Table
-
-ELEMENT = 1000
 
 _LONGEST_BOUND = 128
 """Characters (of text) or bytes: longer bounds would make commits big and prune nothing that shorter ones do not."""
@@ -33,18 +28,6 @@ _TYPES: Mapping[Kind, pa.DataType] = {
     Kind.TEXTS: pa.string(),
     Kind.INTEGERS: pa.int64(),
 }
-_LISTS = frozenset({Kind.TEXTS, Kind.INTEGERS})
-
-
-def field_ids(table: Table) -> dict[str, int]:
-    """The field id of every column of a table."""
-    own = {column.name: position for position, column in enumerate(table.columns[:-1], start=2)}
-    return {**own, COMMIT_NUMBER.name: 1}
-
-
-def is_list(kind: Kind) -> bool:
-    """Whether a column of this kind holds lists."""
-    return kind in _LISTS
 
 
 def arrow_schema(table: Table) -> pa.Schema:

@@ -55,7 +55,11 @@ Forms: integers decimal, floats as Python's repr, booleans 0 and 1, bytes upper-
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One immutable Parquet file. ``path`` is relative to the store, with ``/``; sizes are bytes; ``sha256`` is hex."""
+    """One immutable Parquet file.
+
+    ``path`` is relative to the store, with ``/``; sizes are bytes, ``footer_size`` that of the Parquet metadata without
+    the eight bytes that end the file; ``sha256`` is lower-case hex.
+    """
 
     table: str
     path: str

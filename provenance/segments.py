@@ -24,8 +24,8 @@ from provenance.errors import DamagedStoreError, WriteFailedError
 from provenance.schema import BY_NAME, Table
 
 ROW_GROUP_ROWS = 122_880
-_FOOTER_TAIL_BYTES = 8
-"""Length of the metadata and the magic number, which end a Parquet file and belong to its footer."""
+_FOOTER_LENGTH = slice(-8, -4)
+"""Where a Parquet file says how long its metadata is; the magic number follows."""
 
 
 def write_batch(root: Path, batch: Batch, commit_number: int, nonce: str) -> list[Segment]:
@@ -64,7 +64,7 @@ def write(root: Path, table: Table, rows: pa.Table, name: str) -> Segment:
         path=path,
         rows=rows.num_rows,
         size=len(data),
-        footer_size=int.from_bytes(data[-8:-4], "little") + _FOOTER_TAIL_BYTES,
+        footer_size=int.from_bytes(data[_FOOTER_LENGTH], "little"),
         sha256=hashlib.sha256(data).hexdigest(),
         columns={
             column.name: statistics(column.kind, rows.column(column.name), sizes[column.name])

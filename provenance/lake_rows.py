@@ -1,0 +1,189 @@
+"""What the DuckLake catalog says of a store, as plain rows: made from the schema, from commits and from live segments.
+
+Snapshot 0 is the empty store with all of its tables, snapshot n is commit n. A compaction ends files and begins others:
+rows leave and come back in one snapshot, and which rows there are does not change.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from provenance.commits import ColumnStatistics, Commit, Segment
+from provenance.field_ids import ELEMENT, field_ids, is_list
+from provenance.schema import COMMIT_NUMBER, TABLES, Kind, Table
+from provenance.snapshot import Snapshot
+
+Row = dict[str, Any]
+
+TABLE_IDS: Mapping[str, int] = {table.name: position for position, table in enumerate(TABLES, start=1)}
+"""Ids of tables in the catalog; schema ``main`` is 0."""
+
+NEXT_CATALOG_ID = len(TABLES) + 1
+_TYPES: Mapping[Kind, str] = {
+    Kind.INTEGER: "int64",
+    Kind.FLOAT: "float64",
+    Kind.BOOLEAN: "boolean",
+    Kind.TEXT: "varchar",
+    Kind.BYTES: "blob",
+    Kind.TIME: "timestamptz",
+    Kind.TEXTS: "varchar",
+    Kind.INTEGERS: "int64",
+}
+_ORDER: Mapping[Kind, Callable[[str], Any]] = {Kind.INTEGER: int, Kind.INTEGERS: int, Kind.FLOAT: float}
+"""How bounds of a kind compare; those of every other kind compare as their text does."""
+
+
+def time_text(time: dt.datetime) -> str:
+    """A time in the form that the extension writes: ``2026-11-23 03:09:57.692139+00``."""
+    return time.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")
+
+
+def table_rows(store_id: str) -> Iterator[Row]:
+    """Rows of ducklake_table."""
+    for table in TABLES:
+        yield {
+            "table_id": TABLE_IDS[table.name],
+            "table_uuid": str(uuid.uuid5(uuid.UUID(store_id), table.name)),
+            "begin_snapshot": 0,
+            "schema_id": 0,
+            "table_name": table.name,
+            "path": f"{table.name}/",
+            "path_is_relative": 1,
+        }
+
+
+def column_rows(table: Table) -> Iterator[Row]:
+    """Rows of ducklake_column: one a column, and one for the elements of each list."""
+    ids = field_ids(table)
+    for order, column in enumerate(table.columns, start=1):
+        shared = {
+            "begin_snapshot": 0,
+            "table_id": TABLE_IDS[table.name],
+            "default_value": "NULL",
+            "default_value_dialect": "duckdb",
+        }
+        own_id = ids[column.name]
+        yield shared | {
+            "column_id": own_id,
+            "column_order": order,
+            "column_name": column.name,
+            "column_type": "list" if is_list(column.kind) else _TYPES[column.kind],
+            "nulls_allowed": int(column is not COMMIT_NUMBER),
+            "parent_column": None,
+            "default_value_type": "" if is_list(column.kind) else "literal",
+        }
+        if is_list(column.kind):
+            yield shared | {
+                "column_id": own_id + ELEMENT,
+                "column_order": own_id + ELEMENT,
+                "column_name": "element",
+                "column_type": _TYPES[column.kind],
+                "nulls_allowed": 1,
+                "parent_column": own_id,
+                "default_value_type": "literal",
+            }
+
+
+def change_row(commit: Commit) -> Row:
+    """The row of ducklake_snapshot_changes for a commit. Its extra information is the nonce of the commit."""
+    inserted = [f"inserted_into_table:{TABLE_IDS[s.table]}" for s in commit.segments if s.table in TABLE_IDS]
+    return {
+        "snapshot_id": commit.number,
+        "changes_made": ",".join(inserted + [f"deleted_from_table:{number}" for number in _replaced_tables(commit)]),
+        "author": commit.author,
+        "commit_message": commit.kind.value,
+        "commit_extra_info": commit.nonce,
+    }
+
+
+def data_file_row(segment: Segment, commit: Commit, file_id: int, row_id: int) -> Row:
+    """The row of ducklake_data_file for a segment."""
+    return {
+        "data_file_id": file_id,
+        "table_id": TABLE_IDS[segment.table],
+        "begin_snapshot": commit.number,
+        "end_snapshot": None,
+        "path": segment.path.rpartition("/")[2],
+        "path_is_relative": 1,
+        "file_format": "parquet",
+        "record_count": segment.rows,
+        "file_size_bytes": segment.size,
+        "footer_size": segment.footer_size,
+        "row_id_start": row_id,
+    }
+
+
+def file_statistics(segment: Segment, table: Table, file_id: int) -> Iterator[Row]:
+    """Rows of ducklake_file_column_stats: one for each column of a segment; that of a list describes its elements."""
+    ids = field_ids(table)
+    for column in table.columns:
+        found = segment.columns.get(column.name)
+        if found is None:
+            continue
+        nulls = int(found.get("nulls", 0))
+        listed = is_list(column.kind)
+        yield {
+            "data_file_id": file_id,
+            "table_id": TABLE_IDS[table.name],
+            "column_id": ids[column.name] + (ELEMENT if listed else 0),
+            "column_size_bytes": found["size"],
+            "value_count": found["values"] if listed else segment.rows - nulls,
+            "null_count": 0 if listed else nulls,
+            "min_value": found.get("min"),
+            "max_value": found.get("max"),
+            "contains_nan": found.get("nan", 0) if column.kind is Kind.FLOAT else None,
+        }
+
+
+def table_statistics(snapshot: Snapshot, next_row_ids: Mapping[str, int]) -> Iterator[Row]:
+    """Rows of ducklake_table_stats, for tables that have rows."""
+    for table in TABLES:
+        segments = snapshot.segments(table.name)
+        if segments:
+            yield {
+                "table_id": TABLE_IDS[table.name],
+                "record_count": sum(segment.rows for segment in segments),
+                "next_row_id": next_row_ids[table.name],
+                "file_size_bytes": sum(segment.size for segment in segments),
+            }
+
+
+def table_column_statistics(snapshot: Snapshot) -> Iterator[Row]:
+    """Rows of ducklake_table_column_stats. No row ever leaves a store, so those of today hold for every snapshot."""
+    for table in TABLES:
+        segments = snapshot.segments(table.name)
+        ids = field_ids(table)
+        for column in table.columns if segments else ():
+            found = [(segment.rows, segment.columns.get(column.name, {})) for segment in segments]
+            low, high = _bounds(column.kind, found)
+            listed = is_list(column.kind)
+            yield {
+                "table_id": TABLE_IDS[table.name],
+                "column_id": ids[column.name] + (ELEMENT if listed else 0),
+                "contains_null": int(any("size" not in one or "nulls" in one for _, one in found)),
+                "contains_nan": int(any("nan" in one for _, one in found)) if column.kind is Kind.FLOAT else None,
+                "min_value": low,
+                "max_value": high,
+            }
+
+
+def _bounds(kind: Kind, found: list[tuple[int, ColumnStatistics]]) -> tuple[str | None, str | None]:
+    """Bounds of a column over all segments; None where one with values does not say."""
+    bounded = [one for _, one in found if "min" in one]
+    if not bounded or any("min" not in one and _has_values(rows, one) for rows, one in found):
+        return None, None
+    key = _ORDER.get(kind, str)
+    return min((str(one["min"]) for one in bounded), key=key), max((str(one["max"]) for one in bounded), key=key)
+
+
+def _has_values(rows: int, found: ColumnStatistics) -> bool:
+    if "values" in found:
+        return int(found["values"]) > 0
+    return "size" in found and rows > int(found.get("nulls", 0))
+
+
+def _replaced_tables(commit: Commit) -> list[int]:
+    return sorted({TABLE_IDS[path.split("/")[1]] for path in commit.replaces})
