@@ -1,8 +1,8 @@
 """The tables of a DuckLake 1.0 catalog, as the specification and the DuckDB extension have them; some stay empty.
 
 Source: https://ducklake.select/docs/stable/specification/tables/overview for DuckLake 1.0; tests compare tables,
-columns and types with those of a catalog that the extension itself makes. Booleans and times are stored as the extension
-stores them in SQLite: as integers and as text.
+columns and types with those of a catalog that the extension itself makes. Booleans and times are stored as the
+extension stores them in SQLite: as integers and as text.
 """
 
 from __future__ import annotations
