@@ -18,6 +18,7 @@ import functools
 import hashlib
 import json
 import os
+import resource  # noqa: F401 - wait4 needs it, and would load it anew in every forked child
 import select
 import signal
 import stat
