@@ -1,6 +1,11 @@
 """The errors of digests, the wrapper, verification and audits.
 
-    IntegrityError    root: carries the exit code and, where there is one, what to do
+IntegrityError            root: carries the exit code and, where there is one, what to do
++-- UnreadableError       what is at a path has no digest: it is, or holds, something other than files and folders
+    +-- MovingError       it changed, or another took its place, while it was read
+
+What the system refuses (no such file, no permission, a disk error) stays the OSError that it is; an UnreadableError is
+an OSError as well, so that one clause catches all that keeps bytes from being verified.
 """
 
 from __future__ import annotations
@@ -18,3 +23,13 @@ class IntegrityError(Exception):
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+
+
+class UnreadableError(IntegrityError, OSError):
+    """There are no bytes at that path that a digest could stand for."""
+
+    exit_code = 3
+
+
+class MovingError(UnreadableError):
+    """What was read changed meanwhile: the digest would be of bytes that were never there together."""

@@ -168,6 +168,7 @@ class Job:
         ]
         self.tail_bytes = max(0, _optional(document, "tail_bytes", int, DEFAULT_TAIL_BYTES))
         self.grace_seconds = max(0.0, float(_optional(document, "grace_seconds", (int, float), DEFAULT_GRACE_SECONDS)))
+        self.passthrough = _flag(document, "passthrough", "passthrough")
         if self.metadata_file is not None:
             self.environment[b"PIRENE_METADATA"] = self.environment[b"KICKSTART_METADATA"] = self.metadata_file
 
@@ -185,9 +186,7 @@ class Job:
         use = {name: entry.get(name) for name in keys}
         _typed(use, "name", str)
         self.absolute(_typed(use, "path", str), key + ".path")
-        if use["optional"] not in (None, False, True):
-            raise UnusableError("%s.optional: expected true or false, found %r" % (key, use["optional"]))
-        use["optional"] = bool(use["optional"])
+        use["optional"] = _flag(use, "optional", key + ".optional")
         if use["role"] not in roles:
             raise UnusableError("%s: expected a role of %s, found %r" % (key, ", ".join(roles), use["role"]))
         return use
@@ -227,6 +226,13 @@ def _typed(document: "Mapping[str, Any]", key: str, kind: "Any") -> "Any":
 
 def _optional(document: "Mapping[str, Any]", key: str, kind: "Any", default: "Any") -> "Any":
     return default if document.get(key) is None else _typed(document, key, kind)
+
+
+def _flag(document: "Mapping[str, Any]", key: str, shown: str) -> bool:
+    value = document.get(key)
+    if value is not None and not isinstance(value, bool):
+        raise UnusableError("%s: expected true or false, found %r" % (shown, value))
+    return bool(value)
 
 
 def _entries(document: "Mapping[str, Any]", key: str) -> "list[Mapping[str, Any]]":
@@ -751,10 +757,16 @@ class Streams:
     def __init__(self, job: Job) -> None:
         self.ends = []  # type: list[int]
         self.pipes = {}  # type: dict[int, Tail]
-        self.tails = {"stdout": Tail(job.tail_bytes), "stderr": Tail(job.tail_bytes)}
+        self.tails = {
+            "stdout": Tail(job.tail_bytes, 1 if job.passthrough else None),
+            "stderr": Tail(job.tail_bytes, 2 if job.passthrough else None),
+        }
         self._files = {"stdout": job.stdout, "stderr": job.stderr}
         try:
-            self.ends.append(self._open(job.stdin or b"/dev/null", "stdin", os.O_RDONLY))
+            if job.passthrough and job.stdin is None:
+                self.ends.append(os.dup(0))
+            else:
+                self.ends.append(self._open(job.stdin or b"/dev/null", "stdin", os.O_RDONLY))
             self._output("stdout")
             if job.stderr is not None and job.stderr == job.stdout:
                 self.ends.append(os.dup(self.ends[1]))  # one file, one position: neither writes over the other
@@ -794,8 +806,7 @@ class Streams:
             chunk = os.read(descriptor, BLOCK_BYTES)
         except BlockingIOError:
             return True
-        if chunk:
-            self.pipes[descriptor].add(chunk)
+        if chunk and self.pipes[descriptor].add(chunk):
             return True
         os.close(descriptor)
         del self.pipes[descriptor]
@@ -819,19 +830,27 @@ class Streams:
 
 
 class Tail:
-    """The last ``limit`` bytes of a stream, and how many bytes there were."""
+    """The last ``limit`` bytes of a stream, and how many bytes there were; all of it is passed on to ``onward``."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, onward: "int | None") -> None:
         self.limit = limit
+        self._onward = onward
         self.size = 0
         self._data = bytearray()
 
-    def add(self, chunk: bytes) -> None:
-        """Take the next bytes of the stream."""
+    def add(self, chunk: bytes) -> bool:
+        """Take the next bytes of the stream; False once nobody reads what is passed on: the command must hear of it."""
         self.size += len(chunk)
         self._data += chunk
         if len(self._data) > 2 * self.limit:
             del self._data[: len(self._data) - self.limit]
+        try:
+            rest = memoryview(chunk if self._onward is not None else b"")
+            while rest and self._onward is not None:
+                rest = rest[os.write(self._onward, rest) :]
+        except BrokenPipeError:
+            return False
+        return True
 
     def read_file(self, path: bytes) -> None:
         """Take the end of a file; one that is gone or unreadable counts as empty (its output entry says why)."""

@@ -67,7 +67,13 @@ class Launcher:
             os.set_blocking(descriptor, False)
 
     def prepare(self) -> None:
-        """Leave the terminal's session, take signals, and pay once for what every wrapper needs."""
+        """Leave the terminal's session, take signals, and pay once for what every wrapper needs.
+
+        Files that the engine left open to us (a lock, to show that wrappers live) stay open in wrappers, never in jobs.
+        """
+        for descriptor in open_descriptors():
+            if descriptor > 2:
+                os.set_inheritable(descriptor, False)
         if os.getsid(0) != os.getpid():
             os.setsid()  # Ctrl-C at the terminal is the engine's to interpret
         signal.set_wakeup_fd(self._wake_end, warn_on_full_buffer=False)
@@ -147,7 +153,7 @@ class Launcher:
             return
         else:
             if pid == 0:
-                become_wrapper(description, wrapper.record)
+                become_wrapper(description, wrapper.record, self._wake)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
         self.wrappers[pid] = wrapper
@@ -202,18 +208,17 @@ class Launcher:
                 self._answering = False  # the engine is gone: nobody wants to know, the records are what counts
 
 
-def become_wrapper(description: dict[str, Any], record: str) -> NoReturn:
-    """In the forked child: be a wrapper and nothing else, in a session of its own and with no file of the server's."""
+def become_wrapper(description: dict[str, Any], record: str, wake: int) -> NoReturn:
+    """In the forked child: be a wrapper and nothing else, in a session of its own and without the server's pipes."""
     status = EXIT_BUG
     try:
         os.setsid()
         null = os.open(os.devnull, os.O_RDWR)
         os.dup2(null, 0)
         os.dup2(null, 1)
-        signal.set_wakeup_fd(-1)
-        for name in os.listdir("/proc/self/fd"):
-            if int(name) > 2:
-                close_if_open(int(name))
+        os.close(null)
+        os.close(signal.set_wakeup_fd(-1))
+        os.close(wake)
         for number in kickstart.STOP_SIGNALS:
             signal.signal(number, signal.SIG_DFL)  # the server may have been started with SIGINT ignored
         status = kickstart.run_attempt(description, record)
@@ -223,12 +228,16 @@ def become_wrapper(description: dict[str, Any], record: str) -> NoReturn:
         os._exit(status)
 
 
-def close_if_open(descriptor: int) -> None:
-    """Close a descriptor; the one that the folder was listed through is closed already."""
-    try:
-        os.close(descriptor)
-    except OSError:
-        return
+def open_descriptors() -> list[int]:
+    """The files that this process has open; the one that the folder was listed through is closed again."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            os.fstat(int(name))
+        except OSError:
+            continue
+        found.append(int(name))
+    return found
 
 
 def main() -> int:
