@@ -101,7 +101,7 @@ class JsonObject:
         return float(value)
 
     def boolean(self, key: str, default: bool) -> bool:
-        """true or false; ``default`` where the key is missing."""
+        """One of true and false; ``default`` where the key is missing."""
         value = self._values.get(key, default)
         if not isinstance(value, bool):
             raise self.fail(key, "true or false")

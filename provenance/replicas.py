@@ -1,0 +1,181 @@
+"""Copies of files: where they are, in which state, and whether one is still as it was when it was last verified.
+
+A replica is a URL at which the content of a file is or was to be found. Its history is a row of events; the view
+``replica_rows`` sums it up. A URL is *live* for the file that it was last registered for, unless it was replaced,
+removed, retired or found missing since; a quarantined replica is live, for its bytes are there and are expected to be
+those of its file.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from integrity.digest import Stat
+from provenance.urls import copy_url, file_url, local_path
+from provenance.views import fetch
+
+if TYPE_CHECKING:
+    from provenance.batch import Batch
+    from provenance.snapshot import Snapshot
+    from provenance.store import Store
+
+__all__ = [
+    "LIVE_STATES",
+    "Replica",
+    "add_event",
+    "by_file",
+    "by_url",
+    "copy_url",
+    "file_url",
+    "last_holders",
+    "local_path",
+    "stat_columns",
+    "unchanged",
+]
+
+LIVE_STATES = frozenset({"ok", "quarantined"})
+
+_COLUMNS = """SELECT r.source, r.file, r.name, r.url, r.site, r.sha256, r.size_bytes, r.seen_bytes, r.modified_ns,
+       r.changed_ns, r.inode, r.device, r.state, r.origin, r.job, r.attempt, r.digest_origin, r.verified, r.since"""
+_BY_URL = f"""{_COLUMNS}
+FROM replica_rows AS r
+WHERE r.url IN (SELECT unnest($1::VARCHAR[]))
+ORDER BY r.url, r.since, r.source, r.file"""
+_BY_FILE = f"""{_COLUMNS}
+FROM replica_rows AS r
+WHERE (r.source, r.file) IN (SELECT unnest($1::BIGINT[]), unnest($2::BIGINT[]))
+ORDER BY r.source, r.file, r.since, r.url"""
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One copy of one file, with what is known of the file's content.
+
+    ``size_bytes`` is the file's; ``seen_bytes`` and the stat fields are those of the copy when it was last verified
+    (None: it never was). ``state`` ok | quarantined | missing | removed | replaced | retired. ``origin`` raw |
+    produced; ``job`` and ``attempt`` produced it (its run is ``source``).
+    """
+
+    source: int
+    file: int
+    name: str
+    url: str
+    site: str | None
+    sha256: bytes | None
+    size_bytes: int | None
+    seen_bytes: int | None
+    modified_ns: int | None
+    changed_ns: int | None
+    inode: int | None
+    device: int | None
+    state: str
+    origin: str
+    job: int | None
+    attempt: int | None
+    digest_origin: str | None
+    verified: dt.datetime | None
+    since: dt.datetime
+
+    @property
+    def id(self) -> tuple[int, int]:
+        """(source, file): the file that this is a copy of."""
+        return (self.source, self.file)
+
+    @property
+    def run(self) -> int | None:
+        """The run that produced the file; None for a raw one."""
+        return None if self.job is None else self.source
+
+
+def by_url(store: Store, urls: Sequence[str], *, snapshot: Snapshot | None = None) -> dict[str, Replica]:
+    """For each URL that is a live replica: that replica. ``urls`` are as `copy_url` gives them."""
+    holders = last_holders(store, urls, snapshot=snapshot)
+    return {url: replica for url, replica in holders.items() if replica.state in LIVE_STATES}
+
+
+def last_holders(store: Store, urls: Sequence[str], *, snapshot: Snapshot | None = None) -> dict[str, Replica]:
+    """For each URL that ever was a replica: the live one, else the one whose state changed last."""
+    found: dict[str, Replica] = {}
+    for row in fetch(store, _BY_URL, [list(urls)], snapshot=snapshot) if urls else ():
+        replica = Replica(*row)  # type: ignore[arg-type] # columns are those of the class, in order
+        before = found.get(replica.url)
+        if before is None or before.state not in LIVE_STATES or replica.state in LIVE_STATES:
+            found[replica.url] = replica
+    return found
+
+
+def by_file(
+    store: Store,
+    ids: Collection[tuple[int, int]],
+    *,
+    states: Collection[str] = LIVE_STATES,
+    snapshot: Snapshot | None = None,
+) -> dict[tuple[int, int], list[Replica]]:
+    """The live replicas of files, or those in ``states``; oldest first. A file without any has no entry."""
+    found: dict[tuple[int, int], list[Replica]] = {}
+    columns = [[source for source, _ in ids], [file for _, file in ids]]
+    for row in fetch(store, _BY_FILE, columns, snapshot=snapshot) if ids else ():
+        replica = Replica(*row)  # type: ignore[arg-type] # columns are those of the class, in order
+        if replica.state in states:
+            found.setdefault(replica.id, []).append(replica)
+    return found
+
+
+def unchanged(replica: Replica) -> bool:
+    """Whether size, mtime, ctime, inode and device of a local copy equal those of its last verification.
+
+    ctime is what an owner cannot set back. False for a copy that was never verified, is gone or is not local.
+    """
+    path = local_path(replica.url)
+    if path is None or replica.inode is None:
+        return False
+    try:
+        return stat_columns(Stat.of(path)) == _seen(replica)
+    except OSError:
+        return False
+
+
+def stat_columns(stat: Stat) -> dict[str, int]:
+    """A stat as the columns of ``replicas``."""
+    return {
+        "size_bytes": stat.size,
+        "modified_ns": stat.mtime_ns,
+        "changed_ns": stat.ctime_ns,
+        "inode": signed64(stat.inode),
+        "device": signed64(stat.device),
+    }
+
+
+def signed64(number: int) -> int:
+    """An unsigned 64-bit number as the signed one with the same bits: inodes of some file systems use all of them."""
+    return number - (1 << 64) if number >= 1 << 63 else number
+
+
+def add_event(
+    batch: Batch,
+    event: str,
+    *,
+    source: int,
+    file: int,
+    url: str | None,
+    site: str | None,
+    at: dt.datetime,
+    stat: Stat | None = None,
+    reason: str | None = None,
+) -> None:
+    """Add one event in the life of a copy to ``batch``."""
+    columns: Mapping[str, int] = {} if stat is None else stat_columns(stat)
+    batch.add("replicas", source=source, file=file, site=site, url=url, event=event, at=at, reason=reason, **columns)
+
+
+def _seen(replica: Replica) -> dict[str, int | None]:
+    return {
+        "size_bytes": replica.seen_bytes,
+        "modified_ns": replica.modified_ns,
+        "changed_ns": replica.changed_ns,
+        "inode": replica.inode,
+        "device": replica.device,
+    }

@@ -1,0 +1,24 @@
+-- One row for each copy of a file that was ever registered (url null: the file itself was retired, copy or no copy).
+-- The last event decides. A verification says that the copy is there, which takes back `missing`, but never takes back
+-- what was decided about it: quarantined, replaced, removed, retired.
+SELECT source, file, url,
+       arg_max(site, (commit_number, "at")) AS site,
+       CASE
+           WHEN arg_max(event, (commit_number, "at")) FILTER (event <> 'verified') IN ('registered', 'reinstated') THEN 'ok'
+           WHEN arg_max(event, (commit_number, "at")) FILTER (event <> 'verified') = 'missing'
+               AND coalesce(max((commit_number, "at")) FILTER (event = 'verified')
+                   > max((commit_number, "at")) FILTER (event <> 'verified'), false) THEN 'ok'
+           ELSE arg_max(event, (commit_number, "at")) FILTER (event <> 'verified')
+       END AS state,
+       arg_max("at", (commit_number, "at")) FILTER (event <> 'verified') AS since,
+       min("at") FILTER (event = 'registered') AS registered,
+       -- A registration that read the bytes knows the inode that it read.
+       max("at") FILTER (event IN ('verified', 'reinstated') OR (event = 'registered' AND inode IS NOT NULL)) AS verified,
+       arg_max(size_bytes, (commit_number, "at")) FILTER (inode IS NOT NULL) AS size_bytes,
+       arg_max(modified_ns, (commit_number, "at")) FILTER (inode IS NOT NULL) AS modified_ns,
+       arg_max(changed_ns, (commit_number, "at")) FILTER (inode IS NOT NULL) AS changed_ns,
+       arg_max(inode, (commit_number, "at")) FILTER (inode IS NOT NULL) AS inode,
+       arg_max(device, (commit_number, "at")) FILTER (inode IS NOT NULL) AS device
+FROM replicas
+GROUP BY source, file, url
+HAVING bool_or(event = 'registered') OR url IS NULL

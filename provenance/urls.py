@@ -1,0 +1,80 @@
+"""URLs of copies: file names of any bytes as ``file:`` URLs and back, and no credentials in any of them."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import quote_from_bytes, unquote, unquote_to_bytes
+
+from provenance.errors import StoreError
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_USER = re.compile(r"(?<=://)[^/?#]*@")
+_SECRETS = frozenset(
+    (
+        "access_token",
+        "api_key",
+        "apikey",
+        "auth",
+        "authz",
+        "awsaccesskeyid",
+        "key",
+        "password",
+        "secret",
+        "sig",
+        "signature",
+        "token",
+    )
+)
+"""Names of query parameters that carry credentials (bearer tokens, shared access signatures, S3's version 2)."""
+_SECRET_PREFIXES = ("x-amz-", "x-goog-")
+
+
+class UrlError(StoreError):
+    """A text is no URL that can name a copy."""
+
+
+def file_url(path: str | Path) -> str:
+    """The ``file:`` URL of a local path (RFC 8089): absolute, bytes of the name percent-encoded, symlinks not
+    followed.
+    """
+    return "file://" + quote_from_bytes(os.fsencode(os.path.abspath(path)), safe="/~")  # noqa: PTH100 - Path keeps ".."
+
+
+def local_path(url: str) -> Path | None:
+    """The local path that a ``file:`` URL names; None for other schemes and other hosts."""
+    if not url.startswith("file://"):
+        return None
+    host, slash, path = url.removeprefix("file://").partition("/")
+    if not slash or host not in ("", "localhost"):
+        return None
+    return Path(os.fsdecode(unquote_to_bytes("/" + path)))
+
+
+def copy_url(text: str) -> str:
+    """A URL as the store keeps it, from a URL or a path: paths become ``file:`` URLs, credentials are cut off.
+
+    Raises UrlError for text that cannot be either.
+    """
+    if not text or "\0" in text:
+        raise UrlError(f"expected a path or a URL, found {text!r}")
+    if not _SCHEME.match(text):
+        return file_url(text)
+    path = local_path(text)
+    return without_credentials(text) if path is None else file_url(path)
+
+
+def without_credentials(url: str) -> str:
+    """``url`` without user, password and the query parameters that carry secrets; everything else as it was."""
+    base, mark, rest = _USER.sub("", url).partition("?")
+    if not mark:
+        return base
+    query, sharp, fragment = rest.partition("#")
+    kept = [part for part in query.split("&") if not _is_secret(part)]
+    return base + ("?" if kept else "") + "&".join(kept) + sharp + fragment
+
+
+def _is_secret(parameter: str) -> bool:
+    name = unquote(parameter.partition("=")[0]).lower()
+    return name in _SECRETS or name.startswith(_SECRET_PREFIXES)

@@ -1,0 +1,250 @@
+"""What can be asked about a store: its entities with their built-in fields, paths and relations, as data for the
+language.
+
+The tables below are the whole of it: field -> type -> SQL over the views of provenance/views.py. Metadata keys are
+looked up in the store that is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from query.vocabulary import Entity, EntityTable, Field, FieldType, MetadataKey, Relations
+
+Rows = Callable[[str, Sequence[object]], list[tuple[object, ...]]]
+"""Runs a statement over tables and views, as of the state of the store that is asked about."""
+
+_TEXT, _INTEGER, _TIME, _DIGEST = FieldType.TEXT, FieldType.INTEGER, FieldType.TIME, FieldType.DIGEST
+_SIZE, _DURATION, _TEXTS = FieldType.SIZE, FieldType.DURATION, FieldType.TEXTS
+
+_FILE_ID = "lower(lpad(to_hex(e.source), 16, '0')) || '-' || e.file"
+_STEM = r"regexp_replace(regexp_extract(e.name, '[^/]*$', 0, 's'), '^(.+)\.[^.]+$', '\1', 's')"
+_SECONDS = "date_diff('microsecond', s.started, s.ended) / 1e6"
+_TRANSFORMATION = "e.namespace || '::'", "e.name", "':' || e.version"
+
+
+def _fields(*fields: Field) -> Mapping[str, Field]:
+    return {field.name: field for field in fields}
+
+
+FILES = EntityTable(
+    entity=Entity.FILES,
+    sql="files",
+    key=("source", "file"),
+    show=("name", "size", "sha256", "created", "origin", "status"),
+    joins={"s": "LEFT JOIN file_states AS s ON s.source = e.source AND s.file = e.file"},
+    metadata="file",
+    metadata_key=("e.source", "e.file"),
+    paths={
+        "job": (Entity.JOBS, ("CASE WHEN e.job IS NOT NULL THEN e.source END", "e.job")),
+        "workflow": (Entity.WORKFLOWS, ("CASE WHEN e.job IS NOT NULL THEN e.source END",)),
+    },
+    fields=_fields(
+        Field("id", _TEXT, _FILE_ID, meaning="of this occurrence, in every store"),
+        Field("name", _TEXT, "e.name", meaning="logical name"),
+        Field("stem", _TEXT, _STEM, meaning="last part of the name, without its last suffix"),
+        Field("size", _SIZE, "e.size_bytes", meaning="bytes; missing until known"),
+        Field("sha256", _DIGEST, "e.sha256", meaning="of the content; missing until known"),
+        Field("created", _TIME, "e.created", meaning="when it was produced or registered"),
+        Field("origin", _TEXT, "e.origin", meaning="raw | produced"),
+        Field("digest_origin", _TEXT, "e.digest_origin", meaning="declared | recorded | produced | observed"),
+        Field("verified", _TIME, "s.verified", ("s",), "when a copy was last read and found good"),
+        Field("status", _TEXT, "coalesce(s.status, 'gone')", ("s",), "ok | gone | damaged | retired"),
+        Field("sites", _TEXTS, "coalesce(s.sites, [])", ("s",), "where good copies are"),
+    ),
+)
+
+JOBS = EntityTable(
+    entity=Entity.JOBS,
+    sql="jobs",
+    key=("run", "job"),
+    show=("id", "transformation", "status", "host", "started", "duration"),
+    joins={
+        "a": "LEFT JOIN last_attempts AS a ON a.run = e.run AND a.job = e.job",
+        "s": "LEFT JOIN job_statuses AS s ON s.run = e.run AND s.job = e.job",
+    },
+    metadata="job",
+    metadata_key=("e.run", "e.job"),
+    paths={"workflow": (Entity.WORKFLOWS, ("e.run",))},
+    fields=_fields(
+        Field("id", _TEXT, "e.id", meaning="in its workflow"),
+        Field("name", _TEXT, "e.name", meaning="of its transformation"),
+        Field("namespace", _TEXT, "e.namespace", meaning="of its transformation"),
+        Field("version", _TEXT, "e.version", meaning="of its transformation"),
+        Field(
+            "transformation",
+            _TEXT,
+            "nullif(concat(" + ", ".join(_TRANSFORMATION) + "), '')",
+            meaning="namespace::name:version, as much of it as there is",
+        ),
+        Field("type", _TEXT, "e.type", meaning="job | exec | pegasusWorkflow | condorWorkflow"),
+        Field(
+            "status",
+            _TEXT,
+            "s.status",
+            ("s",),
+            "planned | reused | running | succeeded | failed | integrity_failed | not_run",
+        ),
+        Field("site", _TEXT, "e.site", meaning="where it runs"),
+        Field("host", _TEXT, "a.host", ("a",), "where its last attempt ran"),
+        Field("attempts", _INTEGER, "coalesce(a.attempts, 0)", ("a",), "how often it was tried"),
+        Field("exit_code", _INTEGER, "a.exit_code", ("a",), "of the last attempt"),
+        Field("signal", _INTEGER, "a.signal", ("a",), "that ended the last attempt"),
+        Field("started", _TIME, "a.started", ("a",), "of the last attempt"),
+        Field("ended", _TIME, "a.ended", ("a",), "of the last attempt"),
+        Field("duration", _DURATION, "a.duration_seconds", ("a",), "seconds, of the command itself"),
+        Field("cpu_seconds", _DURATION, "a.cpu_seconds", ("a",), "user and system time"),
+        Field("max_rss", _SIZE, "a.max_rss_bytes", ("a",), "largest resident set of any one process"),
+        Field("arguments", _TEXTS, "e.arguments", meaning="one by one"),
+        Field("decision", _TEXT, "e.decision", meaning="run | reuse"),
+        Field("reason", _TEXT, "e.reason", meaning="why it runs or not"),
+    ),
+)
+
+WORKFLOWS = EntityTable(
+    entity=Entity.WORKFLOWS,
+    sql="workflows",
+    key=("run",),
+    show=("id", "name", "status", "user", "started", "duration", "job_count"),
+    joins={
+        "s": "LEFT JOIN workflow_statuses AS s ON s.run = e.run",
+        "c": "LEFT JOIN job_counts AS c ON c.run = e.run",
+        "p": "LEFT JOIN (SELECT run, any_value(run_id) AS run_id FROM workflows GROUP BY run) AS p"
+        " ON p.run = e.parent_run",
+    },
+    metadata="workflow",
+    metadata_key=("e.run", "0"),
+    fields=_fields(
+        Field("id", _TEXT, "e.run_id", meaning="of the run"),
+        Field("name", _TEXT, "e.name", meaning="of the workflow"),
+        Field(
+            "status",
+            _TEXT,
+            "coalesce(s.status, 'planned')",
+            ("s",),
+            "planned | running | succeeded | failed | incomplete",
+        ),
+        Field("user", _TEXT, "e.user_name", meaning="who planned it"),
+        Field("host", _TEXT, "e.host", meaning="where it was planned"),
+        Field("engine", _TEXT, "e.engine", meaning="local | htcondor"),
+        Field("started", _TIME, "s.started", ("s",), "when it started to run"),
+        Field("ended", _TIME, "s.ended", ("s",), "when it ended"),
+        Field("duration", _DURATION, _SECONDS, ("s",), "seconds from start to end"),
+        Field("parent", _TEXT, "p.run_id", ("p",), "id of the run that this is a sub-workflow of"),
+        Field("job_count", _INTEGER, "coalesce(c.jobs, 0)", ("c",), "jobs in it"),
+        Field("failed_count", _INTEGER, "coalesce(c.failed, 0)", ("c",), "jobs that failed"),
+    ),
+)
+
+REPLICAS = EntityTable(
+    entity=Entity.REPLICAS,
+    sql="replica_rows",
+    key=("source", "file", "url"),
+    show=("name", "size", "site", "url", "verified", "state"),
+    paths={"file": (Entity.FILES, ("e.source", "e.file"))},
+    fields=_fields(
+        Field("name", _TEXT, "e.name", meaning="of the file"),
+        Field("sha256", _DIGEST, "e.sha256", meaning="of the file"),
+        Field("size", _SIZE, "e.size_bytes", meaning="of the file"),
+        Field("site", _TEXT, "e.site", meaning="where the copy is"),
+        Field("url", _TEXT, "e.url", meaning="without credentials"),
+        Field("registered", _TIME, "e.registered", meaning="when the copy became known"),
+        Field("verified", _TIME, "e.verified", meaning="when it was last read and found good"),
+        Field("state", _TEXT, "e.state", meaning="ok | quarantined | missing | removed | replaced | retired"),
+    ),
+)
+
+CHECKS = EntityTable(
+    entity=Entity.CHECKS,
+    sql="checks",
+    key=("source", "number"),
+    show=("name", "stage", "verdict", "class", "expected", "actual", "at"),
+    paths={
+        "file": (Entity.FILES, ("e.file_source", "e.file")),
+        "job": (Entity.JOBS, ("e.run", "e.job")),
+        "workflow": (Entity.WORKFLOWS, ("e.run",)),
+    },
+    fields=_fields(
+        Field("name", _TEXT, "e.name", meaning="that the file was known by"),
+        Field(
+            "stage", _TEXT, "e.stage", meaning="stage-in | pre-exec | post-exec | output | stage-out | audit | scrub"
+        ),
+        Field("verdict", _TEXT, "e.verdict", meaning="ok | mismatch | missing | unreadable"),
+        Field("class", _TEXT, "e.finding", meaning="finding class; missing when ok"),
+        Field("expected", _DIGEST, "e.expected_sha256", meaning="missing at first sight"),
+        Field("actual", _DIGEST, "e.actual_sha256", meaning="missing if it could not be read whole"),
+        Field("protection", _TEXT, "e.protection", meaning="guard | copy | seal | none"),
+        Field("at", _TIME, 'e."at"', meaning="when"),
+        Field("seconds", _DURATION, "e.duration_seconds", meaning="what it took"),
+        Field("host", _TEXT, "e.host", meaning="where"),
+    ),
+)
+
+ENTITIES: Mapping[Entity, EntityTable] = {table.entity: table for table in (FILES, JOBS, WORKFLOWS, REPLICAS, CHECKS)}
+
+_KEYS = """
+SELECT key, count(text_form), count(float_form), count(boolean_form), count(time_form), count(position),
+       count(DISTINCT (source, number)), list_sort(list(DISTINCT text_form) FILTER (text_form IS NOT NULL))[:5]
+FROM current_metadata
+WHERE entity = $1 AND ($2 IS NULL OR key = $2)
+GROUP BY key
+ORDER BY 7 DESC, key
+"""
+
+
+class StoreVocabulary:
+    """The vocabulary of one state of a store. ``rows`` reads that state."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._known: dict[tuple[str, str], MetadataKey | None] = {}
+
+    def table(self, entity: Entity) -> EntityTable:
+        """How rows of ``entity`` are found."""
+        return ENTITIES[entity]
+
+    def relations(self) -> Relations:
+        """The edges of lineage."""
+        return Relations(reads="reads", writes="writes")
+
+    def metadata_sql(self) -> str:
+        """The view of current metadata values."""
+        return "current_metadata"
+
+    def metadata_key(self, entity: Entity, key: str) -> MetadataKey | None:
+        """What is known of a key; None if it was never seen on ``entity``. One that was withdrawn everywhere has no
+        values.
+        """
+        name = ENTITIES[entity].metadata
+        if name is None:
+            return None
+        if (name, key) not in self._known:
+            found = self._read(name, key)
+            self._known[name, key] = found[0] if found else self._withdrawn(name, key)
+        return self._known[name, key]
+
+    def metadata_keys(self, entity: Entity) -> Sequence[MetadataKey]:
+        """All keys that things of ``entity`` have now; most used first."""
+        name = ENTITIES[entity].metadata
+        return () if name is None else self._read(name, None)
+
+    def saved(self, name: str) -> str | None:
+        """The newest text of a saved query."""
+        rows = self._rows(
+            "SELECT query FROM queries WHERE name = $1 ORDER BY version DESC, commit_number LIMIT 1", [name]
+        )
+        return str(rows[0][0]) if rows else None
+
+    def _read(self, name: str, key: str | None) -> tuple[MetadataKey, ...]:
+        return tuple(_metadata_key(row) for row in self._rows(_KEYS, [name, key]))
+
+    def _withdrawn(self, name: str, key: str) -> MetadataKey | None:
+        seen = self._rows("SELECT 1 FROM metadata WHERE entity = $1 AND key = $2 LIMIT 1", [name, key])
+        return MetadataKey(key, 0) if seen else None
+
+
+def _metadata_key(row: tuple[object, ...]) -> MetadataKey:
+    name, *counts, examples = row
+    values, numbers, booleans, times, lists, things = (count for count in counts if isinstance(count, int))
+    texts = tuple(str(example) for example in examples) if isinstance(examples, list) else ()
+    return MetadataKey(str(name), values, numbers, booleans, times, lists, things, texts)

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import uuid
+
+import pytest
+
+from integrity.digest import Stat
+from provenance.identity import produced_file, source_of
+from provenance.ingest import Published, ingest
+from provenance.store import Store
+from provenance.views import fetch
+
+
+def test_a_record_becomes_rows_in_one_commit(store, record_bytes, read_file, made_file, run_id):
+    data = record_bytes(
+        inputs=[read_file("raw", source=5, file=1, url="file:///data/raw")],
+        outputs=[made_file("a", b"A"), made_file("b")],
+    )
+    result = ingest(store, [data])
+    run = source_of(run_id)
+    assert result.commit.number == 1
+    assert result.attempts == ((run, 1, 1),)
+    assert (result.known, result.rejected, result.warnings) == ((), (), ())
+    assert fetch(store, "SELECT status, exit_code, cpu_seconds, stderr_tail, record_sha256 FROM invocations") == [
+        ("succeeded", 0, 2.0, "\\xffx\0", hashlib.sha256(data).digest())
+    ]
+    assert fetch(store, "SELECT source, file, name, sha256, owner, origin FROM files ORDER BY name") == [
+        (run, produced_file(1, 1, 0), "a", hashlib.sha256(b"A").digest(), "ada", "produced"),
+        (run, produced_file(1, 1, 1), "b", hashlib.sha256(b"").digest(), "ada", "produced"),
+    ]
+    assert fetch(store, "SELECT name, role, direction, source FROM uses ORDER BY name") == [
+        ("a", "output", "write", run),
+        ("b", "output", "write", run),
+        ("raw", "input", "read", 5),
+    ]
+    assert fetch(store, "SELECT stage, count(*) FROM checks GROUP BY stage ORDER BY stage") == [
+        ("output", 2),
+        ("pre-exec", 1),
+    ]
+    assert fetch(store, 'SELECT state FROM job_states ORDER BY "at"') == [("started",), ("ended",)]
+    assert fetch(store, "SELECT source, file, event, inode FROM replicas") == [(5, 1, "verified", -2)]
+
+
+def test_ingesting_again_adds_nothing(store, record_bytes, tmp_path):
+    path = tmp_path / "1.json"
+    path.write_bytes(record_bytes())
+    first = ingest(store, [path])
+    again = ingest(store, [path, path.read_bytes()])
+    assert again.commit is None
+    assert (again.attempts, again.known, again.rejected) == ((), first.attempts, ())
+    assert store.snapshot().number == 1
+
+
+def test_a_second_record_of_an_attempt_is_quarantined(store, record_bytes):
+    ingest(store, [record_bytes()])
+    other = record_bytes(hostname="node2")
+    result = ingest(store, [other, record_bytes(2)])
+    assert len(result.attempts) == 1
+    (rejected,) = result.rejected
+    assert "another record of this attempt" in rejected.reason
+    assert rejected.quarantined.read_bytes() == other
+    assert fetch(store, "SELECT host FROM invocations WHERE job = 1") == [("node1",)]
+
+
+def test_two_records_of_an_attempt_in_one_call(store, record_bytes):
+    result = ingest(store, [record_bytes(), record_bytes(), record_bytes(hostname="node2")])
+    assert len(result.attempts) == len(result.rejected) == 1
+
+
+def test_what_is_malformed_is_quarantined_with_its_reason_and_the_others_count(store, record_bytes, tmp_path):
+    bad = tmp_path / "bad.json"
+    bad.write_bytes(record_bytes(attempt=0))
+    result = ingest(store, [bad, record_bytes(2), b"\xff"])
+    assert len(result.attempts) == 1
+    assert [rejected.path for rejected in result.rejected] == [bad, None]
+    assert "attempt: expected an integer from 1" in result.rejected[0].reason
+    kept = store.root / "quarantine" / (hashlib.sha256(bad.read_bytes()).hexdigest() + ".record")
+    assert kept.read_bytes() == bad.read_bytes()
+    assert "attempt: expected" in kept.with_name(kept.name + ".reason").read_text()
+
+
+def test_the_same_malformed_record_again_is_kept_once(store):
+    for _ in range(2):
+        assert len(ingest(store, [b"{}"]).rejected) == 1
+    assert len(list((store.root / "quarantine").iterdir())) == 2
+
+
+def test_reported_metadata_of_a_job_and_its_output(store, record_bytes, made_file, run_id):
+    text = json.dumps([{"chi2": 1.5}, {"_type": "file", "_id": "out", "_attributes": {"note 🦊=:\n": "a'b\"c"}}])
+    ingest(store, [record_bytes(outputs=[made_file("out")], metadata={"text": text, "truncated": False})])
+    run = source_of(run_id)
+    rows = fetch(
+        store,
+        "SELECT entity, source, number, key, text_form, float_form, origin, author FROM current_metadata ORDER BY 1",
+    )
+    assert rows == [
+        ("file", run, produced_file(1, 1, 0), "note 🦊=:\n", "a'b\"c", None, "runtime", "ada"),
+        ("job", run, 1, "chi2", "1.5", 1.5, "runtime", "ada"),
+    ]
+
+
+def test_metadata_that_cannot_be_read_is_quarantined_while_the_record_counts(store, record_bytes):
+    result = ingest(store, [record_bytes(metadata={"text": "good=1\nbad", "truncated": True})])
+    assert len(result.attempts) == 1
+    assert len(result.warnings) == 2
+    assert "line 2" in result.warnings[0]
+    assert fetch(store, "SELECT key FROM current_metadata") == [("good",)]
+    kept = store.root / "quarantine" / (hashlib.sha256(b"good=1\nbad").hexdigest() + ".metadata")
+    assert kept.read_bytes() == b"good=1\nbad"
+
+
+def test_a_retry_reports_anew_and_the_last_word_counts(store, record_bytes):
+    first = record_bytes(1, 1, status="failed", exit_code=1, metadata={"text": "k=1\nonly_first=1", "truncated": False})
+    second = record_bytes(1, 2, end="2026-11-23T05:21:10.123456Z", metadata={"text": "k=2", "truncated": False})
+    ingest(store, [first, second])
+    assert fetch(store, "SELECT key, text_form FROM current_metadata ORDER BY key") == [("k", "2"), ("only_first", "1")]
+
+
+def test_a_mismatch_quarantines_the_copy_and_a_good_look_does_not_take_it_back(
+    store, record_bytes, read_file, made_file
+):
+    place = {"source": 5, "file": 1, "url": "file:///data/raw"}
+    ingest(store, [record_bytes(outputs=[made_file("x")])])
+    from provenance.batch import Batch
+    from provenance.commits import CommitKind
+    from provenance.record_rows import time_of_ns
+    from provenance.replicas import add_event
+
+    batch = Batch()
+    add_event(batch, "registered", source=5, file=1, url="file:///data/raw", site="local", at=time_of_ns(0))
+    store.commit(CommitKind.REGISTER, batch)
+    bad = read_file("raw", **place, verdict="mismatch", actual_sha256="00" * 32, finding="content-mismatch")
+    ingest(store, [record_bytes(2, inputs=[bad], status="integrity_failed", exit_code=None, duration=None)])
+    assert fetch(store, "SELECT state, site FROM replica_states") == [("quarantined", "local")]
+    ingest(store, [record_bytes(3, inputs=[read_file("raw", **place)])])
+    assert fetch(store, "SELECT status FROM file_states") == [("damaged",)]
+    assert fetch(store, "SELECT expected_sha256, actual_sha256, finding FROM checks WHERE verdict = 'mismatch'") == [
+        (hashlib.sha256(b"raw").digest(), bytes(32), "content-mismatch")
+    ]
+
+
+def test_a_missing_copy_that_is_seen_again_is_there_again(store, record_bytes, read_file, made_file, run_id):
+    out = record_bytes(outputs=[made_file("x", b"raw")])
+    url = "file:///out/x"
+    published = {(1, 1, "x"): Published(url, "local", Stat(3, 1, 2, 3, 4), None)}
+    ingest(store, [out], published=published)
+    place = {"source": source_of(run_id), "file": produced_file(1, 1, 0), "url": url}
+    gone = read_file("x", **place, verdict="missing", actual_sha256=None, actual_size=None)
+    ingest(store, [record_bytes(2, inputs=[gone], status="integrity_failed", exit_code=None)])
+    assert fetch(store, "SELECT state FROM replica_states") == [("missing",)]
+    ingest(store, [record_bytes(3, inputs=[read_file("x", **place, at="2026-11-23T05:30:00Z")])])
+    assert fetch(store, "SELECT state FROM replica_states") == [("ok",)]
+
+
+def test_published_outputs_have_copies_and_the_older_ones_there_are_replaced(store, record_bytes, made_file):
+    url = "file:///out/a%20b"
+    stat = Stat(1, 10, 20, 2**64 - 1, 4)
+    for job in (1, 2):
+        published = {(job, 1, "a b"): Published(url, "local", stat, hashlib.sha256(b"A").digest())}
+        ingest(store, [record_bytes(job, outputs=[made_file("a b", b"A")])], published=published)
+    assert fetch(store, "SELECT file, state, verified IS NOT NULL, inode FROM replica_states ORDER BY file") == [
+        (produced_file(1, 1, 0), "replaced", True, -1),
+        (produced_file(2, 1, 0), "ok", True, -1),
+    ]
+    assert fetch(store, "SELECT verdict, count(*) FROM checks WHERE stage = 'stage-out' GROUP BY ALL") == [("ok", 2)]
+
+
+def test_places_may_be_told_again_after_the_record_is_in(store, record_bytes, made_file):
+    data = record_bytes(outputs=[made_file("a", b"A")])
+    published = {(1, 1, "a"): Published("file:///out/a", "local", Stat(1, 10, 20, 30, 4), None)}
+    ingest(store, [data])
+    ingest(store, [data], published=published)
+    assert ingest(store, [data], published=published).commit is None
+    assert fetch(store, "SELECT state FROM replica_states") == [("ok",)]
+
+
+def test_a_copy_that_arrived_otherwise_is_quarantined(store, record_bytes, made_file):
+    published = {(1, 1, "a"): Published("file:///out/a", "local", Stat(1, 10, 20, 30, 4), bytes(32))}
+    ingest(store, [record_bytes(outputs=[made_file("a", b"A")])], published=published)
+    assert fetch(store, "SELECT state FROM replica_states") == [("quarantined",)]
+    assert fetch(store, "SELECT verdict FROM checks WHERE stage = 'stage-out'") == [("mismatch",)]
+
+
+def test_two_workflows_with_an_empty_done_flag_have_two_files(store, record_bytes, made_file):
+    runs = [uuid.uuid4(), uuid.uuid4()]
+    for run in runs:
+        ingest(store, [record_bytes(run=run, outputs=[made_file("done.flag")])])
+    rows = fetch(store, "SELECT source, file FROM files WHERE name = 'done.flag'")
+    assert sorted(rows) == sorted((source_of(run), produced_file(1, 1, 0)) for run in runs)
+    writers = fetch(store, "SELECT run, file_source FROM writes")
+    assert all(run == source for run, source in writers)
+
+
+def test_names_that_are_no_unicode_are_stored_with_escapes(store, record_bytes, made_file):
+    ingest(store, [record_bytes(outputs=[made_file("a\udcff b")])])
+    assert fetch(store, "SELECT name FROM files") == [("a\\xff b",)]
+
+
+def _ingest_many(location: str, records: list[bytes]) -> None:
+    store = Store.open(location)
+    for record in records:
+        ingest(store, [record])
+
+
+@pytest.mark.parametrize("writers", [4])
+def test_racing_processes_bring_each_record_once(store, record_bytes, made_file, writers):
+    records = [record_bytes(job, outputs=[made_file(f"f{job}")]) for job in range(1, 9)]
+    context = multiprocessing.get_context("spawn")
+    orders = [records[shift:] + records[:shift] for shift in range(0, 8, 8 // writers)]
+    processes = [context.Process(target=_ingest_many, args=(str(store.root), order)) for order in orders]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+    assert fetch(store, "SELECT job, count(*) FROM invocations GROUP BY job ORDER BY job") == [
+        (j, 1) for j in range(1, 9)
+    ]
+    assert fetch(store, "SELECT count(*) FROM files") == [(8,)]
+    assert fetch(store, "SELECT count(*) FROM job_states") == [(16,)]
