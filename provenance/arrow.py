@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from provenance.batch import Batch
+from provenance.commits import catalog_time_text
 from provenance.field_ids import ELEMENT, field_ids, is_list
 from provenance.schema import COMMIT_NUMBER, Kind, Table
 
@@ -92,7 +93,7 @@ def _bound(value: object) -> str:
         case bytes():
             return value.hex().upper()
         case dt.datetime():
-            return value.strftime("%Y-%m-%d %H:%M:%S.%f+00")
+            return catalog_time_text(value)
         case float():
             return repr(value)
         case _:

@@ -4,8 +4,8 @@ A commit names the segments that it adds and the sha256 of each, so that it stan
 published by linking a finished, synced file to the next number: that either succeeds for exactly one writer or says
 that somebody else was first. There are no locks. The order of numbers is the order of time.
 
-Canonical means: UTF-8, keys sorted, no white space, only text, integers, true, false, null, lists and objects (RFC 8785
-without its numbers, which have no place here). Two writers with the same facts produce the same bytes.
+Canonical means: UTF-8, keys sorted, no white space, no numbers but integers (otherwise as RFC 8785 has it). Two writers
+with the same facts produce the same bytes.
 """
 
 from __future__ import annotations
@@ -121,7 +121,12 @@ def canonical(document: Mapping[str, Any]) -> bytes:
 
 def time_text(time: dt.datetime) -> str:
     """``2026-11-23T05:20:00.123456Z``: always UTC, always six digits, so that text sorts as time does."""
-    return time.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return time.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def catalog_time_text(time: dt.datetime) -> str:
+    """``2026-11-23 03:09:57.692139+00``: the form that statistics and the DuckLake catalog have; sorts as time does."""
+    return time.astimezone(dt.UTC).replace(tzinfo=None).isoformat(" ", "microseconds") + "+00"
 
 
 def encode(commit: Commit) -> bytes:

@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from provenance import lake_rows, lake_tables
-from provenance.commits import Commit, canonical, read
+from provenance.commits import Commit, canonical, catalog_time_text, read
 from provenance.durable import TEMPORARY, discard
 from provenance.schema import BY_NAME, TABLES
 from provenance.snapshot import Snapshot
@@ -92,7 +92,7 @@ def _add_foundation(connection: Connection, store: Store) -> None:
     created = ['created_schema:"main"', *(f'created_table:"main"."{table.name}"' for table in TABLES)]
     schema = str(uuid.uuid5(uuid.UUID(store.store_id), "main"))
     _insert(connection, lake_tables.CATALOG, ({"key": key, "value": value} for key, value in metadata.items()))
-    _insert(connection, lake_tables.SNAPSHOT, [_snapshot_row(0, lake_rows.time_text(store.created), 0)])
+    _insert(connection, lake_tables.SNAPSHOT, [_snapshot_row(0, catalog_time_text(store.created), 0)])
     _insert(
         connection,
         lake_tables.SNAPSHOT_CHANGES,
@@ -136,7 +136,7 @@ def _add_commits(connection: Connection, store: Store, newest: int, snapshot: Sn
             _insert(connection, lake_tables.FILE_COLUMN_STATS, statistics)
             next_file += 1
             next_rows[segment.table] += segment.rows
-        time = lake_rows.time_text(commit.time)
+        time = catalog_time_text(commit.time)
         _insert(connection, lake_tables.SNAPSHOT, [_snapshot_row(commit.number, time, next_file)])
         _insert(connection, lake_tables.SNAPSHOT_CHANGES, [lake_rows.change_row(commit)])
     if newest < snapshot.number:

@@ -6,7 +6,6 @@ rows leave and come back in one snapshot, and which rows there are does not chan
 
 from __future__ import annotations
 
-import datetime as dt
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -34,11 +33,6 @@ _TYPES: Mapping[Kind, str] = {
 }
 _ORDER: Mapping[Kind, Callable[[str], Any]] = {Kind.INTEGER: int, Kind.INTEGERS: int, Kind.FLOAT: float}
 """How bounds of a kind compare; those of every other kind compare as their text does."""
-
-
-def time_text(time: dt.datetime) -> str:
-    """A time in the form that the extension writes: ``2026-11-23 03:09:57.692139+00``."""
-    return time.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")
 
 
 def table_rows(store_id: str) -> Iterator[Row]:

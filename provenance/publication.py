@@ -7,11 +7,11 @@ and go for the number after it. Somebody always gets through, so the store as a 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from integrity.merkle import root_hash
 from provenance.batch import Batch
 from provenance.commits import Commit, CommitKind, Segment, publish
 from provenance.snapshot import Snapshot
@@ -64,9 +64,6 @@ def next_commit(
     replaces: Sequence[str] = (),
 ) -> Commit:
     """The commit that would follow ``snapshot``; its time is the clock's, but later than that of the previous one."""
-    if records:
-        from integrity.merkle import root_hash
-
     now = dt.datetime.now(dt.UTC)
     return Commit(
         store=store.store_id,
@@ -76,7 +73,7 @@ def next_commit(
         nonce=nonce,
         segments=segments,
         records=len(records),
-        records_root=root_hash(records).hex() if records else hashlib.sha256().hexdigest(),
+        records_root=root_hash(records).hex(),
         author=author,
         replaces=replaces,
     )

@@ -1,0 +1,97 @@
+"""Batches take what a column can hold and refuse everything else, with the column's name."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provenance.batch import Batch
+
+
+def test_rows_come_back_with_nulls_for_what_was_not_said() -> None:
+    batch = Batch()
+    batch.add("job_edges", run=1, parent=2, child=3)
+    batch.add("job_edges", run=1, child=4)
+    batch.add("workflow_states", run=1, state="planned")
+
+    assert len(batch) == 3
+    assert (batch.rows("job_edges"), batch.rows("files")) == (2, 0)
+    assert batch.tables() == ("workflow_states", "job_edges")  # the order of the schema
+    assert list(batch.each("job_edges")) == [
+        {"run": 1, "parent": 2, "child": 3},
+        {"run": 1, "parent": None, "child": 4},
+    ]
+    assert list(batch.each("files")) == []
+
+
+def test_extend_appends() -> None:
+    one, other = Batch(), Batch()
+    one.add("job_edges", run=1)
+    other.add("job_edges", run=2)
+    other.add("files", name="x")
+    one.extend(other)
+
+    assert [row["run"] for row in one.each("job_edges")] == [1, 2]
+    assert one.rows("files") == 1
+    one.add("files", name="y")
+    assert other.rows("files") == 1
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "error", "message"),
+    [
+        ("file", "1", TypeError, "files.file: expected an integer, found str '1'"),
+        ("file", True, TypeError, "files.file: expected an integer, found bool True"),
+        ("file", 1.0, TypeError, "files.file: expected an integer, found float 1.0"),
+        ("file", 1 << 63, ValueError, "files.file: expected an integer of 64 bits, found 9223372036854775808"),
+        ("file", -(1 << 63) - 1, ValueError, "files.file: expected an integer of 64 bits"),
+        ("name", b"x", TypeError, "files.name: expected text, found bytes"),
+        ("sha256", "00", TypeError, "files.sha256: expected bytes, found str"),
+        ("checksum_seconds", "1", TypeError, "files.checksum_seconds: expected a number, found str"),
+        ("checksum_seconds", False, TypeError, "files.checksum_seconds: expected a number, found bool"),
+        ("created", "2026-01-01", TypeError, "files.created: expected a time, found str"),
+        ("created", dt.datetime(2026, 1, 1), ValueError, "files.created: expected a time with a time zone"),  # noqa: DTZ001
+        ("checksums", "md5:1", TypeError, "files.checksums: expected a list, found str"),
+        ("checksums", [1], TypeError, "files.checksums: expected text, found int 1"),
+        ("checksums", [None], TypeError, "files.checksums: expected text, found NoneType"),
+        ("commit_number", 1, KeyError, "files.commit_number is set by the store"),
+        ("nmae", "x", KeyError, "files has no column 'nmae'; it has source, file, name"),
+    ],
+)
+def test_what_a_column_cannot_hold_is_refused(column: str, value: object, error: type[Exception], message: str) -> None:
+    batch = Batch()
+    with pytest.raises(error) as caught:
+        batch.add("files", name="good", **{column: value}) if column != "name" else batch.add("files", name=value)
+    assert message in str(caught.value)
+    assert len(batch) == 0
+
+
+def test_an_unknown_table_is_refused() -> None:
+    with pytest.raises(KeyError, match="'filez' is no table of the store; those are checks, files"):
+        Batch().add("filez", name="x")
+
+
+def test_times_become_utc_and_integers_floats() -> None:
+    batch = Batch()
+    zone = dt.timezone(dt.timedelta(hours=2))
+    batch.add("files", created=dt.datetime(2026, 1, 1, 1, tzinfo=zone), checksum_seconds=2)
+    (row,) = batch.each("files")
+    assert row["created"] == dt.datetime(2025, 12, 31, 23, tzinfo=dt.UTC)
+    assert row["created"].tzinfo is dt.UTC  # type: ignore[attr-defined]
+    assert isinstance(row["checksum_seconds"], float)
+
+
+@given(st.text(alphabet=st.characters(codec=None)))
+def test_any_text_becomes_unicode_and_unicode_stays_as_it_is(text: str) -> None:
+    batch = Batch()
+    batch.add("files", name=text, checksums=[text])
+    (row,) = batch.each("files")
+    name = row["name"]
+    assert isinstance(name, str)
+    assert row["checksums"] == [name]
+    assert name.encode("utf-8", "strict")[:0] == b""
+    if not any(0xD800 <= ord(character) <= 0xDFFF for character in text):
+        assert name == text

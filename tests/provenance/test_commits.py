@@ -1,0 +1,176 @@
+"""Commits: one form of bytes, exclusive publication, and nothing that is no commit is taken for one."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provenance import commits
+from provenance.commits import Commit, CommitKind, Segment
+from provenance.errors import DamagedStoreError, UnsupportedStoreError
+
+SEGMENT = Segment(
+    table="files",
+    path="segments/files/000000000001-0011223344556677.parquet",
+    rows=2,
+    size=1000,
+    footer_size=300,
+    sha256="ab" * 32,
+    columns={"commit_number": {"min": "1", "max": "1", "size": 56}, "name": {"min": "a", "max": "é", "size": 60}},
+)
+COMMIT = Commit(
+    store="3ff81fcb-1cbe-4b43-a7e6-25c84bdfb7ca",
+    number=1,
+    time=dt.datetime(2026, 11, 23, 5, 20, 0, 7, tzinfo=dt.UTC),
+    kind=CommitKind.INGEST,
+    nonce="0011223344556677",
+    segments=(SEGMENT,),
+    records=1,
+    records_root="cd" * 32,
+)
+
+texts = st.text(max_size=20)
+counts = st.integers(0, 1 << 62)
+statistics = st.dictionaries(st.sampled_from(["min", "max"]), texts) | st.dictionaries(
+    st.sampled_from(["nulls", "nan", "size", "values"]), counts
+)
+segments = st.builds(
+    Segment,
+    table=st.sampled_from(["files", "job_edges"]),
+    path=st.from_regex(r"segments/[a-z_]{1,9}/[0-9a-z-]{1,9}\.parquet", fullmatch=True),
+    rows=counts,
+    size=counts,
+    footer_size=counts,
+    sha256=st.binary(min_size=32, max_size=32).map(bytes.hex),
+    columns=st.dictionaries(texts, statistics, max_size=3),
+)
+all_commits = st.builds(
+    Commit,
+    store=st.uuids().map(str),
+    number=st.integers(1, 999_999_999_999),
+    time=st.datetimes(min_value=dt.datetime(1970, 1, 1), timezones=st.just(dt.UTC)),  # noqa: DTZ001
+    kind=st.sampled_from(CommitKind),
+    nonce=texts,
+    segments=st.lists(segments, max_size=3).map(tuple),
+    records=counts,
+    records_root=texts,
+    author=st.none() | texts,
+    replaces=st.lists(texts, max_size=3).map(tuple),
+    log_root=st.none() | texts,
+    signature=st.none() | texts,
+)
+
+
+@given(all_commits)
+def test_a_commit_comes_back_and_has_one_form(commit: Commit) -> None:
+    data = commits.encode(commit)
+    assert commits.decode(data, "x") == commit
+    # A second opinion on canonical form: what any JSON library reads, written back in that form, is the same bytes.
+    document = json.loads(data)
+    assert json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() == data
+
+
+def test_the_bytes_of_a_commit_are_pinned() -> None:
+    data = commits.encode(COMMIT)
+    assert data.startswith(
+        b'{"author":null,"format":1,"kind":"ingest","log_root":null,"nonce":"0011223344556677","number":1'
+    )
+    assert data.endswith(b'"store":"3ff81fcb-1cbe-4b43-a7e6-25c84bdfb7ca","time":"2026-11-23T05:20:00.000007Z"}')
+    assert hashlib.sha256(data).hexdigest() == "d23892f08d571ecc3bb2dd55509de5c188aa353a4dc74c52d6b6bc24ac1f478f"
+
+
+def test_time_sorts_as_text_in_every_zone() -> None:
+    zone = dt.timezone(dt.timedelta(hours=-5))
+    assert commits.time_text(dt.datetime(2026, 1, 1, 0, 0, 0, tzinfo=zone)) == "2026-01-01T05:00:00.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"number": None}, "number"),
+        ({"kind": "party"}, "'party' is not a valid CommitKind"),
+        ({"time": "yesterday"}, "yesterday"),
+        ({"segments": [{"path": "segments/files/../../../etc/passwd"}]}, "expected segments/TABLE/NAME.parquet"),
+        ({"segments": [{"path": "/etc/x.parquet"}]}, "expected segments/TABLE/NAME.parquet"),
+        ({"segments": 7}, "not iterable"),
+    ],
+)
+def test_what_is_no_commit_is_damage(change: dict[str, object], message: str) -> None:
+    document = json.loads(commits.encode(COMMIT))
+    document.update(change)
+    if document["number"] is None:
+        del document["number"]
+    with pytest.raises(DamagedStoreError, match="over there: no commit") as caught:
+        commits.decode(json.dumps(document).encode(), "over there")
+    assert message in str(caught.value)
+
+
+@given(
+    st.binary(max_size=40)
+    | st.recursive(st.none() | st.integers() | texts, st.lists).map(lambda x: json.dumps(x).encode())
+)
+def test_any_other_bytes_are_damage(data: bytes) -> None:
+    with pytest.raises(DamagedStoreError):
+        commits.decode(data, "x")
+
+
+def test_a_newer_format_is_refused_not_guessed() -> None:
+    document = json.loads(commits.encode(COMMIT)) | {"format": 2, "kind": "of the future"}
+    with pytest.raises(UnsupportedStoreError, match="commit format 2; this version reads up to 1") as caught:
+        commits.decode(json.dumps(document).encode(), "x")
+    assert caught.value.hint == "install a newer pirene"
+
+
+def test_a_truncated_or_flipped_commit_never_decodes_to_the_same() -> None:
+    data = commits.encode(COMMIT)
+    for position in range(len(data)):
+        with pytest.raises(DamagedStoreError):
+            commits.decode(data[:position], "x")
+
+
+def test_one_of_many_publishers_wins_a_number(tmp_path: Path) -> None:
+    contenders = [replace(COMMIT, nonce=f"{number:016x}") for number in range(8)]
+    won: list[str] = []
+    start = threading.Barrier(len(contenders))
+
+    def contend(commit: Commit) -> None:
+        start.wait()
+        if commits.publish(tmp_path, commit):
+            won.append(commit.nonce)
+
+    threads = [threading.Thread(target=contend, args=[commit]) for commit in contenders]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [path.name for path in tmp_path.iterdir()] == ["000000000001.json"]
+    published = commits.read(tmp_path, 1)
+    assert published is not None
+    assert won == [published.nonce]
+
+
+def test_a_commit_under_another_number_is_damage(tmp_path: Path) -> None:
+    assert commits.publish(tmp_path, COMMIT)
+    (tmp_path / "000000000001.json").rename(tmp_path / "000000000002.json")
+    assert commits.read(tmp_path, 1) is None
+    with pytest.raises(DamagedStoreError, match="holds commit 1, expected 2"):
+        commits.read(tmp_path, 2)
+
+
+def test_names_sort_as_numbers() -> None:
+    numbers = [1, 9, 10, 99, 100, 999_999_999_999]
+    names = [commits.file_name(number) for number in numbers]
+    assert names == sorted(names)
+    assert [commits.number_of(name) for name in names] == numbers
+    assert [commits.number_of(name) for name in ("1.json", "000000000001.json.tmp", "x", "0000000000012.json")] == [
+        None
+    ] * 4
