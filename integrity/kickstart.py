@@ -847,8 +847,9 @@ class Tail:
         try:
             rest = memoryview(chunk if self._onward is not None else b"")
             while rest and self._onward is not None:
+                select.select([], [self._onward], [])  # somebody may have made it non-blocking
                 rest = rest[os.write(self._onward, rest) :]
-        except BrokenPipeError:
+        except OSError:
             return False
         return True
 

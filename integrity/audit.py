@@ -1,0 +1,191 @@
+"""Compares what copies of files should be with what they are, by reading every byte of them.
+
+It takes expectations and knows nothing of where they come from. It never takes a stat for a verification: an unchanged
+mtime is no evidence in an audit. A file whose digest nobody knows is `unknown`, not good.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from integrity.digest import Hashed, Stat, hash_path
+from integrity.findings import Coverage, Finding, FindingClass
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What one copy of a file should be. ``path`` is None where the copy cannot be read from here.
+
+    ``sha256`` (32 bytes) and ``size`` are None where they are not known; ``earlier_sha256s`` are digests that a file of
+    this name had before; ``source`` and ``file`` name the file to whoever asked and mean nothing here.
+    """
+
+    name: str
+    url: str
+    path: Path | None
+    sha256: bytes | None
+    size: int | None = None
+    source: int | None = None
+    file: int | None = None
+    earlier_sha256s: frozenset[bytes] = frozenset()
+
+
+class Known(Protocol):
+    """Who knows which content: tells a swapped file from one that was damaged."""
+
+    def names(self, sha256: bytes) -> Collection[str]:
+        """The names of all known files that have this content."""
+        ...
+
+
+class CheckVerdict(StrEnum):
+    """The verdict of one verification."""
+
+    OK = "ok"  # every byte is as expected
+    MISMATCH = "mismatch"  # it was read, and is not
+    MISSING = "missing"  # nothing is there
+    UNREADABLE = "unreadable"  # something is there, but not all of it could be read
+    UNKNOWN = "unknown"  # it was read, but nobody knows what it should be
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One look at one copy: ``finding`` is None if it is as expected, or if nothing was expected of it (`unknown`).
+
+    ``actual_sha256`` and ``stat`` are None where it could not be read whole; ``error`` is what the system said then.
+    """
+
+    expectation: Expectation
+    verdict: CheckVerdict
+    finding: FindingClass | None
+    at: dt.datetime
+    seconds: float = 0.0
+    actual_sha256: bytes | None = None
+    stat: Stat | None = None
+    error: str | None = None
+
+    @property
+    def compared(self) -> bool:
+        """Whether all bytes were read and compared with a digest that was known before."""
+        return self.actual_sha256 is not None and self.expectation.sha256 is not None
+
+    def to_finding(
+        self,
+        *,
+        stage: str = "audit",
+        first_seen: dt.datetime | None = None,
+        affected_files: tuple[str, ...] = (),
+        affected_jobs: tuple[str, ...] = (),
+    ) -> Finding | None:
+        """The finding for a report; None if there is nothing to report."""
+        if self.finding is None:
+            return None
+        return Finding(
+            kind=self.finding,
+            name=self.expectation.name,
+            url=self.expectation.url,
+            stage=stage,
+            first_seen=self.at if first_seen is None else first_seen,
+            expected_sha256=self.expectation.sha256,
+            actual_sha256=self.actual_sha256,
+            expected_size=self.expectation.size,
+            actual_size=None if self.stat is None else self.stat.size,
+            affected_files=affected_files,
+            affected_jobs=affected_jobs,
+        )
+
+
+def audit(expectations: Iterable[Expectation], known: Known, *, workers: int = 2) -> Iterator[Check]:
+    """Look at every copy, ``workers`` at a time, and give the checks in the order of the expectations.
+
+    Takes expectations as it goes: at most a few for each worker are in memory, however many there are.
+    """
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        rest = iter(expectations)
+        running: list[Future[Check]] = [pool.submit(check, next_one, known) for next_one in _take(rest, 4 * workers)]
+        while running:
+            yield running.pop(0).result()
+            running.extend(pool.submit(check, next_one, known) for next_one in _take(rest, 1))
+
+
+def check(expectation: Expectation, known: Known) -> Check:
+    """Read one copy and compare it with what is expected of it."""
+    at = dt.datetime.now(dt.UTC)
+    if expectation.path is None:
+        return Check(expectation, CheckVerdict.UNREADABLE, FindingClass.UNREADABLE, at, error="not reachable from here")
+    try:
+        hashed = hash_path(expectation.path, prefix_bytes=expectation.size)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        return Check(expectation, CheckVerdict.MISSING, FindingClass.MISSING, at, error=_said(error))
+    except OSError as error:
+        return Check(expectation, CheckVerdict.UNREADABLE, FindingClass.UNREADABLE, at, error=_said(error))
+    finding = classify(expectation, hashed, known)
+    if finding is not None:
+        verdict = CheckVerdict.MISMATCH
+    else:
+        verdict = CheckVerdict.UNKNOWN if expectation.sha256 is None else CheckVerdict.OK
+    return Check(expectation, verdict, finding, at, hashed.seconds, hashed.sha256, hashed.stat)
+
+
+def classify(expectation: Expectation, hashed: Hashed, known: Known) -> FindingClass | None:
+    """What is wrong with bytes that were read whole; None: nothing, or nothing was expected of them.
+
+    `stale`, `swapped` and `appended` are certain: the very content is known. A file that lost all of its bytes is
+    called truncated although some other file may rightly be empty. Where only a size is known, only that can be wrong.
+    """
+    size = hashed.stat.size
+    if hashed.sha256 == expectation.sha256:
+        return None
+    if expectation.sha256 is None and expectation.size in (None, size):
+        return None
+    if size == 0:
+        return FindingClass.TRUNCATED
+    if expectation.sha256 is not None:
+        if hashed.sha256 in expectation.earlier_sha256s:
+            return FindingClass.STALE
+        if any(name != expectation.name for name in known.names(hashed.sha256)):
+            return FindingClass.SWAPPED
+        if hashed.prefix_sha256 == expectation.sha256:
+            return FindingClass.APPENDED
+    if expectation.size is not None and size < expectation.size:
+        return FindingClass.TRUNCATED
+    return FindingClass.CONTENT_MISMATCH
+
+
+def unexpected(folder: Path, expected: Collection[Path]) -> Iterator[Path]:
+    """Files below ``folder`` that nobody expects there, in order; symbolic links are not followed.
+
+    ``expected`` holds paths of files, and of folders that are one file as a whole (those are not looked into).
+    """
+    for path in sorted(folder.iterdir()):
+        if path in expected:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            yield from unexpected(path, expected)
+        else:
+            yield path
+
+
+def coverage(checks: Iterable[Check]) -> Coverage:
+    """How much of their scope these checks verified; earlier verifications are for the caller to know."""
+    replicas = verified = unprotected = 0
+    for one in checks:
+        replicas += 1
+        verified += one.compared
+        unprotected += one.expectation.sha256 is None
+    return Coverage(replicas, verified, replicas - verified, unprotected)
+
+
+def _take(rest: Iterator[Expectation], count: int) -> list[Expectation]:
+    return list(itertools.islice(rest, count))
+
+
+def _said(error: OSError) -> str:
+    return error.strerror or str(error)

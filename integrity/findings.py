@@ -1,0 +1,204 @@
+"""What an audit says: findings, what they amount to, and the document `pirene.audit/1` that shows them to others.
+
+Damage is a finding, never an exception. A file that nobody could read, or whose digest nobody knows, is not a pass: a
+report that did not verify everything in its scope is incomplete.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+SCHEMA = "pirene.audit/1"
+
+
+class FindingClass(StrEnum):
+    """What is wrong, told apart by what the bytes show."""
+
+    CONTENT_MISMATCH = "content-mismatch"  # other bytes, and nothing more is known of them
+    TRUNCATED = "truncated"  # fewer bytes than expected; those that are left may be altered as well
+    APPENDED = "appended"  # the expected bytes, exactly, and more after them
+    MISSING = "missing"  # nothing is there
+    UNEXPECTED = "unexpected"  # something is there that nobody recorded
+    SWAPPED = "swapped"  # the content of another file that is known
+    STALE = "stale"  # an earlier version of the file of this name
+    UNREADABLE = "unreadable"  # the system refused, or the bytes moved while they were read
+    CATALOG_MISMATCH = "catalog-mismatch"  # the store and the log of its commits disagree
+    LOG_MISMATCH = "log-mismatch"  # the log does not continue what was seen of it before
+
+
+class Verdict(StrEnum):
+    """What an audit amounts to, and the exit code that says so."""
+
+    CLEAN = "clean"
+    DAMAGED = "damaged"
+    INCOMPLETE = "incomplete"
+    TAMPERED = "tampered"
+
+    @property
+    def exit_code(self) -> int:
+        """0 clean, 1 damaged, 3 incomplete, 4 tampered."""
+        match self:
+            case Verdict.CLEAN:
+                return 0
+            case Verdict.DAMAGED:
+                return 1
+            case Verdict.INCOMPLETE:
+                return 3
+            case Verdict.TAMPERED:
+                return 4
+        assert_never(self)
+
+
+_GRAVITY = (Verdict.TAMPERED, Verdict.DAMAGED, Verdict.INCOMPLETE, Verdict.CLEAN)
+
+
+def gravest(verdicts: Iterable[Verdict]) -> Verdict:
+    """The one that outranks the others: tampered, then damaged, then incomplete; clean if there are none."""
+    return min(verdicts, key=_GRAVITY.index, default=Verdict.CLEAN)
+
+
+def meaning(finding: FindingClass) -> Verdict:
+    """What a finding of this class alone makes of an audit."""
+    match finding:
+        case FindingClass.CATALOG_MISMATCH | FindingClass.LOG_MISMATCH:
+            return Verdict.TAMPERED
+        case FindingClass.UNREADABLE:
+            return Verdict.INCOMPLETE
+        case (
+            FindingClass.CONTENT_MISMATCH
+            | FindingClass.TRUNCATED
+            | FindingClass.APPENDED
+            | FindingClass.MISSING
+            | FindingClass.UNEXPECTED
+            | FindingClass.SWAPPED
+            | FindingClass.STALE
+        ):
+            return Verdict.DAMAGED
+    assert_never(finding)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong with one copy. Digests are 32 bytes, sizes bytes; None: not expected, or not known.
+
+    ``stage`` is where it was noticed (`audit`, `scrub`, `pre-exec`, ...); ``first_seen`` when it was first noticed;
+    ``affected_files`` and ``affected_jobs`` are names and ids of what was made with it.
+    """
+
+    kind: FindingClass
+    name: str
+    url: str
+    stage: str
+    first_seen: dt.datetime
+    expected_sha256: bytes | None = None
+    actual_sha256: bytes | None = None
+    expected_size: int | None = None
+    actual_size: int | None = None
+    affected_files: tuple[str, ...] = ()
+    affected_jobs: tuple[str, ...] = ()
+
+    def document(self) -> dict[str, object]:
+        """The finding as `pirene.audit/1` has it."""
+        return {
+            "class": self.kind.value,
+            "name": self.name,
+            "url": self.url,
+            "expected_sha256": _hex(self.expected_sha256),
+            "actual_sha256": _hex(self.actual_sha256),
+            "expected_size": self.expected_size,
+            "actual_size": self.actual_size,
+            "stage": self.stage,
+            "first_seen": _time(self.first_seen),
+            "affected": {"files": list(self.affected_files), "jobs": list(self.affected_jobs)},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much was looked at: of ``replicas`` in the scope, ``verified`` were read whole and compared with a digest.
+
+    ``never_verified`` were not, neither now nor before; ``unprotected`` have no digest to be compared with.
+    """
+
+    replicas: int
+    verified: int
+    never_verified: int = 0
+    unprotected: int = 0
+
+    def __post_init__(self) -> None:
+        """ValueError where a part is larger than the whole."""
+        if not 0 <= self.verified <= self.replicas or max(self.never_verified, self.unprotected) > self.replicas:
+            raise ValueError(f"{self}: a part of the replicas cannot be more than all of them")
+
+
+class LogStatus(StrEnum):
+    """What the tamper-evident log says of the store."""
+
+    ABSENT = "absent"  # there is none
+    CONSISTENT = "consistent"  # every commit is the leaf that the log has for it
+    MISMATCH = "mismatch"  # some commit is not
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """The log as the audit saw it: its size in leaves, its root (32 bytes), and whether the store agrees with it."""
+
+    status: LogStatus = LogStatus.ABSENT
+    size: int | None = None
+    root: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An audit's result. ``scope`` says what was asked for (JSON values); findings keep their order."""
+
+    scope: Mapping[str, object]
+    coverage: Coverage
+    findings: tuple[Finding, ...]
+    log: LogState = LogState()
+
+    @property
+    def verdict(self) -> Verdict:
+        """Tampering outranks damage, damage outranks incompleteness; whatever was not verified is incomplete."""
+        verdicts = [meaning(finding.kind) for finding in self.findings]
+        if self.log.status is LogStatus.MISMATCH:
+            verdicts.append(Verdict.TAMPERED)
+        if self.coverage.verified < self.coverage.replicas:
+            verdicts.append(Verdict.INCOMPLETE)
+        return gravest(verdicts)
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the command that shows this report."""
+        return self.verdict.exit_code
+
+    def document(self) -> dict[str, object]:
+        """The report as JSON values, in the shape `pirene.audit/1`."""
+        return {
+            "schema": SCHEMA,
+            "verdict": self.verdict.value,
+            "scope": dict(self.scope),
+            "coverage": {
+                "replicas": self.coverage.replicas,
+                "verified": self.coverage.verified,
+                "never_verified": self.coverage.never_verified,
+                "unprotected": self.coverage.unprotected,
+            },
+            "findings": [finding.document() for finding in self.findings],
+            "log": {"size": self.log.size, "root": _hex(self.log.root), "status": self.log.status.value},
+        }
+
+
+def _hex(digest: bytes | None) -> str | None:
+    return None if digest is None else digest.hex()
+
+
+def _time(moment: dt.datetime) -> str:
+    """A time in UTC with microseconds and Z; ValueError for one that does not know its zone."""
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment.isoformat()}: a time without a zone names no moment")
+    return moment.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
