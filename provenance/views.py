@@ -7,10 +7,10 @@ temporary views of a connection, made when something needs them: reading pays on
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from provenance.schema import BY_NAME
 
@@ -35,7 +35,10 @@ VIEWS = (
 )
 """The views, each after those that it is made of."""
 
+Parameters = Sequence[object] | Mapping[str, object]
+
 _WORD = re.compile(r"[a-z_]+")
+_BLOCK_ROWS = 4096
 
 
 @cache
@@ -67,28 +70,61 @@ def needed(sql: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(sorted(tables)), tuple(view for view in VIEWS if view in views)
 
 
-def define_for(store: Store, connection: duckdb.DuckDBPyConnection, sql: str, snapshot: Snapshot) -> None:
-    """Make every table and view that ``sql`` may refer to visible on ``connection``, as of ``snapshot``."""
-    tables, views = needed(sql)
-    store.define(connection, tables, snapshot)
-    for view in views:
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS {view_sql(view)}")
+class Reading:
+    """A connection that sees one state of a store: tables and views under their names, made when a statement needs
+    them.
+
+    Not thread-safe; close it when done. Statements that read a damaged segment raise DamagedStoreError.
+    """
+
+    def __init__(self, store: Store, snapshot: Snapshot) -> None:
+        self.store = store
+        self.snapshot = snapshot
+        self._connection = store.connect()
+        self._defined: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._connection.close()
+
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[tuple[object, ...]]:
+        """All rows of a statement: for answers that fit in memory."""
+        return [row for block in self.blocks(sql, parameters) for row in block]
+
+    def blocks(self, sql: str, parameters: Parameters = ()) -> Iterator[list[tuple[object, ...]]]:
+        """The rows of a statement as they come, a few thousand at a time; another statement ends the stream."""
+        import duckdb
+
+        from provenance.errors import DamagedStoreError
+
+        try:
+            self.define(sql)
+            result = self._connection.execute(sql, parameters)
+            while block := result.fetchmany(_BLOCK_ROWS):
+                yield block
+        except duckdb.IOException as error:
+            raise DamagedStoreError(f"{self.store.root}: a segment cannot be read: {error}") from error
+
+    def define(self, sql: str) -> duckdb.DuckDBPyConnection:
+        """Make every table and view that ``sql`` may refer to visible; the connection that it can be run on."""
+        tables, views = needed(sql)
+        self.store.define(self._connection, [table for table in tables if table not in self._defined], self.snapshot)
+        for view in views:
+            if view not in self._defined:
+                self._connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS {view_sql(view)}")
+        self._defined.update(tables, views)
+        return self._connection
 
 
 def fetch(
-    store: Store, sql: str, parameters: Sequence[object] | dict[str, object] = (), *, snapshot: Snapshot | None = None
+    store: Store, sql: str, parameters: Parameters = (), *, snapshot: Snapshot | None = None
 ) -> list[tuple[object, ...]]:
-    """All rows of a statement over tables and views, as of ``snapshot`` (default: now). For answers that fit in memory.
-
-    Raises DamagedStoreError if a segment cannot be read.
-    """
-    import duckdb
-
-    from provenance.errors import DamagedStoreError
-
-    with store.connect() as connection:
-        try:
-            define_for(store, connection, sql, store.snapshot() if snapshot is None else snapshot)
-            return connection.execute(sql, parameters).fetchall()
-        except duckdb.IOException as error:
-            raise DamagedStoreError(f"{store.root}: a segment cannot be read: {error}") from error
+    """All rows of one statement over tables and views, as of ``snapshot`` (default: now)."""
+    with Reading(store, store.snapshot() if snapshot is None else snapshot) as reading:
+        return reading.rows(sql, parameters)

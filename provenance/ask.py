@@ -1,0 +1,228 @@
+"""Ask a store: text of the query language in, a stream of rows out, with everything that has to be said about them.
+
+One question sees one state of the store (its newest commit, or the one that ``as of`` names) and one ``now``. Rows
+are not held: a listing of ten million files needs the memory of a few thousand.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from provenance.errors import StoreError
+from provenance.metadata import EMPTY_LIST_POSITION, shown
+from provenance.views import Reading
+from provenance.vocabulary import StoreVocabulary
+from query.compile import Compiled, compile_query, without_each
+from query.compile import as_of as stated_as_of
+from query.vocabulary import Entity, FieldType
+
+if TYPE_CHECKING:
+    from provenance.store import Store
+
+UnknownKeys = Literal["error", "no match"]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerColumn:
+    """A column of an answer. ``type``: that of a built-in field, "metadata" (all keys) or "metadata value" (of one
+    key).
+    """
+
+    name: str
+    type: FieldType | Literal["metadata", "metadata value"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query gives: columns, rows as a stream, and what the asker has to know about them.
+
+    ``text`` is the normalised query, ``tree`` its resolved tree (JSON), ``commit`` the newest commit that it sees and
+    ``now`` what that word meant. ``notes`` and ``warnings`` are sentences for a person.
+    """
+
+    columns: tuple[AnswerColumn, ...]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    text: str
+    tree: object
+    sql: str
+    parameters: tuple[object, ...]
+    entity: Entity
+    commit: int
+    now: dt.datetime
+    _reading: Reading
+    _key_columns: int
+
+    def rows(self) -> Iterator[tuple[object, ...]]:
+        """The rows, as values of Python: digests as bytes, times aware, metadata as it was written. Streams."""
+        for _, row in self.keyed_rows():
+            yield row
+
+    def keyed_rows(self) -> Iterator[tuple[tuple[Any, ...], tuple[object, ...]]]:
+        """(key of the entity, row); the key is empty unless keys were asked for."""
+        keys = self._key_columns
+        convert = [_CONVERT.get(column.type, _as_is) for column in self.columns]
+        for block in self._reading.blocks(self.sql, self.parameters):
+            for row in block:
+                yield row[:keys], tuple(f(value) for f, value in zip(convert, row[keys:], strict=True))
+
+    def objects(self) -> Iterator[dict[str, object]]:
+        """The rows as objects keyed by column name; digests in hex, times as aware datetimes."""
+        names = [column.name for column in self.columns]
+        for row in self.rows():
+            yield {
+                name: value.hex() if isinstance(value, bytes) else value for name, value in zip(names, row, strict=True)
+            }
+
+    def plan(self) -> str:
+        """DuckDB's plan for the query, as text."""
+        rows = self._reading.rows(f"EXPLAIN {self.sql}", self.parameters)
+        return "\n".join(str(row[-1]) for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class WithoutCondition:
+    """How many rows would match if one condition were dropped."""
+
+    condition: str
+    rows: int
+
+
+def answer(
+    store: Store,
+    text: str,
+    parameters: Mapping[str, object] | None = None,
+    *,
+    now: dt.datetime | None = None,
+    as_of: int | None = None,
+    unknown_keys: UnknownKeys = "error",
+    readable_only: bool = False,
+    keys: bool = False,
+) -> Answer:
+    """Ask ``store``. ``now`` (default: the clock) must carry a time zone; ``as_of`` is a commit (the query may name
+    its own).
+
+    ``unknown_keys`` "no match": keys that the store has never seen match nothing and warn. ``readable_only``: a
+    selection of inputs, which must choose files and leaves out those without a good copy. ``keys``: see
+    `Answer.keyed_rows`. Raises QueryError, StoreError.
+    """
+    moment = dt.datetime.now(dt.UTC) if now is None else now
+    values = dict(parameters or {})
+    reading = _reading(store, text, values, moment, as_of)
+    compiled = compile_query(
+        text,
+        StoreVocabulary(reading.rows),
+        values,
+        moment,
+        unknown_keys=unknown_keys,
+        selection=readable_only,
+        keys=keys,
+    )
+    notes, warnings = _said(compiled, reading)
+    return Answer(
+        columns=tuple(AnswerColumn(column.name, column.type) for column in compiled.columns),
+        notes=notes,
+        warnings=warnings,
+        text=compiled.text,
+        tree=compiled.tree,
+        sql=compiled.sql,
+        parameters=compiled.parameters,
+        entity=compiled.entity,
+        commit=reading.snapshot.horizon or reading.snapshot.number,
+        now=moment,
+        _reading=reading,
+        _key_columns=compiled.key_columns,
+    )
+
+
+def without_conditions(
+    store: Store,
+    text: str,
+    parameters: Mapping[str, object] | None = None,
+    *,
+    now: dt.datetime | None = None,
+    as_of: int | None = None,
+    unknown_keys: UnknownKeys = "error",
+    readable_only: bool = False,
+) -> list[WithoutCondition]:
+    """For each condition at the top of a query that finds nothing: how many rows would match without it."""
+    moment = dt.datetime.now(dt.UTC) if now is None else now
+    values = dict(parameters or {})
+    with _reading(store, text, values, moment, as_of) as reading:
+        conditions = without_each(
+            text,
+            StoreVocabulary(reading.rows),
+            values,
+            moment,
+            unknown_keys=unknown_keys,
+            selection=readable_only,
+        )
+        return [WithoutCondition(c.text, _number(reading.rows(c.sql, c.parameters))) for c in conditions]
+
+
+def _reading(store: Store, text: str, parameters: Mapping[str, object], now: dt.datetime, as_of: int | None) -> Reading:
+    """The state of the store that is asked about."""
+    stated = stated_as_of(text, parameters, now)
+    snapshot = store.snapshot()
+    number = as_of
+    if stated is not None:
+        number = store.number_at(stated.time) if stated.time is not None else stated.commit
+    if number is None:
+        return Reading(store, snapshot)
+    if not 0 <= number <= snapshot.number:
+        raise StoreError(f"as of commit {number}: this store has commits up to {snapshot.number}")
+    return Reading(store, snapshot.at(number))
+
+
+def _said(compiled: Compiled, reading: Reading) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Notes and warnings, those that need counting included."""
+    notes, warnings = list(compiled.notes), list(compiled.warnings)
+    for count in compiled.counts:
+        number = _number(reading.rows(count.sql, count.parameters))
+        if number:
+            sentence = count.message.replace("{count}", f"{number}")
+            (notes if count.severity == "note" else warnings).append(sentence)
+    return tuple(notes), tuple(warnings)
+
+
+def _number(rows: Sequence[tuple[object, ...]]) -> int:
+    value = rows[0][0]
+    return value if isinstance(value, int) else 0
+
+
+def _metadata(values: object) -> dict[str, object]:
+    """All keys of one thing as they were written; lists as lists."""
+    found: dict[str, object] = {}
+    for entry in values if isinstance(values, list) else ():
+        _put(found, entry["key"], entry)
+    return found
+
+
+def _metadata_value(values: object) -> object:
+    """One key of one thing as it was written; None where it is missing."""
+    found: dict[str, object] = {}
+    for entry in values if isinstance(values, list) else ():
+        _put(found, "", entry)
+    return found.get("")
+
+
+def _put(found: dict[str, object], key: str, entry: Mapping[str, Any]) -> None:
+    value = shown(entry["written"], entry["written_type"] or "null", entry["text_form"])
+    if entry["position"] is None:
+        found[key] = value
+    elif entry["position"] == EMPTY_LIST_POSITION:
+        found[key] = []
+    else:
+        elements = found.setdefault(key, [])
+        assert isinstance(elements, list)
+        elements.append(value)
+
+
+def _as_is(value: object) -> object:
+    return value
+
+
+_CONVERT = {"metadata": _metadata, "metadata value": _metadata_value}
