@@ -60,12 +60,19 @@ def project(store: Store) -> None:
 
 def _extend(connection: Connection, store: Store, snapshot: Snapshot) -> None:
     changes = lake_tables.SNAPSHOT_CHANGES.c
-    known = dict(connection.execute(select(changes.snapshot_id, changes.commit_extra_info)).tuples().all())
-    newest = max(known, default=-1)
+    newest = connection.scalar(select(func.max(changes.snapshot_id)))
+    if newest is None or _mark(connection, 0) != _fingerprint(store):
+        raise _CannotExtendError
     last = read(store.root / "commits", newest) if newest > 0 else None
-    if known.get(0) != _fingerprint(store) or (newest > 0 and (last is None or last.nonce != known[newest])):
+    if newest > 0 and (last is None or last.nonce != _mark(connection, newest)):
         raise _CannotExtendError
     _add_commits(connection, store, newest, snapshot)
+
+
+def _mark(connection: Connection, snapshot_id: int) -> str | None:
+    """What we wrote beside a snapshot to know it again."""
+    changes = lake_tables.SNAPSHOT_CHANGES.c
+    return connection.scalar(select(changes.commit_extra_info).where(changes.snapshot_id == snapshot_id))
 
 
 def _rebuild(path: Path, store: Store, snapshot: Snapshot) -> None:
@@ -121,10 +128,10 @@ def _add_foundation(connection: Connection, store: Store) -> None:
 
 def _add_commits(connection: Connection, store: Store, newest: int, snapshot: Snapshot) -> None:
     """Snapshots for the commits after ``newest`` up to ``snapshot``, and statistics of the tables as of there."""
-    files, stats = lake_tables.DATA_FILE.c, lake_tables.TABLE_STATS.c
+    files = lake_tables.DATA_FILE.c
     next_file = connection.scalar(select(func.coalesce(func.max(files.data_file_id) + 1, 0))) or 0
-    known = dict(connection.execute(select(stats.table_id, stats.next_row_id)).tuples().all())
-    next_rows = {name: int(known.get(table_id, 0)) for name, table_id in lake_rows.TABLE_IDS.items()}
+    row_ids = {row.table_id: row.next_row_id for row in connection.execute(select(lake_tables.TABLE_STATS))}
+    next_rows = {name: int(row_ids.get(table_id, 0)) for name, table_id in lake_rows.TABLE_IDS.items()}
     for commit in _between(store, newest, snapshot.number):
         _end_replaced(connection, commit)
         for segment in commit.segments:

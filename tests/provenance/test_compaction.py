@@ -1,0 +1,194 @@
+"""Compaction merges segments and changes no answer, whoever else is at work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from provenance import compaction
+from provenance.batch import Batch
+from provenance.commits import CommitKind
+from provenance.errors import WriteFailedError
+from provenance.schema import TABLES
+from provenance.snapshot import Snapshot
+from provenance.store import Store
+
+
+def states(run: int) -> Batch:
+    batch = Batch()
+    batch.add("workflows", run=run)
+    batch.add("job_edges", run=run, parent=1, child=run)
+    return batch
+
+
+def answers(store: Store, snapshot: Snapshot) -> dict[tuple[str, int], list[str]]:
+    """Every row of every table, as of every commit up to ``snapshot``."""
+    return {
+        (table.name, number): sorted(
+            repr(row)
+            for row in store.rows(f"SELECT * FROM {table.name}", tables=[table.name], snapshot=snapshot.at(number))
+        )
+        for table in TABLES
+        for number in range(snapshot.number + 1)
+    }
+
+
+def test_every_answer_stays_as_of_every_commit(store: Store, full_batch: Callable[..., Batch]) -> None:
+    for part in range(4):
+        store.commit(CommitKind.INGEST, full_batch(part * 3, part * 3 + 2))
+    before = store.snapshot()
+    expected = answers(store, before)
+
+    made = store.compact()
+
+    assert made is not None
+    assert (made.kind, made.number, made.records) == (CommitKind.COMPACT, 5, 0)
+    after = store.snapshot()
+    found = answers(store, after)
+    assert {key: rows for key, rows in found.items() if key[1] <= 4} == expected
+    assert all(found[table.name, 5] == expected[table.name, 4] for table in TABLES)
+    assert all(len(after.segments(table.name)) == 1 for table in TABLES)
+    # Who still follows the older snapshot reads on: what was merged stays on disk.
+    assert answers(store, before) == expected
+    assert answers(Store.open(store.root), Store.open(store.root).snapshot()) == found
+
+
+def test_there_is_nothing_to_merge_twice(store: Store) -> None:
+    assert store.compact() is None
+    store.commit(CommitKind.PLAN, states(1))
+    assert store.compact() is None
+    store.commit(CommitKind.PLAN, states(2))
+    assert store.compact() is not None
+    assert store.compact() is None
+
+
+def test_the_end_of_a_run_merges_what_came_since_it_was_planned(store: Store) -> None:
+    for run in range(1, 6):
+        store.commit(CommitKind.PLAN, states(run))
+    made = store.compact(run=4)
+    assert made is not None
+    assert sorted(path.split("/")[2][:12] for path in made.replaces) == ["000000000004"] * 2 + ["000000000005"] * 2
+    assert len(store.snapshot().segments("job_edges")) == 4
+    assert store.compact(run=999) is None  # a run that the store does not know
+
+
+def test_big_segments_are_left_alone_and_merges_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for run in range(1, 6):
+        store.commit(CommitKind.PLAN, states(run))
+    sizes = [segment.size for segment in store.snapshot().segments("job_edges")]
+    monkeypatch.setattr(compaction, "MERGE_BYTES", sum(sizes[:3]))
+    made = store.compact()
+    assert made is not None
+    assert (
+        [path for path in made.replaces if "job_edges" in path]
+        == [
+            s.path
+            for s in Store.open(store.root)._listed()
+            for s in s.segments
+            if s.table == "job_edges"  # type: ignore[misc]
+        ][:3]
+    )
+    monkeypatch.setattr(compaction, "SMALL_BYTES", min(sizes))
+    assert store.compact() is None
+
+
+def test_the_store_compacts_itself_when_small_segments_pile_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compaction, "MANY", 20)
+    for run in range(1, 40):
+        store.commit(CommitKind.PLAN, states(run))
+    kinds = [commit.kind for commit in store.commits()]
+    assert kinds.count(CommitKind.COMPACT) == 1
+    assert kinds.index(CommitKind.COMPACT) == 32  # after commit 32, the first multiple of 16 with more than 20
+    assert len(store.snapshot().segments("job_edges")) == 8
+    assert store.rows("SELECT count(*), count(DISTINCT run) FROM job_edges", tables=["job_edges"]) == [(39, 39)]
+
+
+def test_a_commit_stands_when_tidying_up_after_it_fails(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise WriteFailedError("no space left on device")
+
+    monkeypatch.setattr(compaction, "MANY", 2)
+    monkeypatch.setattr(compaction, "CARE_INTERVAL", 1)
+    monkeypatch.setattr(compaction, "_merged", fail)
+    made = [store.commit(CommitKind.PLAN, states(run)) for run in range(1, 5)]
+    assert [commit.number for commit in made if commit] == [1, 2, 3, 4]
+    assert "small segments were not merged: no space left on device" in caplog.text
+
+
+def test_of_two_compactions_one_wins_and_the_other_leaves_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for run in range(1, 4):
+        store.commit(CommitKind.PLAN, states(run))
+    rival = Store.open(store.root)
+    first_link(monkeypatch, lambda: rival.compact())
+
+    assert store.compact() is None
+
+    assert [commit.kind for commit in store.commits()].count(CommitKind.COMPACT) == 1
+    assert store.rows("SELECT run, commit_number FROM job_edges ORDER BY 1", tables=["job_edges"]) == [
+        (1, 1),
+        (2, 2),
+        (3, 3),
+    ]
+    named = {segment.path for commit in store.commits() for segment in commit.segments}
+    assert {path.relative_to(store.root).as_posix() for path in store.root.glob("segments/*/*")} == named
+
+
+def test_a_compaction_that_a_writer_overtakes_takes_the_next_number(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for run in range(1, 4):
+        store.commit(CommitKind.PLAN, states(run))
+    rival = Store.open(store.root)
+    first_link(monkeypatch, lambda: rival.commit(CommitKind.PLAN, states(4)))
+
+    made = store.compact()
+
+    assert made is not None
+    assert made.number == 5
+    assert store.rows("SELECT run, commit_number FROM job_edges ORDER BY 1", tables=["job_edges"]) == [
+        (run, run) for run in range(1, 5)
+    ]
+
+
+def test_tables_that_a_rival_compacted_are_dropped_and_the_others_merged(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for run in range(1, 4):
+        store.commit(CommitKind.PLAN, states(run))
+    rival = Store.open(store.root)
+
+    def compact_one_table() -> None:
+        real = compaction._merged
+        with monkeypatch.context() as patch:
+            patch.setattr(compaction, "_merged", lambda *a: real(*a) if a[2] == "job_edges" else None)
+            assert rival.compact() is not None
+
+    first_link(monkeypatch, compact_one_table)
+    made = store.compact()
+
+    assert made is not None
+    assert {segment.table for segment in made.segments} == {"workflows"}
+    assert all("workflows" in path for path in made.replaces)
+    assert len(store.snapshot().segments("job_edges")) == len(store.snapshot().segments("workflows")) == 1
+    assert store.rows("SELECT count(*) FROM job_edges", tables=["job_edges"]) == [(3,)]
+
+
+def first_link(monkeypatch: pytest.MonkeyPatch, rival: Callable[[], object]) -> None:
+    """Let a rival act right before the first attempt to take a number."""
+    real_link = os.link
+    acted: list[bool] = []
+
+    def link(source: Path, target: Path) -> None:
+        if not acted:
+            acted.append(True)
+            rival()
+        real_link(source, target)
+
+    monkeypatch.setattr("os.link", link)
