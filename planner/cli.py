@@ -1,0 +1,182 @@
+"""The root command: finds commands by name, loads only the one that is asked for, and turns exceptions into exit codes.
+
+Exit codes: 0 good; 1 the thing asked about is bad; 2 bad usage or input; 3 incomplete; 4 tampering; 70 a bug in Pirene;
+130 interrupted. No other module decides on one: errors carry theirs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import click
+
+from integrity.errors import IntegrityError
+from planner.errors import PlannerError
+from provenance.commands.context import Invocation
+from provenance.errors import StoreError
+from query.errors import QueryError
+
+BUG = 70
+INTERRUPTED = 130
+
+# Name -> where the command is, and its line in `pirene --help`: listing commands must not import them.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "exec": ("planner.commands.exec_command:exec_command", "Run one command, verified and recorded, without a workflow."),
+    "run": ("planner.commands.run:run", "Plan and run a workflow, or go on with a run."),
+    "plan": ("planner.commands.plan:plan", "Plan a workflow without running it."),
+    "explain": ("planner.commands.explain:explain", "Say why each job of a plan runs or not."),
+    "status": ("planner.commands.status:status", "Say where a run is."),
+    "analyze": ("planner.commands.analyze:analyze", "Say why a run failed."),
+    "query": ("provenance.commands.query:query", "Ask the store."),
+    "fields": ("provenance.commands.fields:fields", "List what can be asked: fields and metadata keys."),
+    "files": ("provenance.commands.files:files", "Register files, or retire them."),
+    "meta": ("provenance.commands.meta:meta", "Show, set or withdraw metadata."),
+    "lineage": ("provenance.commands.lineage:lineage", "Show where a file came from and what depends on it."),
+    "verify": ("provenance.commands.verify:verify", "Check files against what the store knows of them."),
+    "audit": ("provenance.commands.audit:audit", "Report on the integrity of data."),
+    "store": ("provenance.commands.store:store", "Look after the store."),
+}
+
+
+def _set_store(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.ensure_object(Invocation).store = value
+
+
+def _set_verbose(context: click.Context, parameter: click.Parameter, value: int) -> None:
+    if value:
+        context.ensure_object(Invocation).verbose = value
+
+
+def _set_quiet(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        context.ensure_object(Invocation).quiet = True
+
+
+def _shared_options() -> list[click.Option]:
+    """The options that stand before or after any command alike."""
+    return [
+        click.Option(
+            ["--store"], metavar="DIR", expose_value=False, callback=_set_store, help="The store (default: nearest .pirene/)."
+        ),
+        click.Option(["-v", "--verbose"], count=True, expose_value=False, callback=_set_verbose, help="Say more."),
+        click.Option(["-q", "--quiet"], is_flag=True, expose_value=False, callback=_set_quiet, help="Say less."),
+    ]
+
+
+def _share_options(command: click.Command) -> None:
+    """Give a command (and the commands of a group) the shared options, where it has not taken their letters itself."""
+    taken = {name for parameter in command.params for name in parameter.opts}
+    command.params.extend(option for option in _shared_options() if not taken & set(option.opts))
+    if isinstance(command, click.Group):
+        for child in command.commands.values():
+            _share_options(child)
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are run, not when they are listed."""
+
+    _loaded: dict[str, click.Command] | None = None
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Names in the order of the documentation."""
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The command called ``name``; None if there is none."""
+        self._loaded = self._loaded or {}
+        if name in self._loaded:
+            return self._loaded[name]
+        if name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        _share_options(command)
+        self._loaded[name] = command
+        return command
+
+    def resolve_command(
+        self, context: click.Context, arguments: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, but with a suggestion for a name that is not known."""
+        name = arguments[0] if arguments else ""
+        if name and not name.startswith("-") and name not in COMMANDS:
+            import difflib
+
+            close = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f" Did you mean {close[0]}?" if close else " `pirene --help` lists the commands."
+            context.fail(f"no such command: {name}.{hint}")
+        return super().resolve_command(context, arguments)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in ``--help``, from COMMANDS alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+def _print_version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        click.echo(f"pirene {version('pirene')}")
+        context.exit()
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, params=_shared_options())
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version.")
+@click.pass_context
+def root(context: click.Context) -> None:
+    """Run workflows whose data can be trusted, found and explained."""
+    context.ensure_object(Invocation)
+
+
+def fail(message: str, hint: str | None, exit_code: int) -> NoReturn:
+    """End with one clear line (and what to do) on stderr."""
+    click.echo(f"pirene: {message}", err=True)
+    if hint:
+        click.echo(hint, err=True)
+    sys.exit(exit_code)
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """Turn what leaves a command into an exit code; the only place that does."""
+    try:
+        yield
+    except click.exceptions.Exit as exit_request:
+        sys.exit(exit_request.exit_code)
+    except click.ClickException as usage:
+        usage.show()
+        sys.exit(usage.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        fail("interrupted", None, INTERRUPTED)
+    except (IntegrityError, QueryError, StoreError, PlannerError) as error:
+        fail(str(error), error.hint, error.exit_code)
+    except BrokenPipeError:
+        # The reader of a pipe went away (`| head`): nothing is wrong, but nothing more can be said on stdout either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        # Disk full, no permission: the system's own words, with the path, are what the user can act on.
+        where = f"{error.filename}: " if error.filename else ""
+        fail(f"{where}{error.strerror or error}", None, 2)
+    except Exception as error:  # noqa: BLE001 - the process boundary: what is left is a bug, and is called one
+        if os.environ.get("PIRENE_DEBUG"):
+            raise
+        fail(f"internal error: {type(error).__name__}: {error}", "Set PIRENE_DEBUG=1 for the traceback; please report it.", BUG)
+
+
+def main() -> None:
+    """Entry point of the command ``pirene``."""
+    with exit_codes():
+        result = root(standalone_mode=False)
+        sys.exit(result if isinstance(result, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""A planned job and the files it will read become a job description, the document that the wrapper works from.
+
+See docs/formats/invocation.md. Both engines describe attempts alike; they differ in where inputs come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from planner.engine_plan import WRITES, EngineJob, EnginePlan
+from planner.run_folder import below
+from provenance.replicas import file_url
+
+SCHEMA = "pirene.job/1"
+METADATA_FILE = ".pirene-metadata"
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file that an attempt reads: where it is now, and what it must be.
+
+    ``path`` is absolute; ``sha256`` None means that nothing is known of it yet: the wrapper's digest is the first.
+    ``url`` is that of the replica that is read, None for a file that never was one (an intermediate).
+    """
+
+    name: str
+    role: str
+    path: str
+    sha256: bytes | None
+    size_bytes: int | None
+    digest_origin: str | None
+    source: int | None
+    file: int | None
+    url: str | None
+    optional: bool = False
+
+
+def describe(plan: EnginePlan, job: EngineJob, attempt: int, inputs: Iterable[InputFile], work_dir: Path) -> dict[str, object]:
+    """The description of one attempt in ``work_dir``, where inputs are staged in as symlinks (an inout as a copy)."""
+    files = list(inputs)
+    digests = {file.name: file.sha256 for file in files if file.sha256 is not None}
+    all_known = len(digests) == len(files)
+    key = job.key(digests) if all_known else None
+    return {
+        "schema": SCHEMA,
+        "run_id": str(plan.run_id),
+        "job": job.number,
+        "id": job.id,
+        "attempt": attempt,
+        "transformation": {"namespace": job.namespace, "name": job.name, "version": job.version},
+        "site": job.site,
+        "work_dir": str(work_dir),
+        "stage_in": [_stage_in(file, work_dir) for file in files],
+        "argv": [job.executable, *job.arguments],
+        "environment": {"set": dict(job.environment), "clear": False, "record": sorted(job.environment)},
+        "stdin": job.stdin,
+        "stdout": job.stdout,
+        "stderr": job.stderr,
+        "inputs": [_executable(job), *(_input(file) for file in files)],
+        "outputs": outputs_of(job),
+        "metadata_file": METADATA_FILE,
+        "reuse_key": key.hex() if key else None,
+    }
+
+
+def outputs_of(job: EngineJob) -> list[dict[str, object]]:
+    """What a job writes, in the order that gives outputs their position (provenance/identity.py)."""
+    return [
+        {"name": use.name, "path": use.name, "role": use.role, "optional": use.optional or use.role == "checkpoint"}
+        for use in job.uses
+        if use.role in (*WRITES, "checkpoint")
+    ]
+
+
+def _stage_in(file: InputFile, work_dir: Path) -> Mapping[str, object]:
+    below(work_dir, file.name)
+    return {"from": file.path, "to": file.name, "copy": file.role == "inout"}
+
+
+def _input(file: InputFile) -> Mapping[str, object]:
+    return {
+        "name": file.name,
+        "path": file.name,
+        "role": file.role,
+        "sha256": file.sha256.hex() if file.sha256 else None,
+        "size": file.size_bytes,
+        "digest_origin": file.digest_origin,
+        "optional": file.optional,
+        "url": file.url,
+        "source": file.source,
+        "file": file.file,
+    }
+
+
+def _executable(job: EngineJob) -> Mapping[str, object]:
+    return {
+        "name": job.executable,
+        "path": job.executable,
+        "role": "executable",
+        "sha256": job.executable_sha256.hex() if job.executable_sha256 else None,
+        "size": None,
+        "digest_origin": job.executable_digest_origin,
+        "optional": False,
+        "url": file_url(job.executable),
+        "source": None,
+        "file": None,
+    }

@@ -1,0 +1,187 @@
+"""The way of a file from the job that made it to the jobs that read it, and to the output folder.
+
+A child's expected digests come from its parents' checked records, or, for a reused parent, from the plan; the digest of a
+file is never taken from the file itself on its way.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from integrity.digest import Stat
+from planner.engine_plan import EngineJob, EnginePlan
+from planner.engines.describe import InputFile
+from planner.errors import PlannerError
+from planner.passes.copies import Copies
+from planner.planned import PlannedFile, PlannedUse
+from planner.run_folder import RunFolder, below
+from planner.transfer import Expected, publish, show_reused
+from provenance.identity import produced_file
+from provenance.ingest import Published
+from provenance.records import Output, Record
+from provenance.replicas import file_url
+
+READ_ROLES = ("input", "inout")
+
+
+class ReusedFileBadError(PlannerError):
+    """A file that the plan took from the past is not there any more, or not with the same bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An output in its place: what its readers are told of it. ``url`` is None if that place is no replica."""
+
+    path: Path
+    sha256: bytes
+    size_bytes: int
+    source: int
+    file: int
+    url: str | None
+
+
+class HandOver:
+    """What every job of a run has made so far."""
+
+    def __init__(self, plan: EnginePlan, folder: RunFolder) -> None:
+        self._plan = plan
+        self._folder = folder
+        self._made: dict[tuple[int, str], Made] = {}
+        self._published: dict[int, dict[tuple[int, int, str], Published]] = {}
+        # A version of a file that another job goes on to change in place is nobody's final output.
+        self._superseded = {
+            (use.producer, use.name) for job in plan.jobs for use in job.uses if use.role == "inout" and use.producer
+        }
+
+    def inputs_of(self, job: EngineJob) -> list[InputFile]:
+        """What a job that is ready will read, with the digests that are expected; optional inputs only if they are there."""
+        return [file for use in job.uses if use.role in READ_ROLES if (file := self._input(use)) is not None]
+
+    def accept(self, job: EngineJob, record: Record) -> None:
+        """Bring the outputs of a successful attempt to their places.
+
+        Safe to repeat after a kill. Raises TransferError when an output is not what the record says.
+        """
+        work_dir = self._folder.work_dir(job.number, record.attempt)
+        uses = {use.name: use for use in job.uses if use.role not in ("input", "executable")}
+        published: dict[tuple[int, int, str], Published] = {}
+        for position, output in enumerate(record.outputs):
+            if output.sha256 is None:
+                continue  # an optional output that was not made
+            made, stat = self._bring(job, uses[output.name], work_dir, record.attempt, position, output)
+            self._made[job.number, output.name] = made
+            if made.url is not None:
+                published[job.number, record.attempt, output.name] = Published(made.url, job.site, stat, made.sha256)
+        self._published[job.number] = published
+
+    def unexpected(self, job: EngineJob, record: Record) -> list[str]:
+        """Names of outputs that have other bytes than the store recorded for them before."""
+        return [
+            output.name
+            for output in record.outputs
+            if job.expected.get(output.name) not in (None, output.sha256)
+        ]
+
+    def published(self, job: int) -> Mapping[tuple[int, int, str], Published]:
+        """Where the outputs of a job were staged out to."""
+        return self._published.get(job, {})
+
+    def show_reused(self, job: EngineJob) -> None:
+        """Let the outputs of a reused job appear in the output folder.
+
+        Raises ReusedFileBadError when one of them is gone or changed since the plan was made.
+        """
+        for name, reused in job.reused.items():
+            problem = _problem(reused.file)
+            if problem:
+                raise ReusedFileBadError(problem)
+            if reused.stage_out and reused.file.sha256 is not None:
+                destination = below(self._plan.output_dir, name)
+                show_reused(Path(reused.file.path), destination, reused.file.sha256, copy=self._plan.copy_reused)
+
+    def missing_for(self, parent: EngineJob, child: EngineJob) -> str | None:
+        """Why a reused parent cannot give a child what it reads; None if it can."""
+        for use in child.uses:
+            if use.role in READ_ROLES and use.producer == parent.number:
+                if use.name not in parent.reused:
+                    return f"its output {use.name}, which {child.id} reads, was not kept"
+                problem = _problem(parent.reused[use.name].file)
+                if problem:
+                    return problem
+        return None
+
+    def reused_producers(self, job: EngineJob, record: Record) -> set[int]:
+        """The reused jobs that gave the inputs which did not match; empty when any of those came from elsewhere."""
+        producers = {use.name: use.producer for use in job.uses if use.role in READ_ROLES}
+        bad = {producers.get(seen.name) for seen in record.inputs if seen.verdict != "ok"}
+        reused = {number for number in bad if number and self._plan.jobs[number - 1].decision == "reuse"}
+        return reused if reused == bad else set()
+
+    def tidy(self, work_dir: Path) -> None:
+        """Remove the work folder of an attempt that succeeded; what it leaves behind is nobody's data."""
+        shutil.rmtree(work_dir, ignore_errors=True)
+
+    def _bring(
+        self, job: EngineJob, use: PlannedUse, work_dir: Path, attempt: int, position: int, output: Output
+    ) -> tuple[Made, Stat]:
+        assert output.sha256 is not None
+        staged_out = use.stage_out and (job.number, use.name) not in self._superseded
+        if staged_out:
+            destination = below(self._plan.output_dir, use.name)
+        else:
+            destination = self._folder.intermediate(job.number, use.name)
+        stat = publish(below(work_dir, use.name), destination, Expected(output.sha256, output.stat))
+        made = Made(
+            destination,
+            output.sha256,
+            stat.size,
+            self._plan.run,
+            produced_file(job.number, attempt, position),
+            file_url(destination) if staged_out else None,
+        )
+        return made, stat
+
+    def _input(self, use: PlannedUse) -> InputFile | None:
+        if use.producer is None:
+            raw = self._plan.files.get(use.name)
+            return _planned_input(use, raw) if raw else self._not_there(use)
+        made = self._made.get((use.producer, use.name))
+        if made is not None:
+            return InputFile(
+                use.name, use.role, str(made.path), made.sha256, made.size_bytes, "produced", made.source, made.file, made.url
+            )
+        reused = self._plan.jobs[use.producer - 1].reused.get(use.name)
+        return _planned_input(use, reused.file) if reused else self._not_there(use)
+
+    def _not_there(self, use: PlannedUse) -> None:
+        if not use.optional:
+            raise PlannerError(f"nothing in the plan says where the input {use.name} comes from", hint="Plan again.")
+
+
+def _planned_input(use: PlannedUse, file: PlannedFile) -> InputFile:
+    return InputFile(
+        use.name,
+        use.role,
+        file.path,
+        file.sha256,
+        file.size_bytes,
+        file.digest_origin,
+        file.source,
+        file.file,
+        file.url,
+        use.optional,
+    )
+
+
+def _problem(file: PlannedFile) -> str | None:
+    """Why a reused file cannot be taken: gone or with other bytes; None if it is as planned.
+
+    Its stat tells; only where that moved since the plan was made are its bytes read.
+    """
+    checked = Copies().check(file)
+    if checked.finding is None:
+        return None
+    return f"{file.path} is {checked.finding.value}"

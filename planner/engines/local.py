@@ -1,0 +1,248 @@
+"""The local engine: runs a plan's jobs on this machine, in dependency order, some at a time.
+
+Invocation records are the truth: a job has succeeded when its record says so and its outputs are in their place. The engine
+keeps nothing else on disk, so it can be killed at any moment and taken up again: it reads the records, finishes what was left
+half done (moving outputs is idempotent, so is ingest) and goes on.
+"""
+
+from __future__ import annotations
+
+import selectors
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from planner.engine_plan import EngineJob, EnginePlan
+from planner.engines.attempts import Attempts
+from planner.engines.describe import describe
+from planner.engines.hand_over import HandOver, ReusedFileBadError
+from planner.engines.launch import Ended, Launcher
+from planner.engines.recorder import Recorder
+from planner.engines.schedule import JobState, Schedule
+from planner.engines.stop_signals import StopSignals
+from planner.engines.survivors import wait_for_survivors
+from planner.run_folder import RunFolder
+from planner.transfer import TransferError
+from provenance.checked_json import MalformedError
+from provenance.records import Record, read_record
+from provenance.store import Store
+
+_TICK_SECONDS = 0.5  # how long at most until the engine looks whether a commit is due
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How a run tells a person about itself: ``progress(done, total, running, failed)`` and one-line notes."""
+
+    progress: Callable[[int, int, int, int], None]
+    note: Callable[[str], None]
+
+
+def run_local(plan: EnginePlan, store: Store, *, at_once: int, watch: Watch) -> str:
+    """Run what is left of a plan; the state that the run ends in: succeeded | failed | incomplete (interrupted).
+
+    Raises RunBusyError when another engine works in the folder. However this ends, no process of the run is left behind,
+    except when this process itself is killed: then its wrappers finish their jobs, and the next engine waits for them.
+    """
+    folder = RunFolder(plan.run_dir)
+    with folder.lock(), StopSignals() as stop:
+        if not wait_for_survivors(folder, stopped=stop.requested, note=watch.note):
+            return "incomplete"
+        folder.records.mkdir(exist_ok=True)
+        with Launcher(folder.launcher_lock) as launcher, Recorder(plan, store) as recorder:
+            run = _LocalRun(plan, folder, launcher, recorder, stop, watch)
+            run.take_up()
+            run.work(at_once)
+            return run.conclude()
+
+
+class _LocalRun:
+    """One run while it is at work; every method is a step of `run_local`."""
+
+    def __init__(
+        self,
+        plan: EnginePlan,
+        folder: RunFolder,
+        launcher: Launcher,
+        recorder: Recorder,
+        stop: StopSignals,
+        watch: Watch,
+    ) -> None:
+        self._plan = plan
+        self._folder = folder
+        self._launcher = launcher
+        self._recorder = recorder
+        self._stop = stop
+        self._watch = watch
+        self._attempts = Attempts(folder)
+        self._hand_over = HandOver(plan, folder)
+        self._running = 0
+        self._finished = 0
+        self._bad = 0
+        self._schedule = Schedule(0, (), ())
+
+    def take_up(self) -> None:
+        """Read what earlier engines left, then show or bring back what is reused."""
+        done: list[tuple[int, JobState]] = []
+        for job in self._plan.jobs:
+            record_path = self._attempts.last_record(job.number)
+            if record_path is None:
+                if job.decision == "reuse":
+                    done.append((job.number, JobState.REUSED))
+                continue
+            record = read_record(record_path.read_bytes())
+            if record.status == "succeeded" and self._accept(job, record):
+                done.append((job.number, JobState.SUCCEEDED))
+        for spooled in self._attempts.earlier_records():
+            self._recorder.add(spooled.path)
+        self._schedule = Schedule(len(self._plan.jobs), self._plan.edges, done)
+        self._finished = len(done)
+        self._recorder.running()
+        for job in self._plan.jobs:
+            if self._schedule.state(job.number) is JobState.REUSED:
+                self._check_reused(job)
+
+    def work(self, at_once: int) -> None:
+        """Start jobs as they become ready and take in what ends, until nothing can start and nothing runs."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._launcher, selectors.EVENT_READ)
+            selector.register(self._stop, selectors.EVENT_READ)
+            stopping = False
+            while True:
+                if not stopping and self._stop.requested():
+                    self._watch.note("stopping: ending the jobs that run")
+                    self._launcher.stop(self._stop.TERM)
+                    stopping = True
+                while not stopping and self._running < at_once and (number := self._schedule.start_next()):
+                    self._start(self._plan.jobs[number - 1])
+                self._show()
+                if not self._running:
+                    return
+                for key, _ in selector.select(_TICK_SECONDS):
+                    if key.fileobj is self._launcher:
+                        for reply in self._launcher.replies():
+                            if isinstance(reply, Ended):
+                                self._ended(reply)
+                    else:
+                        self._stop.drain()
+                self._recorder.commit_if_due()
+
+    def conclude(self) -> str:
+        """Record how the run ended and why jobs did not run; the state of the run."""
+        states = self._schedule.states()
+        not_run = [
+            (job, f"{self._plan.jobs[cause - 1].id}, which it depends on, {self._schedule.state(cause).value}")
+            for job, cause in self._schedule.blocked()
+        ]
+        failed = sum(state in (JobState.FAILED, JobState.INTEGRITY_FAILED) for state in states)
+        if self._stop.requested():
+            state, reason = "incomplete", "interrupted"
+        elif failed:
+            state, reason = "failed", f"{failed} of {len(states)} jobs failed"
+        else:
+            state, reason = "succeeded", None
+        self._recorder.ended(state, reason, not_run if state == "failed" else [])
+        return state
+
+    def _start(self, job: EngineJob) -> None:
+        attempt = self._attempts.next(job.number)
+        work_dir = self._folder.work_dir(job.number, attempt)
+        record = self._folder.record_path(job.number, attempt)
+        record.parent.mkdir(exist_ok=True)
+        inputs = self._hand_over.inputs_of(job)
+        self._launcher.start(describe(self._plan, job, attempt, inputs, work_dir), record)
+        self._running += 1
+
+    def _ended(self, ended: Ended) -> None:
+        """A wrapper is gone: its record decides what becomes of the job."""
+        self._running -= 1
+        job = self._plan.jobs[ended.job - 1]
+        if not ended.recorded:
+            self._failed(job, f"its wrapper ended with status {ended.status} and left no record", retry=True)
+            return
+        path = self._folder.record_path(ended.job, ended.attempt)
+        try:
+            record = read_record(path.read_bytes())
+        except MalformedError as error:
+            self._recorder.add(path)  # ingest puts it into quarantine, with this reason
+            self._failed(job, f"its record cannot be believed: {error}", retry=False)
+            return
+        if record.status == "succeeded":
+            if self._accept(job, record):
+                self._recorder.add(path, self._hand_over.published(job.number))
+                self._finished += 1
+                self._schedule.succeeded(job.number)
+                self._hand_over.tidy(self._folder.work_dir(ended.job, ended.attempt))
+                self._revive_readers_of_changed(job, record)
+            else:
+                self._recorder.add(path)
+            return
+        self._recorder.add(path)
+        if record.interrupted and self._stop.requested():
+            self._schedule.failed(job.number)  # not counted: a stopped run is incomplete, and goes on later
+        elif record.status == "integrity_failed":
+            self._integrity_failed(job, record)
+        else:
+            self._failed(job, record.failure or "it failed", retry=True)
+
+    def _accept(self, job: EngineJob, record: Record) -> bool:
+        """Bring the outputs of a successful attempt to their places; False (and failed) when they are not what was recorded."""
+        try:
+            self._hand_over.accept(job, record)
+        except TransferError as error:
+            if self._schedule.states():
+                self._failed(job, str(error), retry=False)
+            else:
+                self._watch.note(f"{job.id} runs again: {error}")
+            return False
+        return True
+
+    def _integrity_failed(self, job: EngineJob, record: Record) -> None:
+        """An input was not what it must be. If it came from a reused job, that job runs after all and this one again."""
+        producers = self._hand_over.reused_producers(job, record)
+        if producers and all(self._schedule.state(number) is JobState.REUSED for number in producers):
+            for number in producers:
+                self._revive(self._plan.jobs[number - 1], f"its output did not match when {job.id} was to read it")
+            self._schedule.again(job.number)
+            return
+        self._failed(job, record.failure or "an input did not match", retry=False, integrity=True)
+
+    def _failed(self, job: EngineJob, reason: str, *, retry: bool, integrity: bool = False) -> None:
+        if retry and self._attempts.may_retry(job):
+            self._watch.note(f"{job.id}: {reason}; trying again")
+            self._schedule.again(job.number)
+            return
+        self._watch.note(f"{job.id}: {reason}")
+        self._bad += 1
+        self._schedule.failed(job.number, integrity=integrity)
+
+    def _check_reused(self, job: EngineJob) -> None:
+        """Let a reused job's outputs appear in the output folder; revive it if one of them is gone or changed."""
+        try:
+            self._hand_over.show_reused(job)
+        except ReusedFileBadError as error:
+            self._revive(job, str(error))
+
+    def _revive(self, job: EngineJob, reason: str) -> None:
+        """A reused job runs after all, and so do reused producers of what it reads if their outputs are gone too."""
+        self._watch.note(f"{job.id} runs after all: {reason}")
+        self._finished -= 1
+        self._schedule.revive(job.number)
+        self._recorder.revived(job, reason)
+        for parent in self._schedule.parents(job.number):
+            if self._schedule.state(parent) is JobState.REUSED:
+                problem = self._hand_over.missing_for(self._plan.jobs[parent - 1], job)
+                if problem:
+                    self._revive(self._plan.jobs[parent - 1], problem)
+
+    def _revive_readers_of_changed(self, job: EngineJob, record: Record) -> None:
+        """A job came out otherwise than the store had it: reused jobs that read it were left out on a false ground."""
+        for name in self._hand_over.unexpected(job, record):
+            for child in self._schedule.children(job.number):
+                reader = self._plan.jobs[child - 1]
+                if self._schedule.state(child) is JobState.REUSED and any(use.name == name for use in reader.uses):
+                    self._revive(reader, f"{job.id} made another {name} this time: it is not deterministic")
+
+    def _show(self) -> None:
+        self._watch.progress(self._finished, len(self._plan.jobs), self._running, self._bad)
+
+

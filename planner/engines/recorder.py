@@ -1,0 +1,101 @@
+"""Takes invocation records into the store while a run goes on, more rarely the longer it lasts.
+
+Commits cost about as much whatever they bring; a year of minutely commits would drown a store. The pause between two grows
+with the age of the run, so that any run makes at most a few hundred: with a twentieth of its age, a week makes about 280.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from planner.engine_plan import EngineJob, EnginePlan
+from provenance.batch import Batch
+from provenance.commits import CommitKind
+from provenance.ingest import Published, ingest
+from provenance.store import Store
+
+_SHORTEST_PAUSE_SECONDS = 2.0
+_PAUSE_PER_AGE = 0.05
+
+Places = Mapping[tuple[int, int, str], Published]
+
+
+class Recorder:
+    """The one writer of a run. Use as a context manager; `ended` is the last word."""
+
+    def __init__(self, plan: EnginePlan, store: Store) -> None:
+        self._plan = plan
+        self._store = store
+        self._records: list[Path] = []
+        self._published: dict[tuple[int, int, str], Published] = {}
+        self._states = Batch()
+        self._thread = ThreadPoolExecutor(1, "recorder")
+        self._commit: Future[None] | None = None
+        self._started = self._last = time.monotonic()
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._thread.shutdown(wait=True)
+
+    def add(self, record: Path, published: Places | None = None) -> None:
+        """A record to ingest, and where its outputs were staged out to."""
+        self._records.append(record)
+        self._published.update(published or {})
+
+    def running(self) -> None:
+        """The run is at work from now on."""
+        self._state("running", None)
+
+    def revived(self, job: EngineJob, reason: str) -> None:
+        """A reused job runs after all."""
+        self._states.add(
+            "job_states", run=self._plan.run, job=job.number, state="submitted", at=dt.datetime.now(dt.UTC), reason=reason
+        )
+
+    def commit_if_due(self) -> None:
+        """Start a commit in the background if there is something and it is time. Raises what an earlier commit raised."""
+        now = time.monotonic()
+        pause = max(_SHORTEST_PAUSE_SECONDS, _PAUSE_PER_AGE * (now - self._started))
+        if now - self._last < pause or not (self._records or len(self._states)):
+            return
+        if self._commit is not None and not self._commit.done():
+            return
+        self._wait()
+        self._commit = self._thread.submit(self._write, *self._take())
+        self._last = now
+
+    def ended(self, state: str, reason: str | None, not_run: list[tuple[int, str]]) -> None:
+        """Bring in all that is left, say how the run ended, and put the run's small segments together."""
+        self._wait()
+        now = dt.datetime.now(dt.UTC)
+        for job, why in not_run:
+            self._states.add("job_states", run=self._plan.run, job=job, state="not_run", at=now, reason=why)
+        self._state(state, reason)
+        self._write(*self._take())
+        self._store.compact(run=self._plan.run)
+        self._store.project()
+
+    def _state(self, state: str, reason: str | None) -> None:
+        self._states.add("workflow_states", run=self._plan.run, state=state, at=dt.datetime.now(dt.UTC), reason=reason)
+
+    def _take(self) -> tuple[list[Path], dict[tuple[int, int, str], Published], Batch]:
+        taken = (self._records, self._published, self._states)
+        self._records, self._published, self._states = [], {}, Batch()
+        return taken
+
+    def _write(self, records: list[Path], published: dict[tuple[int, int, str], Published], states: Batch) -> None:
+        if records:
+            ingest(self._store, records, published=published)
+        if len(states):
+            self._store.commit(CommitKind.INGEST, states)
+
+    def _wait(self) -> None:
+        if self._commit is not None:
+            self._commit.result()
+            self._commit = None

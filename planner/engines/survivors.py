@@ -1,0 +1,51 @@
+"""What an engine finds when it takes up a run: wrappers that outlived the engine before, and attempts that died with it.
+
+A wrapper holds a lock beside its record from before it touches anything until the record is written. A lock that is held is
+an attempt under way: it is waited for, never started twice. A lock that is free without a record is an attempt that died.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from planner.run_folder import RunFolder
+
+_POLL_SECONDS = 0.1
+
+
+def wait_for_survivors(folder: RunFolder, *, stopped: Callable[[], bool], note: Callable[[str], None]) -> bool:
+    """Wait until no wrapper of an earlier engine is alive; False when ``stopped`` said so before that.
+
+    Lock files without an owner are removed: their attempts have a record, or died and have none.
+    """
+    waiting = list(folder.locks())
+    told = False
+    while waiting := [lock for lock in waiting if _held(lock)]:
+        if stopped():
+            return False
+        if not told:
+            note(f"waiting for {len(waiting)} jobs that an earlier engine had started")
+            told = True
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def _held(lock: Path) -> bool:
+    """Whether a living wrapper holds the lock; a lock that nobody holds is removed."""
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False  # its wrapper has just ended and tidied up
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        lock.unlink(missing_ok=True)
+        return False
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,347 @@
+"""One command without a workflow: `pirene exec`. A run of one job in the current folder, with the same wrapper and records.
+
+Logical names are paths as they were written. What the store knows at an input's place is what the input must be; what it
+does not know is hashed before and registered as a first sight. The record is spooled below the store until it is in it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import getpass
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import integrity
+from integrity.digest import Stat, hash_path
+from planner.errors import PlannerError
+from planner.passes.history import PastOutput, PastSuccess, load_history
+from planner.reuse_key import reuse_key
+from planner.transfer import copy_verified
+from planner.version import VERSION
+from provenance.batch import Batch
+from provenance.commits import CommitKind
+from provenance.identity import new_run_id, registered_file, source_of
+from provenance.ingest import Published, ingest
+from provenance.metadata import add_metadata, from_text
+from provenance.records import read_record
+from provenance.replicas import add_event, by_file, by_url, file_url, local_path, unchanged
+from provenance.store import Store
+
+KICKSTART = Path(integrity.__file__).with_name("kickstart.py")
+JOB = 1
+ATTEMPT = 1
+
+
+class CommandUsageError(PlannerError):
+    """What was asked for cannot be started: a missing input, an unknown command, metadata without `=`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SingleCommand:
+    """What the user asked for: paths as written, ``metadata`` as KEY=VALUE texts, the command's argument vector."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    inouts: tuple[str, ...]
+    metadata: tuple[str, ...]
+    reuse: bool
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """How it ended: ``failure`` None when it succeeded; ``reused_from`` says what it was reused from, if it did not run."""
+
+    run_id: uuid.UUID
+    failure: str | None
+    reused_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Input:
+    """A file that the command reads. ``new``: the store does not know it; it is registered as this run's first sight."""
+
+    name: str
+    role: str
+    path: Path
+    source: int
+    file: int
+    sha256: bytes | None
+    size_bytes: int | None
+    digest_origin: str
+    new: bool
+    stat: Stat | None = None
+    seconds: float | None = None
+
+
+def run_command(store: Store, request: SingleCommand) -> CommandResult:
+    """Verify, run and record one command; or take its outputs from the past. Raises CommandUsageError before anything ran."""
+    metadata = [_key_value(text) for text in request.metadata]
+    _require_distinct(request)
+    executable = _executable(request.command[0])
+    run_id = new_run_id()
+    inputs = _inputs(store, request, source_of(run_id))
+    executable_sha256 = hash_path(executable).sha256
+    key = reuse_key(
+        executable_sha256=executable_sha256,
+        container_sha256=None,
+        arguments=request.command[1:],
+        streams=(None, None, None),
+        environment={},
+        inputs={file.name: file.sha256 for file in inputs if file.sha256 is not None},
+        outputs=[*request.outputs, *request.inouts],
+        salt="",
+    )
+    reused = _reuse(store, key, request.outputs) if request.reuse and not request.inouts else None
+    run = _Run(store, request, run_id, inputs, executable, executable_sha256, key)
+    run.plan(metadata, reused)
+    if reused is not None:
+        store.project()
+        return CommandResult(run_id, None, f"{reused.id} of run {reused.run_id}")
+    return run.execute()
+
+
+class _Run:
+    """The one job, from its plan commit to its last state."""
+
+    def __init__(
+        self,
+        store: Store,
+        request: SingleCommand,
+        run_id: uuid.UUID,
+        inputs: Sequence[_Input],
+        executable: Path,
+        executable_sha256: bytes,
+        key: bytes,
+    ) -> None:
+        self._store = store
+        self._request = request
+        self._run_id = run_id
+        self._run = source_of(run_id)
+        self._inputs = inputs
+        self._executable = executable
+        self._executable_sha256 = executable_sha256
+        self._key = key
+        self._folder = store.root / "spool" / str(run_id)
+
+    def plan(self, metadata: Sequence[tuple[str, str]], reused: PastSuccess | None) -> None:
+        """Record what is about to run or was reused, with files that nobody had seen before, in one commit."""
+        now = dt.datetime.now(dt.UTC)
+        user = getpass.getuser()
+        here = str(Path.cwd())
+        batch = Batch()
+        batch.add(
+            "workflows", run=self._run, run_id=str(self._run_id), kind="exec", name=Path(self._request.command[0]).name,
+            user_name=user, host=os.uname().nodename, submit_dir=here, output_dir=here, engine="local",
+            planner_version=VERSION, planned=now,
+        )  # fmt: skip
+        batch.add("workflow_states", run=self._run, state="succeeded" if reused else "running", at=now)
+        decision = (
+            {"decision": "run", "reason": "given to exec"}
+            if reused is None
+            else {
+                "decision": "reuse",
+                "ground": "proven",
+                "reason": f"the same as {reused.id} of run {reused.run_id}",
+                "reused_run": reused.run,
+                "reused_job": reused.job,
+            }
+        )
+        batch.add(
+            "jobs", run=self._run, job=JOB, id="exec", type="exec", name=Path(self._request.command[0]).name,
+            arguments=list(self._request.command[1:]), environment=[], site="local", executable=str(self._executable),
+            executable_sha256=self._executable_sha256, reuse_key=self._key, **decision,
+        )  # fmt: skip
+        for file in self._inputs:
+            if file.new:
+                self._register(batch, file, now)
+        for key, value in metadata:
+            add_metadata(batch, "job", self._run, JOB, key, from_text(value), origin="static", author=user, at=now)
+        self._store.commit(CommitKind.PLAN, batch)
+
+    def execute(self) -> CommandResult:
+        """Run the wrapper in the foreground, take its record into the store and say how it ended."""
+        self._folder.mkdir(parents=True)
+        record_path = self._folder / f"{JOB}-{ATTEMPT}.json"
+        status = _run_wrapper(self._description(), record_path)
+        if not record_path.exists():
+            failure = f"the wrapper ended with status {status} and left no record"
+        else:
+            record = read_record(record_path.read_bytes())
+            failure = record.failure
+            outputs = {
+                (JOB, ATTEMPT, seen.name): Published(
+                    file_url(seen.name), "local", Stat.of(Path(seen.name)), seen.sha256
+                )
+                for seen in record.outputs
+                if record.status == "succeeded" and seen.sha256 is not None
+            }
+            ingest(self._store, [record_path], published=outputs)
+        batch = Batch()
+        batch.add(
+            "workflow_states", run=self._run, state="failed" if failure else "succeeded", at=dt.datetime.now(dt.UTC),
+            reason=failure,
+        )  # fmt: skip
+        self._store.commit(CommitKind.INGEST, batch)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._store.project()
+        return CommandResult(self._run_id, failure)
+
+    def _register(self, batch: Batch, file: _Input, now: dt.datetime) -> None:
+        assert file.stat is not None
+        batch.add(
+            "files", source=file.source, file=file.file, name=file.name, origin="raw", kind="file",
+            size_bytes=file.size_bytes, sha256=file.sha256, digest_origin="observed", created=now,
+            modified=dt.datetime.fromtimestamp(file.stat.mtime_ns / 1e9, dt.UTC), owner=file.path.owner(),
+            checksum_seconds=file.seconds,
+        )  # fmt: skip
+        add_event(
+            batch, "registered", source=file.source, file=file.file, url=file_url(file.path), site="local", at=now,
+            stat=file.stat,
+        )  # fmt: skip
+
+    def _description(self) -> Mapping[str, object]:
+        return {
+            "schema": "pirene.job/1",
+            "run_id": str(self._run_id),
+            "job": JOB,
+            "id": "exec",
+            "attempt": ATTEMPT,
+            "transformation": {"namespace": None, "name": Path(self._request.command[0]).name, "version": None},
+            "site": "local",
+            "work_dir": None,
+            "stage_in": [],
+            "argv": list(self._request.command),
+            "environment": {"set": {}, "clear": False, "record": []},
+            "passthrough": True,
+            "inputs": [self._described_executable(), *(_described(file) for file in self._inputs)],
+            "outputs": [
+                {"name": name, "path": name, "role": role, "optional": False}
+                for names, role in ((self._request.outputs, "output"), (self._request.inouts, "inout"))
+                for name in names
+            ],
+            "metadata_file": str(self._folder / "metadata"),
+            "reuse_key": self._key.hex(),
+        }
+
+    def _described_executable(self) -> Mapping[str, object]:
+        return {
+            "name": str(self._executable), "path": str(self._executable), "role": "executable",
+            "sha256": self._executable_sha256.hex(), "size": None, "digest_origin": "observed", "optional": False,
+            "url": file_url(self._executable), "source": None, "file": None,
+        }  # fmt: skip
+
+
+def _described(file: _Input) -> Mapping[str, object]:
+    return {
+        "name": file.name, "path": file.name, "role": file.role, "sha256": file.sha256.hex() if file.sha256 else None,
+        "size": file.size_bytes, "digest_origin": file.digest_origin, "optional": False, "url": file_url(file.path),
+        "source": file.source, "file": file.file,
+    }  # fmt: skip
+
+
+def _run_wrapper(description: Mapping[str, object], record: Path) -> int:
+    """Run the wrapper on our terminal; its exit status. Ctrl-C reaches it by itself, other signals are passed on."""
+    description_path = record.with_name("job.json")
+    description_path.write_text(json.dumps(description), encoding="ascii")
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)}
+    try:
+        wrapper = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(KICKSTART), "--job", str(description_path), "--record", str(record)],
+            # The wrapper must not take our ignored Ctrl-C for its own.
+            preexec_fn=lambda: [signal.signal(number, signal.SIG_DFL) for number in before] and None,
+        )
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            before[number] = signal.signal(number, lambda number, frame: wrapper.send_signal(number))
+        return wrapper.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _inputs(store: Store, request: SingleCommand, source: int) -> list[_Input]:
+    """The files to read: known ones with their recorded digest, new ones with the digest that they have now."""
+    named = [(name, "input") for name in request.inputs] + [(name, "inout") for name in request.inouts]
+    missing = [name for name, _ in named if not Path(name).exists()]
+    if missing:
+        raise CommandUsageError(
+            f"no such input: {', '.join(missing)}", hint="--in and --inout name files that are there before the command runs."
+        )
+    known = by_url(store, [file_url(name) for name, _ in named])
+    files = []
+    for position, (name, role) in enumerate(named):
+        path = Path(os.path.abspath(name))
+        replica = known.get(file_url(name))
+        if replica is not None and replica.sha256 is not None:
+            files.append(
+                _Input(name, role, path, *replica.id, replica.sha256, replica.size_bytes, "recorded", new=False)
+            )
+        else:
+            hashed = hash_path(path)
+            files.append(
+                _Input(
+                    name, role, path, source, registered_file(position), hashed.sha256, hashed.stat.size, "observed",
+                    new=True, stat=hashed.stat, seconds=hashed.seconds,
+                )
+            )  # fmt: skip
+    return files
+
+
+def _reuse(store: Store, key: bytes, outputs: Sequence[str]) -> PastSuccess | None:
+    """Put the outputs of an earlier success of the same command in their places; None if there is none to trust."""
+    history = load_history(store, outputs)
+    if history.disagreement(key) is not None:
+        return None  # the command is not deterministic: no ground
+    for success in history.of(key):
+        copies = {name: _good_copy(store, success.outputs[name]) for name in outputs if name in success.outputs}
+        if len(copies) == len(outputs) and all(copies.values()):
+            for name, copy in copies.items():
+                assert copy is not None
+                if copy != Path(os.path.abspath(name)):
+                    copy_verified(copy, Path(name).absolute(), success.outputs[name].sha256)
+            return success
+    return None
+
+
+def _good_copy(store: Store, output: PastOutput) -> Path | None:
+    """A local copy that has the recorded bytes: by stat, else by reading it."""
+    for replica in by_file(store, [(output.source, output.file)]).get((output.source, output.file), []):
+        path = local_path(replica.url)
+        if replica.state != "ok" or path is None:
+            continue
+        try:
+            if unchanged(replica) or hash_path(path).sha256 == output.sha256:
+                return path
+        except OSError:
+            continue
+    return None
+
+
+def _executable(name: str) -> Path:
+    found = shutil.which(name)
+    if found is None:
+        raise CommandUsageError(f"no such command: {name}", hint="Give a path, or a name that is on PATH.")
+    return Path(os.path.abspath(found))
+
+
+def _key_value(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise CommandUsageError(f"metadata {text!r}: expected KEY=VALUE")
+    return key, value
+
+
+def _require_distinct(request: SingleCommand) -> None:
+    names = [*request.inputs, *request.outputs, *request.inouts]
+    paths = [os.path.abspath(name) for name in names]
+    for name, path in zip(names, paths, strict=True):
+        if paths.count(path) > 1:
+            raise CommandUsageError(f"{name} is given twice", hint="A file that the command changes in place is an --inout.")

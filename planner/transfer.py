@@ -1,0 +1,158 @@
+"""Bringing files to where they belong: outputs of jobs out of work folders, outputs of reused jobs into the output folder.
+
+Nothing is ever half there: files arrive under their name by rename. A move within a file system keeps the very bytes that
+were hashed; a copy is hashed while it moves and read back past the page cache before it counts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from integrity.digest import Stat, hash_path
+from planner.errors import PlannerError
+
+_CHUNK_BYTES = 1 << 20
+_FICLONE = 0x40049409  # linux/fs.h: share the extents of another file, where the file system can
+
+
+class TransferError(PlannerError):
+    """A file could not be brought to its place unchanged; the message names the file and both places."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What must arrive: ``sha256`` (32 bytes), and the stat of the source when it was hashed (None: not known)."""
+
+    sha256: bytes
+    stat: Stat | None = None
+
+
+def publish(source: Path, destination: Path, expected: Expected) -> Stat:
+    """Move an output to its place; the stat of what is there afterwards.
+
+    Taking up an interrupted run may find the move already done: then what is there is hashed instead. Raises TransferError
+    when the source changed after it was hashed, or when neither place has the expected bytes.
+    """
+    if not os.path.lexists(source):
+        return _already_there(source, destination, expected)
+    if expected.stat is not None and Stat.of(source) != expected.stat:
+        raise TransferError(f"{source}: it changed after its job had ended and its digest was taken")
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    if destination.is_dir() and not destination.is_symlink():
+        shutil.rmtree(destination)
+    try:
+        os.rename(source, destination)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _copy(source, destination, expected.sha256)
+        _remove(source)
+    return Stat.of(destination)
+
+
+def copy_verified(source: Path, destination: Path, sha256: bytes) -> Stat:
+    """Copy a file or folder, verified on both sides; the stat of the copy. Raises TransferError on other bytes."""
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    _copy(source, destination, sha256)
+    return Stat.of(destination)
+
+
+def show_reused(source: Path, destination: Path, sha256: bytes, *, copy: bool) -> None:
+    """Let a reused output appear in the output folder: as a reflink, else a symlink (``copy``: always a real copy).
+
+    Never as a hard link: that would change the original's ctime, by which it is known to be unchanged.
+    """
+    if destination.exists() and os.path.samefile(source, destination):
+        return
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    if copy:
+        _copy(source, destination, sha256)
+        return
+    with _beside(destination) as temporary:
+        if not _reflink(source, temporary):
+            temporary.unlink(missing_ok=True)
+            temporary.symlink_to(source)
+        os.replace(temporary, destination)
+
+
+def _already_there(source: Path, destination: Path, expected: Expected) -> Stat:
+    if not os.path.lexists(destination):
+        raise TransferError(f"{source}: the output is gone, and it is not at {destination} either")
+    there = Stat.of(destination)
+    was = expected.stat
+    # A rename moves the inode itself and touches only its ctime: the very file that was hashed needs no second reading.
+    if was is not None and (there.device, there.inode, there.size, there.mtime_ns) == (
+        was.device,
+        was.inode,
+        was.size,
+        was.mtime_ns,
+    ):
+        return there
+    hashed = hash_path(destination)
+    if hashed.sha256 != expected.sha256:
+        raise TransferError(f"{destination}: expected {expected.sha256.hex()}, found {hashed.sha256.hex()}")
+    return hashed.stat
+
+
+def _copy(source: Path, destination: Path, sha256: bytes) -> None:
+    with _beside(destination) as temporary:
+        if source.is_dir():
+            shutil.copytree(source, temporary, symlinks=True)
+        else:
+            _copy_file(source, temporary)
+        found = hash_path(temporary).sha256
+        if found != sha256:
+            raise TransferError(f"copying {source} to {destination}: expected {sha256.hex()}, found {found.hex()}")
+        os.replace(temporary, destination)
+
+
+def _copy_file(source: Path, destination: Path) -> None:
+    """Copy bytes to disk and drop them from the page cache, so that reading them back asks the disk."""
+    with source.open("rb") as reader, destination.open("xb") as writer:
+        shutil.copymode(source, destination)
+        while chunk := reader.read(_CHUNK_BYTES):
+            writer.write(chunk)
+        writer.flush()
+        os.fsync(writer.fileno())
+        os.posix_fadvise(writer.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _reflink(source: Path, destination: Path) -> bool:
+    if not source.is_file():
+        return False
+    with source.open("rb") as reader, destination.open("xb") as writer:
+        try:
+            fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
+        except OSError:
+            return False  # another file system, or one that cannot share extents: the caller links instead
+    shutil.copystat(source, destination)
+    return True
+
+
+@contextlib.contextmanager
+def _beside(destination: Path) -> Iterator[Path]:
+    """A temporary name in the folder of ``destination``; whatever is left there on an error is removed."""
+    temporary = destination.with_name(f".{uuid.uuid4().hex}.pirene")
+    try:
+        yield temporary
+    finally:
+        _remove(temporary)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+

@@ -1,0 +1,93 @@
+"""Why jobs of a run failed: the last attempt of each, the checks that it did not pass, and what did not run because of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from provenance.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class FailedCheck:
+    """A file that was not what it must be. Digests are hex, None where unknown."""
+
+    name: str
+    url: str | None
+    stage: str
+    verdict: str
+    finding: str | None
+    expected_sha256: str | None
+    actual_sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A job whose last attempt failed. ``command`` starts with the executable; tails are the end of what it printed."""
+
+    job: int
+    id: str
+    status: str
+    failure: str | None
+    attempts: int
+    command: tuple[str, ...]
+    exit_code: int | None
+    signal: int | None
+    host: str | None
+    work_dir: str | None
+    stdout_tail: str
+    stderr_tail: str
+    checks: tuple[FailedCheck, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotRun:
+    """A job that did not run, and why."""
+
+    id: str
+    reason: str | None
+
+
+def failures(store: Store, run: int) -> list[Failure]:
+    """Jobs of ``run`` whose last attempt failed, in the order of the plan."""
+    checks: dict[tuple[int, int], list[FailedCheck]] = defaultdict(list)
+    for job, attempt, *rest in store.rows(_CHECKS, [run], tables=["checks"]):
+        name, url, stage, verdict, finding, expected, actual = rest
+        checks[job, attempt].append(FailedCheck(name, url, stage, verdict, finding, _hex(expected), _hex(actual)))
+    return [
+        Failure(
+            job, id_, status, failure, attempt, tuple(command or ()), *rest, checks=tuple(checks.get((job, attempt), ()))
+        )
+        for job, id_, status, failure, attempt, command, *rest in store.rows(
+            _FAILURES, [run], tables=["jobs", "invocations"]
+        )
+    ]
+
+
+def not_run(store: Store, run: int) -> list[NotRun]:
+    """Jobs of ``run`` that did not run because of a failure, in the order of the plan."""
+    return [NotRun(*row) for row in store.rows(_NOT_RUN, [run, run], tables=["jobs", "job_states", "invocations"])]
+
+
+_FAILURES = """
+    SELECT j.job, j.id, i.status, i.failure, i.attempt, i.command, i.exit_code, i.signal, i.host, i.work_dir,
+           coalesce(i.stdout_tail, ''), coalesce(i.stderr_tail, '')
+    FROM jobs j JOIN invocations i ON i.run = j.run AND i.job = j.job
+    WHERE j.run = ?
+    QUALIFY row_number() OVER (PARTITION BY j.job ORDER BY i.attempt DESC) = 1 AND i.status <> 'succeeded'
+    ORDER BY j.job
+"""
+_CHECKS = """
+    SELECT job, attempt, name, url, stage, verdict, finding, expected_sha256, actual_sha256
+    FROM checks WHERE run = ? AND verdict <> 'ok' AND job IS NOT NULL ORDER BY number
+"""
+_NOT_RUN = """
+    SELECT j.id, arg_max(s.reason, s."at")
+    FROM jobs j JOIN job_states s ON s.run = j.run AND s.job = j.job AND s.state = 'not_run'
+    WHERE j.run = ? AND j.job NOT IN (SELECT job FROM invocations WHERE run = ? AND status = 'succeeded')
+    GROUP BY j.job, j.id ORDER BY j.job
+"""
+
+
+def _hex(digest: bytes | None) -> str | None:
+    return None if digest is None else bytes(digest).hex()

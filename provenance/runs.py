@@ -1,0 +1,146 @@
+"""Runs by whatever a person calls them, and what became of their jobs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from provenance.errors import StoreError
+from provenance.store import Store
+
+_COLUMNS = "run, run_id, name, submit_dir, output_dir, engine, planned"
+_SHOWN_AT_MOST = 5
+
+
+class NoSuchRunError(StoreError):
+    """Nothing, or more than one thing, in the store answers to what was given for a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A planned run, as the store has it. ``run`` is the source of its ids; folders are absolute."""
+
+    run: int
+    run_id: str
+    name: str
+    submit_dir: Path
+    output_dir: Path
+    engine: str
+    planned: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobOutcome:
+    """What became of a job: its last attempt's ``status`` (None: no attempt is known), attempts so far."""
+
+    job: int
+    id: str
+    decision: str
+    status: str | None
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """Where a run is: its last state (planned, running, succeeded, failed, incomplete), its jobs, its times."""
+
+    state: str
+    reason: str | None
+    jobs: tuple[JobOutcome, ...]
+    started: dt.datetime | None
+    ended: dt.datetime | None
+
+    def counts(self, later: Iterable[tuple[int, str]] = ()) -> dict[str, int]:
+        """How many jobs: total = run + reused + not_run; run = succeeded + failed + integrity_failed.
+
+        ``later`` are (job, status) of attempts that ended and are not in the store yet.
+        """
+        newest = dict(later)
+        statuses = [(job.decision, newest.get(job.job, job.status)) for job in self.jobs]
+        counts = {
+            name: sum(status == name for _, status in statuses) for name in ("succeeded", "failed", "integrity_failed")
+        }
+        reused = sum(decision == "reuse" and status is None for decision, status in statuses)
+        ran = sum(counts.values())
+        return {
+            "total": len(statuses),
+            "run": ran,
+            "reused": reused,
+            **counts,
+            "not_run": len(statuses) - ran - reused,
+        }
+
+
+def find_run(store: Store, given: str | None) -> Run:
+    """The run that ``given`` means: its folder, the folder's name, its id or the start or end of it, or a workflow's name.
+
+    Of several runs of one workflow the newest is meant; None means the newest of all. Raises NoSuchRunError.
+    """
+    runs = [
+        Run(run, run_id, name, Path(submit_dir), Path(output_dir or submit_dir), engine, planned)
+        for run, run_id, name, submit_dir, output_dir, engine, planned in store.rows(
+            f"SELECT {_COLUMNS} FROM workflows WHERE kind = 'workflow' OR ? IS NOT NULL ORDER BY planned DESC, run_id DESC",
+            [given],
+            tables=["workflows"],
+        )
+    ]
+    if given is None:
+        matches = runs[:1]
+    else:
+        matches = _by_folder(runs, given) or _by_id(runs, given) or [run for run in runs if run.name == given][:1]
+    if len(matches) == 1:
+        return matches[0]
+    if not runs:
+        raise NoSuchRunError(f"there is no run in the store {store.root}", hint="`pirene run WORKFLOW.yml` makes one.")
+    if matches:
+        shown = ", ".join(run.run_id for run in matches[:_SHOWN_AT_MOST])
+        raise NoSuchRunError(f"{given!r} is the id of {len(matches)} runs: {shown}", hint="Give more of it.")
+    raise NoSuchRunError(
+        f"no run {given!r} in the store {store.root}",
+        hint="Give a run folder, a run id or the name of a workflow; `pirene query workflows` lists them.",
+    )
+
+
+def run_state(store: Store, run: int) -> RunState:
+    """Where a run is, as far as the store knows."""
+    states = store.rows(
+        "SELECT state, \"at\", reason FROM workflow_states WHERE run = ? ORDER BY commit_number, \"at\"",
+        [run],
+        tables=["workflow_states"],
+    )
+    jobs = store.rows(_JOB_OUTCOMES, [run, run], tables=["jobs", "invocations"])
+    state, at, reason = states[-1] if states else ("planned", None, None)
+    return RunState(
+        state,
+        reason,
+        tuple(JobOutcome(*row) for row in jobs),
+        next((when for name, when, _ in states if name == "running"), None),
+        at if state in ("succeeded", "failed", "incomplete") else None,
+    )
+
+
+_JOB_OUTCOMES = """
+    SELECT j.job, j.id, j.decision, i.status, coalesce(i.attempts, 0)
+    FROM jobs j
+    LEFT JOIN (
+        SELECT job, arg_max(status, attempt) AS status, max(attempt) AS attempts
+        FROM invocations WHERE run = ? GROUP BY job
+    ) i ON i.job = j.job
+    WHERE j.run = ?
+    ORDER BY j.job
+"""
+
+
+def _by_folder(runs: list[Run], given: str) -> list[Run]:
+    path = Path(os.path.abspath(given))
+    return [run for run in runs if run.submit_dir == path or run.submit_dir.name == given][:1]
+
+
+def _by_id(runs: list[Run], given: str) -> list[Run]:
+    """Ids of one hour start alike (UUIDv7), so their ends name them too."""
+    text = given.lower()
+    exact = [run for run in runs if run.run_id == text]
+    return exact or [run for run in runs if run.run_id.startswith(text) or run.run_id.endswith(text)]
