@@ -60,7 +60,6 @@ class EngineJob:
     reused_from_names: tuple[str, str] | None
     reused: Mapping[str, ReusedOutput] = field(default_factory=dict)
     expected: Mapping[str, bytes] = field(default_factory=dict)
-    pegasus_profiles: Mapping[str, str] = field(default_factory=dict)
 
     def key(self, inputs: Mapping[str, bytes], executable_sha256: bytes | None = None) -> bytes | None:
         """The reuse key of what really runs: with the digests of ``inputs`` (by lfn; an optional input that is not there is

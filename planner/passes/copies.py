@@ -12,8 +12,9 @@ from enum import Enum
 from pathlib import Path
 
 from integrity.digest import Hashed, Stat, hash_path
-
+from integrity.errors import UnreadableError
 from planner.planned import PlannedFile
+from provenance.replicas import signed64
 
 
 class Finding(Enum):
@@ -57,9 +58,13 @@ class Copies:
                 self._hashed[path] = hash_path(Path(path))
             except FileNotFoundError:
                 self._hashed[path] = Finding.MISSING
-            except OSError:
+            except (OSError, UnreadableError):
                 self._hashed[path] = Finding.UNREADABLE
         return self._hashed[path]
+
+    def was_read(self, path: str) -> bool:
+        """Whether the bytes at ``path`` were read, and not only its stat."""
+        return isinstance(self._hashed.get(path), Hashed)
 
     def _check(self, file: PlannedFile) -> Checked:
         try:
@@ -68,7 +73,7 @@ class Copies:
             return Checked(file, Finding.MISSING)
         except OSError:
             return Checked(file, Finding.UNREADABLE)
-        if same_stat(file, stat) and os.access(file.path, os.R_OK):
+        if same_stat(file, stat) and readable(file.path):
             return Checked(file)
         found = self.hash(file.path)
         if isinstance(found, Finding):
@@ -84,7 +89,7 @@ def same_stat(file: PlannedFile, stat: Stat) -> bool:
         stat.size,
         stat.mtime_ns,
         stat.ctime_ns,
-        stat.inode,
+        signed64(stat.inode),
     )
 
 
@@ -95,8 +100,8 @@ def with_stat(file: PlannedFile, stat: Stat) -> PlannedFile:
         size_bytes=stat.size,
         modified_ns=stat.mtime_ns,
         changed_ns=stat.ctime_ns,
-        inode=stat.inode,
-        device=stat.device,
+        inode=signed64(stat.inode),
+        device=signed64(stat.device),
     )
 
 

@@ -15,8 +15,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from integrity.digest import Stat
-from provenance.replicas import Replica, by_url
-
 from planner.errors import FileError, PlannerError
 from planner.passes.catalog_copies import CatalogCopy, CatalogFile, find_in_catalog
 from planner.passes.copies import Copies, Finding, readable, same_stat, with_stat
@@ -24,6 +22,7 @@ from planner.planned import Plan, PlannedFile, PlannedJob, PlannedUse
 from planner.workflow import Metadata
 from provenance.identity import registered_file
 from provenance.metadata import Value
+from provenance.replicas import Replica, by_url
 
 _SHOWN = 10
 
@@ -46,6 +45,7 @@ def locate_inputs(plan: Plan) -> Plan:
     known = by_url(plan.request.store, [item.copy.url for item in wanted.values()])
     copies = Copies()
     warnings = []
+    verified = []
     declared = _declared_metadata(plan.jobs)
     position = 0
     for name, item in wanted.items():
@@ -53,9 +53,11 @@ def locate_inputs(plan: Plan) -> Plan:
         file = _occurrence(plan.run, item, metadata, known.get(item.copy.url), position, copies)
         position += file.new
         files[name] = file
+        if not file.new and file.digest_origin == "recorded" and copies.was_read(file.path):
+            verified.append(file)
         if file.replaces is not None:
             warnings.append(f"input {name!r}: {file.path} is not what the store knew there; it counts as a new file")
-    return replace(plan, files=files, warnings=(*plan.warnings, *warnings))
+    return replace(plan, files=files, verified=(*plan.verified, *verified), warnings=(*plan.warnings, *warnings))
 
 
 def _selected(plan: Plan) -> dict[str, PlannedFile]:
@@ -174,7 +176,7 @@ def _as_known(fresh: PlannedFile, known: Replica) -> PlannedFile:
         source=known.source,
         file=known.file,
         sha256=known.sha256,
-        size_bytes=known.size,
+        size_bytes=known.size_bytes if known.seen_bytes is None else known.seen_bytes,
         digest_origin="recorded",
         modified_ns=known.modified_ns,
         changed_ns=known.changed_ns,
@@ -186,12 +188,12 @@ def _as_known(fresh: PlannedFile, known: Replica) -> PlannedFile:
 
 def _first_sight(fresh: PlannedFile, old: PlannedFile | None) -> PlannedFile:
     """A new occurrence: with its owner and size as the file system has them, and what it takes the place of."""
-    stat = Path(fresh.path).stat()
+    user = Path(fresh.path).stat().st_uid
     try:
-        owner = pwd.getpwuid(stat.st_uid).pw_name
+        owner = pwd.getpwuid(user).pw_name
     except KeyError:
-        owner = str(stat.st_uid)  # a user of another machine, known here by number only
-    size = fresh.size_bytes if fresh.size_bytes is not None or Path(fresh.path).is_dir() else stat.st_size
+        owner = str(user)  # a user of another machine, known here by number only
+    size = Stat.of(fresh.path).size if fresh.size_bytes is None else fresh.size_bytes
     replaces = None if old is None else (old.source, old.file)
     return replace(fresh, owner=owner, size_bytes=size, replaces=replaces)
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 
 from planner.errors import FileError
 from planner.planned import FrozenSelection, PlannedFile
 from planner.workflow import Metadata, Place
 from provenance.metadata import Value, Written
+
+_STEM = re.compile(r"\A(.+)\.[^.]+\Z", re.DOTALL)
 
 
 class Placeholders:
@@ -100,7 +101,7 @@ class Placeholders:
 
 def stem(name: str) -> str:
     """The last part of a name without its last suffix: `night/raw_1.fits` gives `raw_1`."""
-    return PurePosixPath(name).stem
+    return _STEM.sub(r"\1", name.rpartition("/")[2])
 
 
 def _find_key(file: PlannedFile, match: re.Match[str], place: Place) -> Value:

@@ -1,0 +1,146 @@
+"""The options that `plan` and `run` share, and what becomes of them: a plan in a run folder, recorded in the store."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from provenance.commands.context import Invocation
+
+if TYPE_CHECKING:
+    from provenance.store import Store
+
+GROUNDS = ("proven", "observed", "asserted")
+_SHOWN_WARNINGS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """What the user asked for on the command line. ``reuse`` is a policy query, or None."""
+
+    run_dir: Path | None = None
+    output_dir: Path | None = None
+    engine: str = "local"
+    reuse: str | None = None
+    no_reuse: bool = False
+    trust: tuple[str, ...] = ()
+    force: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
+    copy_reused: bool = False
+
+    def make(self, invocation: Invocation, workflow: Path, store: Store) -> Path:
+        """Plan, write the plan folder and record the plan; the run folder. Raises what planning raises.
+
+        The plan is recorded before its folder gets its name: whoever can see a plan can also ask the store about it.
+        """
+        from planner.plan import make_plan
+        from planner.plan_folder import stage_plan
+        from planner.record_plan import record_plan
+
+        plan = make_plan(self.request(workflow, store))
+        for warning in plan.warnings[:_SHOWN_WARNINGS]:
+            invocation.note(f"warning: {warning}")
+        if len(plan.warnings) > _SHOWN_WARNINGS:
+            invocation.note(f"({len(plan.warnings) - _SHOWN_WARNINGS} more warnings: plan/lock.json in {plan.run_dir})")
+        staged = stage_plan(plan)
+        try:
+            record_plan(plan, staged.plan_sha256)
+        except BaseException:
+            staged.discard()
+            raise
+        staged.publish()
+        return plan.run_dir
+
+    def request(self, workflow: Path, store: Store) -> Any:
+        """The options as the planner takes them."""
+        from planner.planned import PlanRequest
+
+        return PlanRequest(
+            workflow=workflow,
+            store=store,
+            run_dir=self.run_dir,
+            output_dir=self.output_dir,
+            engine=self.engine,
+            reuse=not self.no_reuse,
+            reuse_policy=self.reuse,
+            trust=tuple(dict.fromkeys(self.trust)) or None,
+            force=frozenset(self.force),
+            parameters=dict(_assignment(text) for text in self.parameters),
+            copy_reused=self.copy_reused,
+        )
+
+    def refuse_for_planned(self, run_dir: Path) -> None:
+        """Raise click's usage error if an option was given that a plan which is made already cannot take any more."""
+        given = [name for name, value in self._by_option().items() if value != self._defaults()[name]]
+        if given:
+            raise click.UsageError(
+                f"{run_dir} is planned already: {', '.join(given)} can only be given with a workflow file"
+            )
+
+    def _by_option(self) -> dict[str, object]:
+        return {
+            "--dir": self.run_dir,
+            "--output-dir": self.output_dir,
+            "--engine": self.engine,
+            "--reuse": self.reuse,
+            "--no-reuse": self.no_reuse,
+            "--trust": self.trust,
+            "--force": self.force,
+            "--param": self.parameters,
+            "--copy-reused": self.copy_reused,
+        }
+
+    @staticmethod
+    def _defaults() -> dict[str, object]:
+        return PlanOptions()._by_option()
+
+
+def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the shared options; it gets them as one parameter, ``options``."""
+
+    @functools.wraps(command)
+    def with_options(*args: Any, **kwargs: Any) -> Any:
+        given = {name: kwargs.pop(name) for name in PlanOptions.__dataclass_fields__}
+        options = PlanOptions(**given)
+        if options.no_reuse and options.reuse is not None:
+            raise click.UsageError("--reuse and --no-reuse exclude each other")
+        return command(*args, options=options, **kwargs)
+
+    for option in reversed(_options()):
+        with_options = option(with_options)
+    return with_options
+
+
+def _options() -> list[Callable[[Callable[..., Any]], Callable[..., Any]]]:
+    folder = click.Path(path_type=Path, file_okay=False)
+    return [
+        click.option("-d", "--dir", "run_dir", type=folder, help="Run folder (default: ./runs/NAME-ID)."),
+        click.option("--output-dir", type=folder, help="Where outputs go (default: output/ in the run folder)."),
+        click.option(
+            "--engine", type=click.Choice(["local"]), default="local", show_default=True, help="What runs the jobs."
+        ),
+        click.option(
+            "--reuse", metavar="QUERY", help="Which past jobs may be reused: 'jobs where ...' (default: all)."
+        ),
+        click.option("--no-reuse", is_flag=True, help="Run every job."),
+        click.option(
+            "--trust", multiple=True, type=click.Choice(GROUNDS), help="A ground that is enough (may be repeated)."
+        ),
+        click.option("--force", multiple=True, metavar="JOB", help="Run this job whatever there is (may be repeated)."),
+        click.option(
+            "-p", "--param", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter of selections."
+        ),
+        click.option("--copy-reused", is_flag=True, help="Copy reused outputs instead of linking to them."),
+    ]
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise click.BadParameter(f"expected NAME=VALUE, found {text!r}", param_hint="-p")
+    return name, value

@@ -1,0 +1,234 @@
+"""The pass that turns selections into concrete files and freezes them: query, parameters, `now`, commit and what was chosen.
+
+Files with the same name and content are one file. Nothing is ever picked silently: no match at all, more or fewer files than
+expected, and one name with two contents are errors that say what would decide.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from planner.errors import FileError, PlannerError
+from planner.passes.copies import readable
+from planner.planned import FrozenSelection, Plan, PlannedFile
+from planner.workflow import Metadata, Selection
+from provenance.ask import Answer, answer, without_conditions
+from provenance.metadata import EMPTY_LIST_POSITION, Value, Written
+from provenance.replicas import Replica, by_file, local_path
+from provenance.views import fetch
+from query.errors import QueryError
+
+_SHOWN = 10
+_PARAMETER = re.compile(r"\$([A-Za-z_]\w*)")
+_DECIDE = "Add `latest 1 per name by created` to the query to take the newest of each name"
+
+FileId = tuple[int, int]
+
+
+def select_inputs(plan: Plan) -> Plan:
+    """Fill in ``selections``. Raises FileError, naming the selection's place, for whatever would have to be guessed."""
+    frozen = {}
+    warnings: list[str] = []
+    used: set[str] = set()
+    for selection in plan.workflow.selections.values():
+        parameters, names = _parameters(plan, selection)
+        used |= names
+        chosen, said = _select(plan, selection, parameters)
+        frozen[selection.name] = chosen
+        warnings.extend(f"selection {selection.name}: {each}" for each in said)
+    _refuse_unused(plan, used)
+    return replace(plan, selections=frozen, warnings=(*plan.warnings, *warnings))
+
+
+def _parameters(plan: Plan, selection: Selection) -> tuple[dict[str, object], set[str]]:
+    """The parameters of a selection: its own, and over them those of the command line that it knows."""
+    # A name in a text or a comment counts too: then a parameter too many is handed on, never one too few.
+    known = {*selection.params, *_PARAMETER.findall(selection.query)}
+    given = {name: value for name, value in plan.request.parameters.items() if name in known}
+    return {**selection.params, **given}, set(given)
+
+
+def _refuse_unused(plan: Plan, used: set[str]) -> None:
+    policy = plan.request.reuse_policy or plan.workflow.reuse.query or ""
+    unused = sorted(plan.request.parameters.keys() - used - set(_PARAMETER.findall(policy)))
+    if unused:
+        raise PlannerError(
+            f"-p {unused[0]}: no selection of workflow {plan.workflow.name!r} has a parameter of that name",
+            hint="Write it as $name in the query of a selection.",
+        )
+
+
+def _select(
+    plan: Plan, selection: Selection, parameters: Mapping[str, object]
+) -> tuple[FrozenSelection, tuple[str, ...]]:
+    """The frozen selection, and the warnings that its query gives."""
+    asked = _ask(plan, selection, parameters)
+    ids = [(int(key[0]), int(key[1])) for key, _ in asked.keyed_rows()]
+    files = _as_files(plan, selection, ids)
+    _check_count(plan, selection, parameters, files, asked)
+    frozen = FrozenSelection(
+        name=selection.name,
+        query=asked.text,
+        tree=json.dumps(asked.tree, default=str),
+        parameters=dict(parameters),
+        now=asked.now,
+        store_commit=asked.commit,
+        files=tuple(files),
+    )
+    return frozen, asked.warnings
+
+
+def _ask(plan: Plan, selection: Selection, parameters: Mapping[str, object]) -> Answer:
+    try:
+        return answer(
+            plan.request.store,
+            selection.query,
+            parameters,
+            now=plan.planned,
+            unknown_keys="no match",
+            readable_only=True,
+            keys=True,
+        )
+    except QueryError as error:
+        error.add_note(f"in the query of selection {selection.name!r} ({selection.query_place})")
+        raise
+
+
+def _as_files(plan: Plan, selection: Selection, ids: Sequence[FileId]) -> list[PlannedFile]:
+    """The chosen files by name, each once; FileError if a name has two contents or a file has no copy here."""
+    store = plan.request.store
+    unique = sorted(set(ids))
+    replicas = by_file(store, unique, states=("ok",))
+    metadata = _metadata_of(plan, unique)
+    by_name: dict[str, list[PlannedFile]] = defaultdict(list)
+    away = []
+    for file_id in unique:
+        file = _readable_copy(replicas.get(file_id, ()))
+        if file is None:
+            urls = ", ".join(replica.url for replica in replicas.get(file_id, ()))
+            away.append(f"{urls or 'a file without copies'}")
+        else:
+            by_name[file.name].append(replace(file, metadata=metadata.get(file_id, {})))
+    if away:
+        raise FileError(
+            selection.place,
+            f"selection {selection.name!r}: {len(away)} of {len(unique)} files cannot be read from this machine: {_some(away)}",
+            hint="Bring them here and register the copies (`pirene files add`), or leave them out (`and sites has ...`).",
+        )
+    return [_one(selection, name, files) for name, files in sorted(by_name.items())]
+
+
+def _readable_copy(replicas: Iterable[Replica]) -> PlannedFile | None:
+    """The file with its first copy that this machine can read; copies at the site local come first."""
+    for replica in sorted(replicas, key=lambda each: each.site != "local"):
+        path = local_path(replica.url)
+        if path is not None and readable(str(path)):
+            return PlannedFile(
+                source=replica.source,
+                file=replica.file,
+                name=replica.name,
+                path=str(path),
+                url=replica.url,
+                site=replica.site or "local",
+                sha256=replica.sha256,
+                size_bytes=replica.size_bytes if replica.seen_bytes is None else replica.seen_bytes,
+                digest_origin="recorded",
+                modified_ns=replica.modified_ns,
+                changed_ns=replica.changed_ns,
+                inode=replica.inode,
+                device=replica.device,
+            )
+    return None
+
+
+def _one(selection: Selection, name: str, files: list[PlannedFile]) -> PlannedFile:
+    """The file of a name: occurrences with equal content are one (the first), others cannot be told apart by a job."""
+    contents = {file.sha256 for file in files}
+    if len(files) > 1 and (len(contents) > 1 or None in contents):
+        shown = _some([f"{file.sha256.hex() if file.sha256 else 'no digest'} at {file.url}" for file in files])
+        raise FileError(
+            selection.place,
+            f"selection {selection.name!r} chose {name!r} with {len(contents)} different contents: {shown}",
+            hint=f"{_DECIDE}, or a condition that only one of them meets.",
+        )
+    return files[0]
+
+
+def _check_count(
+    plan: Plan,
+    selection: Selection,
+    parameters: Mapping[str, object],
+    files: Sequence[PlannedFile],
+    asked: Answer,
+) -> None:
+    found, least, most = len(files), selection.expect_min, selection.expect_max
+    if not files and least > 0:
+        raise FileError(
+            selection.place,
+            f"selection {selection.name!r} found no files: {asked.text}",
+            hint=_what_to_drop(plan, selection, parameters),
+        )
+    if found >= least and (most is None or found <= most):
+        return
+    expected = f"at least {least}" if most is None else (f"{least}" if least == most else f"{least} to {most}")
+    listed = _some([file.name for file in files])
+    hint = (
+        f"{_DECIDE}, add a condition or a limit, or change `expect`."
+        if found > least
+        else "Change the query or `expect`."
+    )
+    raise FileError(
+        selection.place, f"selection {selection.name!r}: expected {expected} files, found {found}: {listed}", hint=hint
+    )
+
+
+def _what_to_drop(plan: Plan, selection: Selection, parameters: Mapping[str, object]) -> str:
+    """Which one condition keeps everything out, and how many files there would be without it."""
+    counts = without_conditions(
+        plan.request.store,
+        selection.query,
+        parameters,
+        now=plan.planned,
+        unknown_keys="no match",
+        readable_only=True,
+    )
+    useful = [each for each in counts if each.rows]
+    if not useful:
+        return "Dropping any one of its conditions would not help; `pirene query --explain` and `pirene fields` show what there is."
+    return "\n".join(f"Without `{each.condition}` there would be {each.rows}." for each in useful[:_SHOWN])
+
+
+def _metadata_of(plan: Plan, ids: Sequence[FileId]) -> Mapping[FileId, Metadata]:
+    """All current metadata of files, as it was written."""
+    if not ids:
+        return {}
+    rows = fetch(plan.request.store, _METADATA, [[source for source, _ in ids], [file for _, file in ids]])
+    found: dict[FileId, dict[str, Value]] = defaultdict(dict)
+    for source, number, key, position, written, written_type in rows:
+        value = Written(written, written_type or "null")  # type: ignore[arg-type] # the store's closed set of types
+        here = found[source, number]  # type: ignore[index] # BIGINT columns
+        if position is None:
+            here[str(key)] = value
+        elif position == EMPTY_LIST_POSITION:
+            here[str(key)] = ()
+        else:
+            earlier = here.get(str(key), ())
+            here[str(key)] = (*earlier, value) if isinstance(earlier, tuple) else (value,)
+    return found
+
+
+_METADATA = """
+    SELECT m.source, m.number, m.key, m.position, m.written, m.written_type
+    FROM current_metadata AS m
+    WHERE m.entity = 'file' AND (m.source, m.number) IN (SELECT unnest($1::BIGINT[]), unnest($2::BIGINT[]))
+    ORDER BY m.source, m.number, m.key, m.position
+"""
+
+
+def _some(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return ", ".join(texts[:_SHOWN]) + more

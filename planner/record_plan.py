@@ -1,0 +1,280 @@
+"""A finished plan as rows of one `plan` commit: the run, its jobs, what it saw first, what it found damaged, what the user said.
+
+What the user says of a file that is still to be made waits in the plan folder: `add_output_metadata` gives the rows when it is.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import socket
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from integrity.digest import Stat
+from planner.engine_plan import WRITES, EngineJob, EnginePlan
+from planner.planned import FrozenSelection, Plan, PlannedFile, PlannedJob
+from planner.version import VERSION
+from planner.workflow import Metadata
+from provenance.batch import Batch
+from provenance.commits import Commit, CommitKind
+from provenance.identity import produced_file, registered_file
+from provenance.metadata import EntityName, add_metadata
+from provenance.record_rows import time_of_ns
+from provenance.replicas import add_event
+from provenance.storable import storable
+from provenance.urls import copy_url
+
+
+def record_plan(plan: Plan, plan_sha256: bytes) -> Commit | None:
+    """Commit a finished plan. ``plan_sha256`` is the digest of its lock file. Raises StoreError if the store cannot take it."""
+    batch = Batch()
+    user = getpass.getuser()
+    _add_workflow(batch, plan, plan_sha256, user)
+    for job in plan.jobs:
+        _add_job(batch, plan.run, job)
+    for parent, child in plan.edges:
+        batch.add("job_edges", run=plan.run, parent=parent, child=child)
+    for selection in plan.selections.values():
+        _add_selection(batch, plan.run, selection)
+    for file in _new_files(plan):
+        _add_first_sight(batch, plan, file)
+    for file in plan.verified:
+        add_event(batch, "verified", **_copy(file), at=plan.planned, stat=_stat(file))
+    for number, (file, actual, finding) in enumerate(plan.findings):
+        _add_finding(batch, plan, number, file, actual, finding)
+    _add_all_metadata(batch, plan, user)
+    return plan.request.store.commit(CommitKind.PLAN, batch, author=user)
+
+
+def add_output_metadata(
+    batch: Batch, plan: EnginePlan, job: EngineJob, attempt: int, made: Iterable[str], author: str | None = None
+) -> None:
+    """Add what the workflow says of the outputs (``made``, by lfn) that an attempt has really made: rows for its files."""
+    written = [use for use in job.uses if use.role in (*WRITES, "checkpoint")]
+    present = set(made)
+    for position, use in enumerate(written):
+        if use.name in present:
+            number = produced_file(job.number, attempt, position)
+            _add_metadata(batch, plan, "file", plan.run, number, use.metadata, author)
+
+
+def _add_workflow(batch: Batch, plan: Plan, plan_sha256: bytes, user: str) -> None:
+    batch.add(
+        "workflows",
+        run=plan.run,
+        run_id=str(plan.run_id),
+        kind="workflow",
+        name=plan.workflow.name,
+        user_name=user,
+        host=socket.gethostname(),
+        submit_dir=str(plan.run_dir),
+        output_dir=str(plan.output_dir),
+        engine=plan.request.engine,
+        planner_version=VERSION,
+        workflow_sha256=plan.workflow.sha256,
+        plan_sha256=plan_sha256,
+        planned=plan.planned,
+    )
+    batch.add("workflow_states", run=plan.run, state="planned", at=plan.planned)
+
+
+def _add_job(batch: Batch, run: int, job: PlannedJob) -> None:
+    assert job.transformation is not None
+    reused_run, reused_job = job.reused_from or (None, None)
+    batch.add(
+        "jobs",
+        run=run,
+        job=job.number,
+        id=job.job.id,
+        type=job.job.type,
+        namespace=job.transformation.namespace,
+        name=job.transformation.name,
+        version=job.transformation.version,
+        arguments=job.arguments,
+        environment=[f"{name}={value}" for name, value in sorted(job.environment.items())],
+        site=job.site,
+        executable=job.executable,
+        executable_sha256=job.executable_sha256,
+        reuse_key=job.reuse_key,
+        decision=job.decision,
+        ground=job.ground,
+        reason=job.reason,
+        changed=job.changed,
+        reused_run=reused_run,
+        reused_job=reused_job,
+    )
+
+
+def _add_selection(batch: Batch, run: int, selection: FrozenSelection) -> None:
+    batch.add(
+        "selections",
+        run=run,
+        name=selection.name,
+        query=selection.query,
+        tree=selection.tree,
+        parameters=json.dumps(dict(selection.parameters), default=str, sort_keys=True),
+        now=selection.now,
+        store_commit=selection.store_commit,
+        sources=[file.source for file in selection.files],
+        files=[file.file for file in selection.files],
+    )
+
+
+def _new_files(plan: Plan) -> list[PlannedFile]:
+    """Every file that this plan sees first: raw inputs, and outputs that only the replica catalog knew."""
+    files = [*plan.files.values(), *(out.file for job in plan.jobs for out in job.reused.values())]
+    return list({(file.source, file.file): file for file in files if file.new}.values())
+
+
+def _add_first_sight(batch: Batch, plan: Plan, file: PlannedFile) -> None:
+    stat = _stat(file)
+    batch.add(
+        "files",
+        source=file.source,
+        file=file.file,
+        name=file.name,
+        origin="raw",
+        kind="folder" if Path(file.path).is_dir() else "file",
+        size_bytes=file.size_bytes,
+        sha256=file.sha256,
+        digest_origin=file.digest_origin,
+        created=plan.planned,
+        modified=None if stat is None else time_of_ns(stat.mtime_ns),
+        owner=file.owner,
+    )
+    if file.replaces is not None:
+        source, number = file.replaces
+        reason = f"planning {plan.workflow.name} found other content there"
+        place = {**_copy(file), "source": source, "file": number}
+        add_event(batch, "replaced", **place, at=plan.planned, reason=reason)
+    add_event(batch, "registered", **_copy(file), at=plan.planned, stat=stat)
+
+
+def _add_finding(batch: Batch, plan: Plan, number: int, file: PlannedFile, actual: bytes | None, finding: str) -> None:
+    """A copy that was found gone or damaged: a check, and what that means for the copy."""
+    verdict = finding if finding in ("missing", "unreadable") else "mismatch"
+    batch.add(
+        "checks",
+        source=plan.run,
+        number=registered_file(number),
+        run=plan.run,
+        file_source=file.source,
+        file=file.file,
+        name=file.name,
+        url=copy_url(file.url),
+        site=file.site,
+        stage="audit",
+        expected_sha256=file.sha256,
+        actual_sha256=actual,
+        actual_size_bytes=file.size_bytes if actual is not None else None,
+        verdict=verdict,
+        finding=finding,
+        digest_origin=file.digest_origin,
+        protection="none",
+        at=plan.planned,
+        host=socket.gethostname(),
+    )
+    event = {"mismatch": "quarantined", "missing": "missing"}.get(verdict)
+    if event is not None:
+        reason = f"{finding} found while planning {plan.workflow.name}"
+        stat = _stat(file) if actual is not None else None
+        add_event(batch, event, **_copy(file), at=plan.planned, stat=stat, reason=reason)
+
+
+def _add_all_metadata(batch: Batch, plan: Plan, user: str) -> None:
+    _add_metadata(batch, plan, "workflow", plan.run, 0, plan.workflow.metadata, user)
+    for job in plan.jobs:
+        _add_metadata(batch, plan, "job", plan.run, job.number, job.metadata, user)
+    for file in _new_files(plan):
+        _add_metadata(batch, plan, "file", file.source, file.file, file.metadata, user)
+    chosen = {file.name for selection in plan.selections.values() for file in selection.files}
+    known = [file for name, file in plan.files.items() if not file.new and name not in chosen and file.metadata]
+    said = _already_said(plan, known)
+    for file in known:
+        fresh = {
+            key: value
+            for key, value in file.metadata.items()
+            if said.get((file.source, file.file, storable(key))) != _texts(value)
+        }
+        _add_metadata(batch, plan, "file", file.source, file.file, fresh, user)
+    _add_transformations(batch, plan, user)
+
+
+def _add_transformations(batch: Batch, plan: Plan, user: str) -> None:
+    used = {job.transformation.key: job.transformation for job in plan.jobs if job.transformation is not None}
+    for number, transformation in enumerate(used.values()):
+        namespace, name, version = transformation.key
+        subject = f"{namespace + '::' if namespace else ''}{name}{':' + version if version else ''}"
+        for key, value in transformation.metadata.items():
+            add_metadata(
+                batch,
+                "transformation",
+                plan.run,
+                number,
+                key,
+                value,
+                origin="static",
+                author=user,
+                at=plan.planned,
+                subject=subject,
+            )
+
+
+def _add_metadata(
+    batch: Batch,
+    plan: Plan | EnginePlan,
+    entity: EntityName,
+    source: int,
+    number: int,
+    metadata: Metadata,
+    author: str | None,
+) -> None:
+    for key, value in metadata.items():
+        add_metadata(batch, entity, source, number, key, value, origin="static", author=author, at=plan.planned)
+
+
+def _already_said(plan: Plan, files: list[PlannedFile]) -> Mapping[tuple[int, int, str], list[str | None]]:
+    """What workflows and catalogs said last of files that the store knows: saying it again would undo a later `meta set`."""
+    if not files:
+        return {}
+    rows = plan.request.store.rows(
+        _SAID, [[file.source for file in files], [file.file for file in files]], tables=["metadata"]
+    )
+    return {(source, number, key): list(texts) for source, number, key, texts in rows}
+
+
+_SAID = """
+    WITH wanted AS (SELECT unnest(?) AS source, unnest(?) AS number),
+    said AS (
+        SELECT m.* FROM wanted JOIN metadata m ON m.entity = 'file' AND m.source = wanted.source AND m.number = wanted.number
+        WHERE m.origin = 'static' AND NOT m.withdrawn
+    ),
+    newest AS (SELECT source, number, key, max(commit_number) AS commit_number FROM said GROUP BY ALL)
+    SELECT source, number, key, list(written ORDER BY position) FROM said
+    SEMI JOIN newest USING (source, number, key, commit_number)
+    GROUP BY source, number, key
+"""
+
+
+def _texts(value: object) -> list[str | None]:
+    values = value if isinstance(value, tuple) else (value,)
+    return [each.text for each in values] or [None]
+
+
+def _copy(file: PlannedFile) -> dict[str, object]:
+    return {"source": file.source, "file": file.file, "url": copy_url(file.url), "site": file.site}
+
+
+def _stat(file: PlannedFile) -> Stat | None:
+    """The stat of a copy as it was when its bytes were last read; None if they never were."""
+    if file.modified_ns is None or file.changed_ns is None or file.inode is None or file.device is None:
+        return None
+    assert file.size_bytes is not None
+    return Stat(
+        size=file.size_bytes,
+        mtime_ns=file.modified_ns,
+        ctime_ns=file.changed_ns,
+        inode=file.inode,
+        device=file.device,
+    )
