@@ -7,7 +7,7 @@ are not held: a listing of ten million files needs the memory of a few thousand.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -131,7 +131,7 @@ def answer(
         sql=compiled.sql,
         parameters=compiled.parameters,
         entity=compiled.entity,
-        commit=reading.snapshot.horizon or reading.snapshot.number,
+        commit=reading.snapshot.number if reading.snapshot.horizon is None else reading.snapshot.horizon,
         now=moment,
         _reading=reading,
         _key_columns=compiled.key_columns,
@@ -225,4 +225,4 @@ def _as_is(value: object) -> object:
     return value
 
 
-_CONVERT = {"metadata": _metadata, "metadata value": _metadata_value}
+_CONVERT: Mapping[object, Callable[[object], object]] = {"metadata": _metadata, "metadata value": _metadata_value}

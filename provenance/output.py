@@ -1,0 +1,240 @@
+"""Rows on their way out: a table for people, or json, ndjson, csv and parquet for programs. All of them stream.
+
+Programs get everything exactly: digests as hex, times in ISO 8601 with ``Z``, text as it is. People get a table in
+which nothing can hide: control characters, terminal escapes and characters that turn the direction of writing are
+shown as escapes; digests are cut to 12 digits. Not-a-number and infinities, which JSON does not have, are the texts
+``.nan``, ``.inf`` and ``-.inf``. Where a format has no lists and objects (csv, parquet) they are JSON text.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import itertools
+import json
+import math
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from typing import BinaryIO, Protocol
+
+from provenance.errors import StoreError
+from query.vocabulary import FieldType
+
+_NUMBERS = frozenset({FieldType.INTEGER, FieldType.FLOAT, FieldType.SIZE, FieldType.DURATION})
+_SHOWN_DIGITS = 12
+_BLOCK_ROWS = 1000
+# Format characters (Cf) that join or shape letters are part of ordinary text and stay; these reorder or hide it.
+_DECEIVING = frozenset("\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff")
+
+Row = Sequence[object]
+
+
+class OutputColumn(Protocol):
+    """What a column is called and of which type its values are ("metadata", "metadata value", or a FieldType)."""
+
+    @property
+    def name(self) -> str:
+        """As shown."""
+        ...
+
+    @property
+    def type(self) -> object:
+        """Decides how values are aligned and stored."""
+        ...
+
+
+class NotATerminalError(StoreError):
+    """Binary output was about to go to a terminal."""
+
+
+def write_rows(columns: Sequence[OutputColumn], rows: Iterable[Row], output_format: str, stream: BinaryIO) -> None:
+    """Write rows to a binary stream in one of the formats table, json, ndjson, csv, parquet.
+
+    Raises NotATerminalError for parquet on a terminal.
+    """
+    if output_format == "parquet":
+        _write_parquet(columns, rows, stream)
+        return
+    lines = {"table": _table_lines, "json": _json_lines, "ndjson": _ndjson_lines, "csv": _csv_lines}[output_format]
+    stream.writelines(line.encode("utf-8") for line in lines(columns, rows))
+    stream.flush()
+
+
+def write_document(document: object, stream: BinaryIO) -> None:
+    """Write one JSON document, indented."""
+    stream.write((json.dumps(plain(document), ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode("utf-8"))
+    stream.flush()
+
+
+def plain(value: object) -> object:
+    """A value as JSON has it: digests as hex, times as text, NaN and infinities as text; lists and objects
+    throughout.
+    """
+    match value:
+        case bytes():
+            return value.hex()
+        case dt.datetime():
+            return time_text(value)
+        case float():
+            return value if math.isfinite(value) else _odd_float(value)
+        case dict():
+            return {str(key): plain(element) for key, element in value.items()}
+        case list() | tuple():
+            return [plain(element) for element in value]
+        case _:
+            return value
+
+
+def time_text(time: dt.datetime) -> str:
+    """ISO 8601 in UTC with ``Z``, with microseconds where there are any."""
+    return time.astimezone(dt.UTC).isoformat().removesuffix("+00:00") + "Z"
+
+
+def harmless(text: str) -> str:
+    """Text for a terminal: what could move the cursor, change colours or reorder writing becomes a visible escape."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escape(character) for character in text)
+
+
+def _escape(character: str) -> str:
+    if character.isprintable() or (unicodedata.category(character) == "Cf" and character not in _DECEIVING):
+        return character
+    short = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(character)
+    if short:
+        return short
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _odd_float(value: float) -> str:
+    return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
+
+
+def _json(value: object) -> str:
+    return json.dumps(plain(value), ensure_ascii=False, allow_nan=False)
+
+
+def _objects(columns: Sequence[OutputColumn], rows: Iterable[Row]) -> Iterator[str]:
+    names = [column.name for column in columns]
+    for row in rows:
+        yield _json(dict(zip(names, row, strict=True)))
+
+
+def _json_lines(columns: Sequence[OutputColumn], rows: Iterable[Row]) -> Iterator[str]:
+    before = "[\n"
+    for text in _objects(columns, rows):
+        yield before + text
+        before = ",\n"
+    yield "[]\n" if before == "[\n" else "\n]\n"
+
+
+def _ndjson_lines(columns: Sequence[OutputColumn], rows: Iterable[Row]) -> Iterator[str]:
+    for text in _objects(columns, rows):
+        yield text + "\n"
+
+
+def _csv_lines(columns: Sequence[OutputColumn], rows: Iterable[Row]) -> Iterator[str]:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    for row in itertools.chain([[column.name for column in columns]], rows):
+        writer.writerow([_flat(value) for value in row])
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+
+
+def _flat(value: object) -> object:
+    """A value where there are no lists and objects; text stays as it is."""
+    value = plain(value)
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _table_lines(columns: Sequence[OutputColumn], rows: Iterable[Row]) -> Iterator[str]:
+    """Columns are as wide as the widest of the first rows; a wider cell further down stands out, nothing is cut."""
+    right = [column.type in _NUMBERS for column in columns]
+    head = [harmless(column.name) for column in columns]
+    widths: list[int] | None = None
+    iterator = iter(rows)
+    while block := list(itertools.islice(iterator, _BLOCK_ROWS)):
+        cells = [[_cell(value) for value in row] for row in block]
+        if widths is None:
+            widths = [max(_width(cell) for cell in column) for column in zip(head, *cells, strict=True)]
+            yield _aligned(head, widths, right)
+        for row in cells:
+            yield _aligned(row, widths, right)
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
+    parts = []
+    for cell, width, to_the_right in zip(cells, widths, right, strict=True):
+        space = " " * (width - _width(cell))
+        parts.append(space + cell if to_the_right else cell + space)
+    return "  ".join(parts).rstrip() + "\n"
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case str():
+            return harmless(value)
+        case bytes():
+            return value.hex()[:_SHOWN_DIGITS]
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return f"{value:.6g}" if math.isfinite(value) else _odd_float(value)
+        case dt.datetime():
+            return time_text(value.replace(microsecond=0))
+        case dict():
+            return "  ".join(f"{harmless(str(key))}={_cell(element)}" for key, element in value.items())
+        case list() | tuple():
+            return ", ".join(_cell(element) for element in value)
+        case _:
+            return str(value)
+
+
+def _width(text: str) -> int:
+    """Columns that text takes on a terminal: East Asian wide characters and emoji take two, combining ones none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0
+        if unicodedata.combining(c) or unicodedata.category(c) == "Cf"
+        else 2
+        if unicodedata.east_asian_width(c) in "WF"
+        else 1
+        for c in text
+    )
+
+
+def _write_parquet(columns: Sequence[OutputColumn], rows: Iterable[Row], stream: BinaryIO) -> None:
+    if stream.isatty():
+        raise NotATerminalError(
+            "parquet is binary and standard output is a terminal", hint="redirect it: > rows.parquet"
+        )
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types: dict[object, pa.DataType] = {
+        FieldType.INTEGER: pa.int64(),
+        FieldType.SIZE: pa.int64(),
+        FieldType.FLOAT: pa.float64(),
+        FieldType.DURATION: pa.float64(),
+        FieldType.BOOLEAN: pa.bool_(),
+        FieldType.TIME: pa.timestamp("us", tz="UTC"),
+        FieldType.TEXTS: pa.list_(pa.string()),
+    }
+    schema = pa.schema([(column.name, types.get(column.type, pa.string())) for column in columns])
+    exact = [column.type in types for column in columns]
+    iterator = iter(rows)
+    with pq.ParquetWriter(stream, schema) as writer:
+        while block := list(itertools.islice(iterator, _BLOCK_ROWS * 64)):
+            arrays = [
+                pa.array(list(values) if keep else [_flat(value) for value in values], field.type)
+                for values, keep, field in zip(zip(*block, strict=True), exact, schema, strict=True)
+            ]
+            writer.write_table(pa.table(arrays, schema=schema))
+    stream.flush()
