@@ -6,6 +6,7 @@ PlannerError      root: carries the exit code and, where there is one, what to d
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,8 +28,34 @@ class PlannerError(Exception):
 
 
 class FileError(PlannerError):
-    """A file of the user's cannot be read as it is. ``place`` is where (file, line, column, from 1)."""
+    """A file of the user's cannot be read as it is. ``place`` is where (file, line, column, from 1).
+
+    ``str()`` is one line that says what is wrong, then, as long as the file can be read, the line and a caret.
+    """
 
     def __init__(self, place: Place, message: str, *, hint: str | None = None) -> None:
-        super().__init__(f"{place}: {message}", hint=hint)
+        super().__init__(f"{place}: {message}{_excerpt(place)}", hint=hint)
         self.place = place
+
+
+_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what counts as one for libyaml
+_EXCERPT_WIDTH = 100
+
+
+def _excerpt(place: Place) -> str:
+    """The line of a place with a caret below it, cut to what a terminal can show; empty if there is none to show."""
+    if place.file is None:
+        return ""
+    try:
+        text = place.file.read_bytes().decode("utf-8-sig", errors="replace")
+    except OSError:
+        return ""
+    lines = _LINE_BREAK.split(text, maxsplit=place.line)
+    line = lines[place.line - 1] if place.line <= len(lines) else ""
+    if not line.strip():
+        return ""
+    start = max(0, place.column - 1 - _EXCERPT_WIDTH // 2) if len(line) > _EXCERPT_WIDTH else 0
+    shown = "".join(
+        c if c.isprintable() else " " if c == "\t" else "\ufffd" for c in line[start : start + _EXCERPT_WIDTH]
+    )
+    return f"\n  {shown}\n  {' ' * (place.column - 1 - start)}^"

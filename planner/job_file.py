@@ -40,6 +40,7 @@ _USE_KEYS = frozenset(
     | {"metadata", "namespace", "version", "executable"}
 )
 _USE_KEYS_WITHOUT_EFFECT = frozenset({"bypass", "forPlanning", "namespace", "version", "executable"})
+_USE_KINDS = tuple(UseKind)
 _FLAGS_IN_METADATA = ("stageOut", "registerReplica")
 """Some workflows say these among a file's metadata; there they are settings, not metadata."""
 
@@ -126,7 +127,7 @@ def _read_use(reading: Reading, node: Node) -> Use:
 
 
 def _use_name(reading: Reading, entry: MapNode) -> tuple[UseKind, str]:
-    named = [kind for kind in UseKind if kind.value in entry.values]
+    named = [kind for kind in _USE_KINDS if kind.value in entry.values]
     if len(named) != 1:
         found = " and ".join(kind.value for kind in named) or "none of them"
         raise reading.error(entry, f"expected one of lfn, select and outputs-of in a use, found {found}")
@@ -209,9 +210,7 @@ def _check_files(
         node = entry.values[key]
         used = roles.setdefault((UseKind.LFN, name), Use(UseKind.LFN, name, role, reading.place(node.start_mark)))
         if used.role is not role:
-            message = f"{key} {name!r} is {role.value} of the job, but {used.role.value} at {used.place}"
-            raise reading.error(node, message, hint=f"list it as {role.value}")
+            message = f"{key} is {role.value} of the job, but {name!r} is listed as {used.role.value} at {used.place}"
+            raise reading.error(node, message, hint=f"list it as {role.value}, or take another name")
     if streams["stdout"][0] is not None and streams["stdout"] == streams["stderr"]:
-        raise reading.error(
-            entry.values["stderr"], "stdout and stderr are the same file", hint="give them different names"
-        )
+        raise reading.error(entry.values["stderr"], "stdout and stderr are one file", hint="give them different names")

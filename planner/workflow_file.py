@@ -36,6 +36,7 @@ from planner.workflow import (
 from planner.yaml_events import Document, ItemStream, MapNode, Node, Scalar, is_plain
 from planner.yaml_values import FALSE, TRUE, AnyNode, Reading, suggestion
 from provenance.metadata import forms, from_yaml
+from query import literals
 
 _CATALOGS = {kind.key: kind for kind in KINDS}
 _KEYS = frozenset(
@@ -54,7 +55,8 @@ class _Parts:
     format_version: str = ""
     jobs: list[Job] = field(default_factory=list)
     places: dict[str, Place] = field(default_factory=dict)
-    dependencies: tuple[Dependency, ...] = ()
+    dependencies: list[Dependency] = field(default_factory=list)
+    named_in_dependencies: dict[str, Place] = field(default_factory=dict)
     selections: Mapping[str, Selection] = field(default_factory=dict)
     reuse: ReusePolicy = field(default_factory=ReusePolicy)
     metadata: Metadata = field(default_factory=dict)
@@ -94,7 +96,7 @@ def parse_workflow(data: bytes, path: Path | None = None, *, environment: Mappin
         jobs=tuple(parts.jobs),
         path=path,
         sha256=hashlib.sha256(data).digest(),
-        dependencies=parts.dependencies,
+        dependencies=tuple(parts.dependencies),
         selections=parts.selections,
         reuse=parts.reuse,
         metadata=parts.metadata,
@@ -121,7 +123,7 @@ def _read_entry(reading: Reading, parts: _Parts, key: Scalar, value: AnyNode, en
         case "profiles":
             parts.profiles = read_profiles(reading, value)
         case "jobDependencies":
-            parts.dependencies = _dependencies(reading, value)
+            _read_dependencies(reading, parts, value)
         case "selections":
             parts.selections = _selections(reading, value)
         case "reuse":
@@ -132,8 +134,14 @@ def _read_entry(reading: Reading, parts: _Parts, key: Scalar, value: AnyNode, en
             catalog = reading.mapping(value, name)
             parts.catalogs[name] = read_inline_catalog(_CATALOGS[name], reading.path, catalog, environment)
         case _ if not name.startswith("x-"):
-            hint = suggestion(name, _KEYS) or "known keys: " + ", ".join(sorted(_KEYS))
-            raise reading.error(key, f"unknown key {name!r} of a workflow", hint=hint)
+            raise reading.error(key, f"unknown key {name!r} of a workflow", hint=_unknown_key_hint(name))
+
+
+def _unknown_key_hint(name: str) -> str:
+    for kind in KINDS:
+        if name in kind.readers:
+            return f"this is a key of {kind.called}; is this file one?"
+    return suggestion(name, _KEYS) or "known keys: " + ", ".join(sorted(_KEYS))
 
 
 def _workflow_name(reading: Reading, node: Node) -> str:
@@ -149,22 +157,25 @@ def _read_jobs(reading: Reading, parts: _Parts, node: AnyNode) -> None:
         first = parts.places.setdefault(job.id, job.place)
         if first is not job.place:
             raise FileError(
-                job.place, f"two jobs have the id {job.id!r}; the first is at {first}", hint="ids name one job"
+                job.place,
+                f"two jobs have the id {job.id!r}; the first is at {first}",
+                hint="every job needs an id of its own",
             )
         parts.jobs.append(job)
 
 
-def _dependencies(reading: Reading, node: Node) -> tuple[Dependency, ...]:
-    found: list[Dependency] = []
+def _read_dependencies(reading: Reading, parts: _Parts, node: Node) -> None:
     for item in reading.items(node, "jobDependencies"):
         entry = reading.mapping(item, "an entry of jobDependencies")
         reading.known_keys(entry, frozenset({"id", "children"}), "a dependency", frozenset())
-        parent = reading.name(reading.required(entry, "id", "a dependency"), "id")
-        children = reading.items(reading.required(entry, "children", "a dependency"), "children")
-        found += [
-            Dependency(parent, reading.name(child, "a child"), reading.place(child.start_mark)) for child in children
-        ]
-    return tuple(found)
+        parent_node = reading.required(entry, "id", "a dependency")
+        parent = reading.name(parent_node, "id")
+        parts.named_in_dependencies.setdefault(parent, reading.place(parent_node.start_mark))
+        for child_node in reading.items(reading.required(entry, "children", "a dependency"), "children"):
+            place = reading.place(child_node.start_mark)
+            child = reading.name(child_node, "a child")
+            parts.named_in_dependencies.setdefault(child, place)
+            parts.dependencies.append(Dependency(parent, child, place))
 
 
 # -- selections
@@ -215,24 +226,25 @@ def _expected_files(reading: Reading, node: Node | None) -> tuple[int, int | Non
 
 
 def _parameters(reading: Reading, node: Node | None) -> Mapping[str, object]:
-    """`params`: a quoted value is text, a plain one what a literal of the query language would be."""
+    """`params`, in the form that a query takes them: texts that it reads like literals, numbers, lists of these."""
     if node is None:
         return {}
     return {key.value: _parameter(reading, key, value) for key, value in reading.entries(node, "params")}
 
 
 def _parameter(reading: Reading, key: Scalar, node: Node) -> object:
+    """A plain value is what its text means as a literal of the query language; a quoted one is text, come what may."""
     if isinstance(node, MapNode):
         raise reading.expected("a value or a list of values", f"parameter {key.value!r}", node)
     if not isinstance(node, Scalar):
         return [_parameter(reading, key, item) for item in node.items]
     text = reading.text(node, f"parameter {key.value!r}")
     if not is_plain(node):
-        return text
-    found = forms(from_yaml(text, plain=True))
-    if found.boolean is not None:
-        return found.boolean
-    return next((form for form in (found.integer, found.float, found.time) if form is not None), text)
+        return text if literals.read(text) == literals.TextValue(text) else literals.quote(text)
+    if isinstance(literals.read(text), literals.TextValue):  # numbers that only YAML knows: 0x1F, .5
+        found = forms(from_yaml(text, plain=True))
+        return next((form for form in (found.integer, found.float) if form is not None), text)
+    return text
 
 
 # -- reuse
@@ -261,10 +273,9 @@ def _reuse_policy(reading: Reading, node: Node) -> ReusePolicy:
 
 def _check_references(parts: _Parts) -> None:
     """Every id and every selection that is named exists."""
-    for dependency in parts.dependencies:
-        for name in (dependency.parent, dependency.child):
-            if name not in parts.places:
-                raise _unknown(dependency.place, "job", name, parts.places)
+    for name, place in parts.named_in_dependencies.items():
+        if name not in parts.places:
+            raise _unknown(place, "job", name, parts.places)
     for job in parts.jobs:
         if job.foreach is not None and job.foreach not in parts.selections:
             raise _unknown(job.place, "selection", job.foreach, parts.selections)

@@ -101,7 +101,6 @@ class Document:
         self._get: Callable[[], Event | None] = CParser(data).get_event
         self._anchors: dict[str, tuple[Node, int]] = {}
         self._open_anchors: list[str] = []
-        self._start_mark: AnyMark
         self._spelled_out = 0
         self._aliased = 0
 
@@ -130,16 +129,6 @@ class Document:
             else:
                 yield key, self._build(event)
         self._close()
-
-    def root(self) -> MapNode:
-        """The whole mapping at once."""
-        keys: list[Scalar] = []
-        values: dict[str, Node] = {}
-        for key, value in self.entries():
-            assert not isinstance(value, ItemStream)
-            keys.append(key)
-            values[key.value] = value
-        return MapNode(self._start_mark, keys, values)
 
     # -- events
 
@@ -192,7 +181,6 @@ class Document:
             found = "a list" if type(event) is SequenceStartEvent else "a single value"
             raise self.error(event.start_mark, f"expected a mapping (key: value), found {found}")
         self._refuse_tag(event)
-        self._start_mark = event.start_mark
 
     def _close(self) -> None:
         self._next()  # end of the document

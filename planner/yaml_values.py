@@ -161,7 +161,8 @@ class Reading:
         value = self.text(node, name)
         known = tuple(choices)
         if value not in known:
-            raise self.expected("one of " + ", ".join(known), name, node, hint=suggestion(value, known))
+            what = ("one of " if len(known) > 1 else "") + ", ".join(known)
+            raise self.expected(what, name, node, hint=suggestion(value, known))
         return value
 
     def checksum(self, node: AnyNode) -> str | None:

@@ -27,7 +27,7 @@ def read_sites(reading: Reading, node: AnyNode) -> Catalogs:
         site = _site(reading, item)
         first = found.setdefault(site.name, site)
         if first is not site:
-            raise FileError(site.place, f"site {site.name!r} is given twice; first at {first.place}")
+            raise FileError(site.place, f"site {site.name!r} is given twice; first at {first.place}", hint="keep one")
     return Catalogs(sites=found)
 
 

@@ -30,7 +30,9 @@ def read_transformations(reading: Reading, node: AnyNode) -> Catalogs:
         entry = _transformation(reading, item)
         first = found.setdefault(entry.key, entry)
         if first is not entry:
-            raise FileError(entry.place, f"transformation {entry.name!r} is given twice; first at {first.place}")
+            raise FileError(
+                entry.place, f"transformation {entry.name!r} is given twice; first at {first.place}", hint="keep one"
+            )
     return Catalogs(transformations=found)
 
 
@@ -41,7 +43,9 @@ def read_containers(reading: Reading, node: AnyNode) -> Catalogs:
         entry = _container(reading, item)
         first = found.setdefault(entry.name, entry)
         if first is not entry:
-            raise FileError(entry.place, f"container {entry.name!r} is given twice; first at {first.place}")
+            raise FileError(
+                entry.place, f"container {entry.name!r} is given twice; first at {first.place}", hint="keep one"
+            )
     return Catalogs(containers=found)
 
 
