@@ -1,7 +1,7 @@
 """What an engine gets of a plan: every job with all that is needed to run it or to take its outputs from the past.
 
-Read from the plan folder (planner/plan_folder.py) and from nowhere else: an engine never looks at the workflow file, a catalog
-or, for its inputs, the store again. So a plan always runs what it froze.
+Read from the plan folder (planner/plan_folder.py) and from nowhere else: an engine never looks at the workflow file, a
+catalog or, for its inputs, the store again. So a plan always runs what it froze.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ WRITES = ("output", "inout")
 class EngineJob:
     """One job of a plan. ``number`` from 1; it names the job in every record and table.
 
-    ``executable`` is an absolute path, there on the site (installed) or to be brought there (stageable). ``decision`` is run
-    or reuse; ``reused`` are a reused job's outputs by lfn. ``expected`` are the digests, by lfn, that the store recorded for
-    what a running job will make again: other jobs may have been left out because of them, so bytes that differ mean that
-    the job is nondeterministic and that those jobs' outputs do not belong to this run's.
+    ``executable`` is an absolute path, there on the site (installed) or to be brought there (stageable). ``decision``
+    is run or reuse; ``reused`` are a reused job's outputs by lfn. ``expected`` are the digests, by lfn, that the store
+    recorded for what a running job will make again: other jobs may have been left out because of them, so bytes that
+    differ mean that the job is nondeterministic and that those jobs' outputs do not belong to this run's.
     """
 
     number: int
@@ -62,9 +62,9 @@ class EngineJob:
     expected: Mapping[str, bytes] = field(default_factory=dict)
 
     def key(self, inputs: Mapping[str, bytes], executable_sha256: bytes | None = None) -> bytes | None:
-        """The reuse key of what really runs: with the digests of ``inputs`` (by lfn; an optional input that is not there is
-        left out) and of the executable as seen (None: as planned). None where no key may be recorded: the executable's digest
-        is unknown or the job is declared not deterministic.
+        """The reuse key of what really runs: with the digests of ``inputs`` (by lfn; an optional input that is not
+        there is left out) and of the executable as seen (None: as planned). None where no key may be recorded: the
+        executable's digest is unknown or the job is declared not deterministic.
         """
         executable = executable_sha256 or self.executable_sha256
         if executable is None or not self.deterministic:

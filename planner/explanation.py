@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from planner.plan_folder import read_plan
 from provenance.runs import find_run
@@ -44,7 +45,7 @@ def explain_folder(run_dir: Path) -> list[Explanation]:
 
 def explain_run(store: Store, given: str | None) -> list[Explanation]:
     """All jobs of a run that the store knows, in order. Raises NoSuchRunError."""
-    rows = store.rows(_JOBS, [find_run(store, given).run], tables=["jobs", "workflows"])
+    rows: list[tuple[Any, ...]] = store.rows(_JOBS, [find_run(store, given).run], tables=["jobs", "workflows"])
     return [
         Explanation(
             job, decision, ground, reason or "", tuple(changed or ()), (run_id, origin) if run_id is not None else None

@@ -4,8 +4,8 @@
     RUN/plan/jobs.parquet     (and uses, files, edges) planner/plan_tables.py
     RUN/plan/workflow.yml     the workflow file, byte for byte
 
-The folder appears under its name when it is whole: it is written beside it and renamed. A plan whose files are not those that
-its lock file names is refused; nobody edits a plan, one plans again.
+The folder appears under its name when it is whole: it is written beside it and renamed. A plan whose files are not
+those that its lock file names is refused; nobody edits a plan, one plans again.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class StagedPlan:
     def publish(self) -> None:
         """Give the folder its name. Raises PlanFolderError if there is a plan already."""
         try:
-            os.rename(self.folder, self.run_dir / FOLDER)
+            self.folder.rename(self.run_dir / FOLDER)
         except OSError as error:
             self.discard()
             raise _already_planned(self.run_dir) from error

@@ -1,7 +1,7 @@
 """A plan on its way through the passes, and as engines get it: every job with all that is needed to run or skip it.
 
-Passes fill in what they know and leave the rest; after the last one a plan is complete. Engines read it back from the plan
-folder (planner/plan_folder.py) and never look at the workflow file again.
+Passes fill in what they know and leave the rest; after the last one a plan is complete. Engines read it back from the
+plan folder (planner/plan_folder.py) and never look at the workflow file again.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from provenance.store import Store
 class PlannedFile:
     """What a plan knows of a file that already exists: a raw input, or the output of a job that is reused.
 
-    ``source``, ``file`` name the occurrence; ``sha256`` is what is expected (None: nothing is known yet); ``path`` is the
-    local path of the replica to read; ``digest_origin`` declared | recorded | produced | observed. The stat fields are those
-    of the replica as last verified, all None when it never was. ``new`` marks a first sight that the plan commit registers;
-    ``replaces`` is the occurrence whose replica had that URL until now.
+    ``source``, ``file`` name the occurrence; ``sha256`` is what is expected (None: nothing is known yet); ``path`` is
+    the local path of the replica to read; ``digest_origin`` declared | recorded | produced | observed. The stat fields
+    are those of the replica as last verified, all None when it never was. ``new`` marks a first sight that the plan
+    commit registers; ``replaces`` is the occurrence whose replica had that URL until now.
     """
 
     source: int
@@ -48,9 +48,11 @@ class PlannedFile:
 
 @dataclass(frozen=True, slots=True)
 class PlannedUse:
-    """A job uses a file. ``producer`` is the ordinal of the job of this plan that writes it (None: raw, see Plan.files).
+    """A job uses a file. ``producer`` is the ordinal of the job of this plan that writes it (None: raw, see
+    Plan.files).
 
-    ``role`` input | output | inout | checkpoint | executable. For an inout, ``producer`` is that of the version it reads.
+    ``role`` input | output | inout | checkpoint | executable. For an inout, ``producer`` is that of the version it
+    reads.
     """
 
     name: str
@@ -64,7 +66,9 @@ class PlannedUse:
 
 @dataclass(frozen=True, slots=True)
 class ReusedOutput:
-    """An output that a reused job takes from the past; ``file.path`` is empty if it has no readable copy and nobody needs it."""
+    """An output that a reused job takes from the past; ``file.path`` is empty if it has no readable copy and nobody
+    needs it.
+    """
 
     file: PlannedFile
     stage_out: bool
@@ -74,10 +78,11 @@ class ReusedOutput:
 class PlannedJob:
     """A job of the plan. ``number`` from 1 in file order; ``executable`` a local path or a path at the site.
 
-    ``decision`` run | reuse; ``ground`` proven | observed | asserted | None; ``reused_from`` (run, job) of the original;
-    ``reused`` its outputs by lfn. ``retries`` are attempts after the first. ``executable_ground`` says how well the digest of the
-    executable is known: proven (hashed while planning) | observed | None (not known well enough to reuse anything).
-    ``expected`` are the digests of the outputs of a job that runs only because some of them are gone or damaged.
+    ``decision`` run | reuse; ``ground`` proven | observed | asserted | None; ``reused_from`` (run, job) of the
+    original; ``reused`` its outputs by lfn. ``retries`` are attempts after the first. ``executable_ground`` says how
+    well the digest of the executable is known: proven (hashed while planning) | observed | None (not known well enough
+    to reuse anything). ``expected`` are the digests of the outputs of a job that runs only because some of them are
+    gone or damaged.
     """
 
     number: int
@@ -111,7 +116,7 @@ class PlannedJob:
 
 @dataclass(frozen=True, slots=True)
 class FrozenSelection:
-    """A selection as the plan froze it: normalised query, what it was asked with, and what it chose, in order of name."""
+    """A selection as the plan froze it: normalised query, what it was asked with, what it chose, by name."""
 
     name: str
     query: str
@@ -124,7 +129,9 @@ class FrozenSelection:
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """What the user asked for. ``parameters`` are `-p` values for selections; ``force`` ids of jobs that run in any case."""
+    """What the user asked for. ``parameters`` are `-p` values for selections; ``force`` ids of jobs that run in any
+    case.
+    """
 
     workflow: Path
     store: Store
@@ -143,8 +150,9 @@ class PlanRequest:
 class Plan:
     """A plan. ``files`` are raw inputs by lfn; ``edges`` (parent, child) job numbers, sorted, without doubles.
 
-    ``findings`` are (PlannedFile, actual sha256 or None, finding class) of replicas found damaged or gone while planning: the
-    plan commit records them as checks and replica events. ``verified`` are files that were hashed again and found good.
+    ``findings`` are (PlannedFile, actual sha256 or None, finding class) of replicas found damaged or gone while
+    planning: the plan commit records them as checks and replica events. ``verified`` are files that were hashed again
+    and found good.
     """
 
     request: PlanRequest

@@ -1,6 +1,8 @@
-"""A finished plan as rows of one `plan` commit: the run, its jobs, what it saw first, what it found damaged, what the user said.
+"""A finished plan as rows of one `plan` commit: the run, its jobs, what it saw first, what it found damaged, what the
+user said.
 
-What the user says of a file that is still to be made waits in the plan folder: `add_output_metadata` gives the rows when it is.
+What the user says of a file that is still to be made waits in the plan folder: `add_output_metadata` gives the rows
+when it is.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import json
 import socket
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any, TypedDict
 
 from integrity.digest import Stat
 from planner.engine_plan import WRITES, EngineJob, EnginePlan
@@ -26,8 +29,17 @@ from provenance.storable import storable
 from provenance.urls import copy_url
 
 
+class _Copy(TypedDict):
+    source: int
+    file: int
+    url: str | None
+    site: str | None
+
+
 def record_plan(plan: Plan, plan_sha256: bytes) -> Commit | None:
-    """Commit a finished plan. ``plan_sha256`` is the digest of its lock file. Raises StoreError if the store cannot take it."""
+    """Commit a finished plan. ``plan_sha256`` is the digest of its lock file. Raises StoreError if the store cannot
+    take it.
+    """
     batch = Batch()
     user = getpass.getuser()
     _add_workflow(batch, plan, plan_sha256, user)
@@ -50,7 +62,7 @@ def record_plan(plan: Plan, plan_sha256: bytes) -> Commit | None:
 def add_output_metadata(
     batch: Batch, plan: EnginePlan, job: EngineJob, attempt: int, made: Iterable[str], author: str | None = None
 ) -> None:
-    """Add what the workflow says of the outputs (``made``, by lfn) that an attempt has really made: rows for its files."""
+    """Add what the workflow says of the outputs that an attempt has really made (``made``, by lfn)."""
     written = [use for use in job.uses if use.role in (*WRITES, "checkpoint")]
     present = set(made)
     for position, use in enumerate(written):
@@ -146,7 +158,7 @@ def _add_first_sight(batch: Batch, plan: Plan, file: PlannedFile) -> None:
     if file.replaces is not None:
         source, number = file.replaces
         reason = f"planning {plan.workflow.name} found other content there"
-        place = {**_copy(file), "source": source, "file": number}
+        place: _Copy = {**_copy(file), "source": source, "file": number}
         add_event(batch, "replaced", **place, at=plan.planned, reason=reason)
     add_event(batch, "registered", **_copy(file), at=plan.planned, stat=stat)
 
@@ -235,10 +247,12 @@ def _add_metadata(
 
 
 def _already_said(plan: Plan, files: list[PlannedFile]) -> Mapping[tuple[int, int, str], list[str | None]]:
-    """What workflows and catalogs said last of files that the store knows: saying it again would undo a later `meta set`."""
+    """What workflows and catalogs said last of files that the store knows: saying it again would undo a later `meta
+    set`.
+    """
     if not files:
         return {}
-    rows = plan.request.store.rows(
+    rows: list[tuple[Any, ...]] = plan.request.store.rows(
         _SAID, [[file.source for file in files], [file.file for file in files]], tables=["metadata"]
     )
     return {(source, number, key): list(texts) for source, number, key, texts in rows}
@@ -247,8 +261,9 @@ def _already_said(plan: Plan, files: list[PlannedFile]) -> Mapping[tuple[int, in
 _SAID = """
     WITH wanted AS (SELECT unnest(?) AS source, unnest(?) AS number),
     said AS (
-        SELECT m.* FROM wanted JOIN metadata m ON m.entity = 'file' AND m.source = wanted.source AND m.number = wanted.number
-        WHERE m.origin = 'static' AND NOT m.withdrawn
+        SELECT m.* FROM wanted
+        JOIN metadata m ON m.source = wanted.source AND m.number = wanted.number
+        WHERE m.entity = 'file' AND m.origin = 'static' AND NOT m.withdrawn
     ),
     newest AS (SELECT source, number, key, max(commit_number) AS commit_number FROM said GROUP BY ALL)
     SELECT source, number, key, list(written ORDER BY position) FROM said
@@ -262,7 +277,7 @@ def _texts(value: object) -> list[str | None]:
     return [each.text for each in values] or [None]
 
 
-def _copy(file: PlannedFile) -> dict[str, object]:
+def _copy(file: PlannedFile) -> _Copy:
     return {"source": file.source, "file": file.file, "url": copy_url(file.url), "site": file.site}
 
 

@@ -1,11 +1,12 @@
-"""The key of a computation: two jobs with one key would make the same outputs, wherever, whenever and for whomever they run.
+"""The key of a computation: two jobs with one key would make the same outputs, wherever, whenever and for whomever they
+run.
 
-It holds what can change the bytes of an output and nothing else: no paths, times, sites, run ids or job ids. The planner
-computes it from what it expects, the engine again from what the wrapper really saw; both call `reuse_key`.
+It holds what can change the bytes of an output and nothing else: no paths, times, sites, run ids or job ids. The
+planner computes it from what it expects, the engine again from what the wrapper really saw; both call `reuse_key`.
 
-The key is the SHA-256 of a list of fields in one fixed order. A text or a byte string is written as its length in bytes (8
-bytes, big-endian) and its bytes, a list as the number of its members and its members: so no two different computations
-have one encoding. What may be absent is a list of none or one.
+The key is the SHA-256 of a list of fields in one fixed order. A text or a byte string is written as its length in bytes
+(8 bytes, big-endian) and its bytes, a list as the number of its members and its members: so no two different
+computations have one encoding. What may be absent is a list of none or one.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ def reuse_key(
     """The key, 32 bytes. The order of arguments counts; that of environment, inputs and outputs does not.
 
     ``streams`` are the names that standard input, output and error are connected to. ``inputs`` maps the name of every
-    file that the job reads (inout included, checkpoints not) to its SHA-256; ``outputs`` are the names that it is declared
-    to write (inout included, checkpoints not). ``salt`` is the user's own way to tell computations apart.
+    file that the job reads (inout included, checkpoints not) to its SHA-256; ``outputs`` are the names that it is
+    declared to write (inout included, checkpoints not). ``salt`` is the user's own way to tell computations apart.
     """
     digest = hashlib.sha256()
     for part in (

@@ -1,6 +1,7 @@
 """Outputs that the user's own replica catalog lists, as Pegasus' data reuse takes them: a ground, and the weakest one.
 
-It never overrides what the store knows: an output that the store saw produced under another key is not taken for this one.
+It never overrides what the store knows: an output that the store saw produced under another key is not taken for this
+one.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ class _Listed:
 
 
 class Assertions:
-    """What the replica catalog lists of the outputs of a plan; copies are read only when a job could be left out for them."""
+    """What the replica catalog lists of the outputs of a plan; copies are read only when a job could be left out for
+    them.
+    """
 
     def __init__(self, plan: Plan, copies: Copies, final: Mapping[int, frozenset[str]]) -> None:
         self._plan = plan
@@ -45,7 +48,9 @@ class Assertions:
         )
 
     def outlook(self, job: PlannedJob, found: Outlook) -> Outlook:
-        """The outlook of a job that history says nothing of: asserted if all of its final outputs are listed, else ``found``."""
+        """The outlook of a job that history says nothing of: asserted if all of its final outputs are listed, else
+        ``found``.
+        """
         if not self._any:
             return found
         usable = {

@@ -1,7 +1,8 @@
 """The pass that finds who makes what: edges from files and from `jobDependencies`, and jobs that can be put in order.
 
-An inout is a new version of its file: in the order of the workflow file each one reads the version before it. A job that
-only reads gets the last version, unless `jobDependencies` put it before an inout: then the version that one starts from.
+An inout is a new version of its file: in the order of the workflow file each one reads the version before it. A job
+that only reads gets the last version, unless `jobDependencies` put it before an inout: then the version that one starts
+from.
 
 Refused: two jobs that write one file, and jobs that wait for each other.
 """
@@ -36,7 +37,7 @@ def build_graph(plan: Plan) -> Plan:
 
 
 def topological_order(jobs: Sequence[PlannedJob], edges: Iterable[tuple[int, int]]) -> list[int]:
-    """The numbers of all jobs, parents first, smaller numbers first where there is a choice; PlannerError for a cycle."""
+    """All job numbers, parents first, smaller ones first where there is a choice. Raises FileError for a cycle."""
     children: dict[int, list[int]] = defaultdict(list)
     missing = dict.fromkeys((job.number for job in jobs), 0)
     for parent, child in edges:
@@ -65,7 +66,7 @@ def _declared_edges(plan: Plan) -> set[tuple[int, int]]:
     for job in plan.jobs:
         for name in {job.job.id, job.made_by}:
             numbers[name].append(job.number)
-    edges = set()
+    edges: set[tuple[int, int]] = set()
     for dependency in plan.workflow.dependencies:
         for name in (dependency.parent, dependency.child):
             if name not in numbers:
@@ -125,7 +126,7 @@ def _with_producer(
 
 
 class _Descendants:
-    """Whether one job comes before another by declared dependencies; asked rarely, so answered by a walk, once a job."""
+    """Whether one job comes before another by declared dependencies; asked rarely, so found by a walk, once a job."""
 
     def __init__(self, edges: Iterable[tuple[int, int]]) -> None:
         self._children: dict[int, list[int]] = defaultdict(list)

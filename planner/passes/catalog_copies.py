@@ -54,12 +54,12 @@ def resolve(pfn: str, place: Place) -> tuple[str, Path | None]:
         return (pfn if path is None else file_url(path)), path
     folder = place.file.parent if place.file is not None else Path.cwd()
     # abspath, not resolve: a copy is known by the name that the user gave it, symlinks included.
-    path = Path(os.path.abspath(folder / pfn))
+    path = Path(os.path.abspath(folder / pfn))  # noqa: PTH100
     return file_url(path), path
 
 
 def _fill(pfn: str, match: re.Match[str]) -> str:
-    """The pfn of a pattern: `[0]` is the whole name, `[1]` the first group; a group that there is not stays as written."""
+    """The pfn of a pattern: `[0]` is the whole name, `[1]` the first group; one that there is not stays as it is."""
 
     def group(found: re.Match[str]) -> str:
         number = int(found[1])

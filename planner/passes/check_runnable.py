@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from planner.errors import FileError
 from planner.planned import Plan, PlannedJob
@@ -24,11 +25,11 @@ def check_runnable(plan: Plan) -> Plan:
 def _check(job: PlannedJob) -> None:
     assert job.transformation is not None
     path, place = job.executable, job.transformation.place
-    if not os.path.exists(path):
+    if not Path(path).exists():
         raise FileError(
             place,
             f"job {job.job.id}: there is no executable at {path}",
             hint="Correct the pfn in the transformation catalog.",
         )
-    if os.path.isdir(path) or not os.access(path, os.X_OK):
+    if Path(path).is_dir() or not os.access(path, os.X_OK):
         raise FileError(place, f"job {job.job.id}: {path} cannot be executed", hint=f"For a script: chmod +x {path}")

@@ -1,7 +1,8 @@
 """Whether a local copy still has the bytes that it is known for: by stat where that is enough, else by reading it.
 
-As git's index does it: a copy whose size, mtime, ctime and inode are those of its last verification is unchanged; ctime cannot be set by
-an unprivileged user, so bytes of the same size under the same mtime do not pass. Anything else is hashed again, once a plan.
+As git's index does it: a copy whose size, mtime, ctime and inode are those of its last verification is unchanged; ctime
+cannot be set by an unprivileged user, so bytes of the same size under the same mtime do not pass. Anything else is
+hashed again, once a plan.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ class Finding(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A copy that was looked at: ``finding`` None if it is good; ``file`` with the stat that it has now; what was found."""
+    """A copy that was looked at: ``finding`` None if it is good; ``file`` with the stat that it has now; what was
+    found.
+    """
 
     file: PlannedFile
     finding: Finding | None = None

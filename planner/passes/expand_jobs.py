@@ -1,7 +1,8 @@
 """The pass that turns the jobs of the workflow file into those of the plan, numbered in its order.
 
-A `foreach` job becomes one job for each file of its selection (ids `isr-0001`, `isr-0002`, ...), `select` and `outputs-of` become
-the files that they stand for, and the files of standard input, output and error count as used even if `uses` leaves them out.
+A `foreach` job becomes one job for each file of its selection (ids `isr-0001`, `isr-0002`, ...), `select` and
+`outputs-of` become the files that they stand for, and the files of standard input, output and error count as used even
+if `uses` leaves them out.
 """
 
 from __future__ import annotations
@@ -117,9 +118,9 @@ def _uses(
     written = {name for name, role in found if role in ("output", "inout")}
     if job.stdin is not None and job.stdin not in read:
         found[job.stdin, "input"] = PlannedUse(job.stdin, "input")
-    for name in (job.stdout, job.stderr):
-        if name is not None and name not in written:
-            found[name, "output"] = PlannedUse(name, "output")
+    for stream in (job.stdout, job.stderr):
+        if stream is not None and stream not in written:
+            found[stream, "output"] = PlannedUse(stream, "output")
     return tuple(found.values())
 
 

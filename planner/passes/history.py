@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from provenance.storable import storable
 from provenance.store import Store
+
+Rows = list[tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def load_history(store: Store, outputs: Collection[str]) -> History:
     """
     if not outputs:
         return History(())
-    rows = store.rows(
+    rows: Rows = store.rows(
         _SUCCESSES,
         [sorted({storable(name) for name in outputs})],
         tables=["invocations", "uses", "jobs", "workflows", "replicas"],
@@ -134,7 +137,7 @@ def keys_that_made(
     if not contents:
         return found
     pairs = sorted(contents)
-    rows = store.rows(
+    rows: Rows = store.rows(
         _MAKERS,
         [[storable(name) for name, _ in pairs], [digest for _, digest in pairs]],
         tables=["uses", "invocations"],
@@ -158,13 +161,14 @@ def load_past_jobs(
 ) -> Mapping[str, PastJob]:
     """The newest success of each job id with the same transformation (``wanted``: id -> namespace, name).
 
-    Runs of a workflow of the same name are preferred to others. A reused job stands for the one that it was reused from.
+    Runs of a workflow of the same name are preferred to others. A reused job stands for the one that it was reused
+    from.
     """
     if not wanted:
         return {}
     ids = list(wanted)
     parameters = [ids, [wanted[each][0] for each in ids], [wanted[each][1] for each in ids], workflow]
-    rows = store.rows(_PAST_JOBS, parameters, tables=["jobs", "invocations", "workflows"])
+    rows: Rows = store.rows(_PAST_JOBS, parameters, tables=["jobs", "invocations", "workflows"])
     found = {
         job_id: PastJob(run, job, attempt, tuple(arguments or ()), tuple(environment or ()), executable, key)
         for job_id, run, job, attempt, arguments, environment, executable, key in rows
@@ -175,7 +179,8 @@ def load_past_jobs(
 _PAST_JOBS = """
     WITH wanted AS (SELECT unnest(?) AS id, unnest(?) AS namespace, unnest(?) AS name),
     candidates AS (
-        SELECT j.id, coalesce(j.reused_run, j.run) AS run, coalesce(j.reused_job, j.job) AS job, w.name = ? AS same, w.planned
+        SELECT j.id, coalesce(j.reused_run, j.run) AS run, coalesce(j.reused_job, j.job) AS job,
+               w.name = ? AS same, w.planned
         FROM wanted
         JOIN jobs j ON j.id = wanted.id AND j.name = wanted.name AND j.namespace IS NOT DISTINCT FROM wanted.namespace
         LEFT JOIN workflows w ON w.run = j.run
@@ -201,7 +206,7 @@ def _with_files(store: Store, jobs: Mapping[str, PastJob]) -> Mapping[str, PastJ
         return {}
     by_attempt = {(job.run, job.job, job.attempt): job_id for job_id, job in jobs.items()}
     keys = list(by_attempt)
-    rows = store.rows(_FILES, [[key[place] for key in keys] for place in range(3)], tables=["uses"])
+    rows: Rows = store.rows(_FILES, [[key[place] for key in keys] for place in range(3)], tables=["uses"])
     inputs: dict[str, dict[str, bytes]] = defaultdict(dict)
     outputs: dict[str, set[str]] = defaultdict(set)
     executables: dict[str, bytes] = {}

@@ -1,9 +1,10 @@
-"""The pass that finds every raw input: which occurrence it is, where its readable copy lies and what digest is expected of it.
+"""The pass that finds every raw input: which occurrence it is, where its readable copy lies and what digest is expected
+of it.
 
-The expected digest comes, in this order, from a selection (recorded), from the replica catalog (declared), from the store if
-the catalog's URL is a live replica there whose bytes have not changed (recorded), or from hashing the copy now (observed).
-A declared digest that the bytes on disk do not have is no error here: the wrapper finds it before the job starts, and
-records it. What cannot be found or read at all is refused, with all the places that were looked at.
+The expected digest comes, in this order, from a selection (recorded), from the replica catalog (declared), from the
+store if the catalog's URL is a live replica there whose bytes have not changed (recorded), or from hashing the copy now
+(observed). A declared digest that the bytes on disk do not have is no error here: the wrapper finds it before the job
+starts, and records it. What cannot be found or read at all is refused, with all the places that were looked at.
 """
 
 from __future__ import annotations
@@ -113,7 +114,8 @@ def _first_readable(catalog: CatalogFile | None) -> CatalogCopy | None:
 def _why_missing(plan: Plan, job: PlannedJob, use: PlannedUse, catalog: CatalogFile | None) -> str:
     start = f"{job.job.place}: job {job.job.id}: missing input {use.name!r}: "
     if catalog is not None:
-        return f"{start}no copy of it can be read: {', '.join(copy.url for copy in catalog.copies) or 'none is listed'} ({catalog.place})"
+        urls = ", ".join(copy.url for copy in catalog.copies) or "none is listed"
+        return f"{start}no copy of it can be read: {urls} ({catalog.place})"
     names = {
         *plan.catalogs.replicas,
         *(other.name for each in plan.jobs for other in each.uses if other.role == "output"),
@@ -138,7 +140,9 @@ def _refuse(plan: Plan, reasons: list[str]) -> None:
 def _occurrence(
     run: int, item: _Wanted, metadata: Metadata, known: Replica | None, position: int, copies: Copies
 ) -> PlannedFile:
-    """The file that the copy holds: the one that the store knows at that URL if the bytes are still its, else a new one."""
+    """The file that the copy holds: the one that the store knows at that URL if the bytes are still its, else a new
+    one.
+    """
     path = str(item.copy.path)
     fresh = PlannedFile(
         source=run,

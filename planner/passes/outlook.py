@@ -1,7 +1,7 @@
 """Looking forward along the graph: what each job would make if it were reused, as far as that is known.
 
-A job has an outlook if its reuse key is known and a past success has it: then its outputs' digests are those that the store
-recorded, and the keys of the jobs below follow. Without one it runs, and nothing is known of what it will make.
+A job has an outlook if its reuse key is known and a past success has it: then its outputs' digests are those that the
+store recorded, and the keys of the jobs below follow. Without one it runs, and nothing is known of what it will make.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ NOBODY = 0
 class Outlook:
     """What is known of one job before it is known which of its outputs are needed.
 
-    ``ground`` None: it runs, because of ``why`` (empty: what changed is still to be found out). ``inputs`` are the digests that
-    are known of what it reads; ``unknown`` are (lfn, job) of inputs that a job which runs will make. ``candidates`` are past
-    successes with its key, newest first; ``outputs`` the digests of what it writes; ``asserted`` copies of outputs that
-    the user's replica catalog lists.
+    ``ground`` None: it runs, because of ``why`` (empty: what changed is still to be found out). ``inputs`` are the
+    digests that are known of what it reads; ``unknown`` are (lfn, job) of inputs that a job which runs will make.
+    ``candidates`` are past successes with its key, newest first; ``outputs`` the digests of what it writes;
+    ``asserted`` copies of outputs that the user's replica catalog lists.
     """
 
     ground: str | None
@@ -45,8 +45,8 @@ class Outlook:
 class Rules:
     """What may be reused at all.
 
-    ``allowed`` are past jobs that the policy selects (None: all); ``force`` are jobs that run in any case; ``check`` tells
-    whether a raw input still has the bytes that the plan expects.
+    ``allowed`` are past jobs that the policy selects (None: all); ``force`` are jobs that run in any case; ``check``
+    tells whether a raw input still has the bytes that the plan expects.
     """
 
     enabled: bool

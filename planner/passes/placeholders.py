@@ -1,7 +1,7 @@
 """What `${SELECTION.what}` stands for in a job: `name`, `stem`, any metadata key of the file, or `names` of all files.
 
-Only the names of the workflow's selections are expanded. Everything else, `$HOME` and `${HOME}` included, stays exactly as it was
-written, so that arguments arrive as the user gave them.
+Only the names of the workflow's selections are expanded. Everything else, `$HOME` and `${HOME}` included, stays exactly
+as it was written, so that arguments arrive as the user gave them.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ class Placeholders:
         return tuple(filled)
 
     def metadata(self, metadata: Metadata, files: Mapping[str, PlannedFile], place: Place) -> Metadata:
-        """Metadata with its values filled in; a value that is one placeholder and no more keeps the type it was written with."""
+        """Metadata with its values filled in; a value that is one placeholder and no more keeps the type it was written
+        with.
+        """
         if self._pattern is None or not metadata:
             return metadata
         return {key: self._metadata_value(value, files, place) for key, value in metadata.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from planner.errors import PlannerError
 from planner.planned import Plan
 from provenance.ask import answer
@@ -29,7 +31,9 @@ def _with_originals(store: Store, jobs: set[tuple[int, int]]) -> frozenset[tuple
     if not jobs:
         return frozenset()
     pairs = sorted(jobs)
-    rows = store.rows(_ORIGINALS, [[run for run, _ in pairs], [job for _, job in pairs]], tables=["jobs"])
+    rows: list[tuple[Any, ...]] = store.rows(
+        _ORIGINALS, [[run for run, _ in pairs], [job for _, job in pairs]], tables=["jobs"]
+    )
     return frozenset(jobs | {(run, job) for run, job in rows})
 
 

@@ -1,7 +1,7 @@
 """The pass that finds what every job runs: transformation, site, executable and its digest, environment, settings.
 
-Executables are hashed, each path once. One that cannot be hashed here takes the digest that the wrapper last saw at that site and
-path (`observed`); without even that the job has no reuse key and runs.
+Executables are hashed, each path once. One that cannot be hashed here takes the digest that the wrapper last saw at
+that site and path (`observed`); without even that the job has no reuse key and runs.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from planner.catalogs.model import Catalogs, Transformation, TransformationSite
 from planner.errors import FileError
@@ -38,7 +39,9 @@ class _Resolved:
 
 
 def resolve_jobs(plan: Plan) -> Plan:
-    """Fill in everything about executables, environments and settings; raises FileError, with the place, for what is unknown."""
+    """Fill in everything about executables, environments and settings; raises FileError, with the place, for what is
+    unknown.
+    """
     cache: dict[tuple[str | None, str, str | None], _Resolved] = {}
     copies = Copies()
     chosen: list[tuple[PlannedJob, _Resolved]] = []
@@ -106,7 +109,8 @@ def _resolve(job: Job, catalogs: Catalogs, copies: Copies) -> _Resolved:
     if site.container is not None:
         raise FileError(
             site.place,
-            f"transformation {_shown(transformation.key)} runs in the container {site.container!r}: containers are not supported yet",
+            f"transformation {_shown(transformation.key)} runs in the container {site.container!r}, "
+            "and containers are not supported yet",
             hint="Add a site entry without a container, for example an installed executable at site local.",
         )
     found = copies.hash(path)
@@ -114,7 +118,8 @@ def _resolve(job: Job, catalogs: Catalogs, copies: Copies) -> _Resolved:
     if isinstance(found, Finding):
         return _Resolved(transformation, site, path, declared, "declared" if declared else None, None, warnings)
     if declared is not None and declared != found.sha256:
-        warning = f"{path}: expected sha256 {declared.hex()} as {transformation.place} declares it, found {found.sha256.hex()}"
+        expected = f"expected sha256 {declared.hex()} as {transformation.place} declares it"
+        warning = f"{path}: {expected}, found {found.sha256.hex()}"
         return _Resolved(transformation, site, path, declared, "declared", None, (*warnings, warning))
     return _Resolved(
         transformation, site, path, found.sha256, "declared" if declared else "observed", "proven", warnings
@@ -151,19 +156,22 @@ def _transformation(job: Job, catalogs: Catalogs) -> Transformation:
 
 
 def _site(job: Job, transformation: Transformation) -> tuple[TransformationSite, str, tuple[str, ...]]:
-    """The entry to use here and its path: that of site local, else a stageable one, else one whose path is there anyway."""
+    """The entry to use here and its path: that of site local, else a stageable one, else one whose path is there
+    anyway.
+    """
     reachable = [(site, path) for site in transformation.sites for path in [_path(site)] if path is not None]
     ordered = sorted(reachable, key=lambda pair: (pair[0].name != _LOCAL, pair[0].type != "stageable"))
     for site, path in ordered:
         if site.name == _LOCAL or site.type == "stageable":
             return site, path, ()
         if Path(path).exists():
-            note = f"{site.place}: {_shown(transformation.key)} is installed at site {site.name!r}; {path} of this machine is used"
+            installed = f"{_shown(transformation.key)} is installed at site {site.name!r}"
+            note = f"{site.place}: {installed}; {path} of this machine is used"
             return site, path, (note,)
     listed = ", ".join(f"{site.name} ({site.type}): {site.pfn}" for site in transformation.sites) or "none"
     raise FileError(
         job.place,
-        f"job {job.id}: no executable of {_shown(transformation.key)} can be used on this machine; its sites are {listed}",
+        f"job {job.id}: no executable of {_shown(transformation.key)} can be used here; its sites are {listed}",
         hint=f"Add one for site local, or a stageable one that is a local file ({transformation.place}).",
     )
 
@@ -178,7 +186,7 @@ def _last_seen(store: Store, wanted: set[tuple[str, str]]) -> Mapping[tuple[str,
     if not wanted:
         return {}
     pairs = sorted(wanted)
-    rows = store.rows(
+    rows: list[tuple[Any, ...]] = store.rows(
         _LAST_SEEN, [[site for site, _ in pairs], [storable(path) for _, path in pairs]], tables=["jobs", "uses"]
     )
     return {(site, path): sha256 for site, path, sha256 in rows}

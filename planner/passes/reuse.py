@@ -1,9 +1,9 @@
 """The pass that leaves out jobs which need not run, each with its ground, and says of every job why it runs or not.
 
-First forward: which past success each job has, and what it would make (planner/passes/outlook.py). Then backward: which of
-those outputs are still needed, as final outputs or by jobs that run, and whether good copies of them are there; where not,
-their producer runs after all, and so on up. What such a producer will make again is known: jobs below that only needed
-its digest stay out. A job of which nothing is known makes everything below it run.
+First forward: which past success each job has, and what it would make (planner/passes/outlook.py). Then backward: which
+of those outputs are still needed, as final outputs or by jobs that run, and whether good copies of them are there;
+where not, their producer runs after all, and so on up. What such a producer will make again is known: jobs below that
+only needed its digest stay out. A job of which nothing is known makes everything below it run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ from provenance.storable import storable
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of a job: ``files`` are the outputs taken from the past (reuse); ``lost`` says which output made it run."""
+    """What becomes of a job: ``files`` are the outputs taken from the past (reuse); ``lost`` says which output made it
+    run.
+    """
 
     run: bool
     success: PastSuccess | None = None
@@ -37,7 +39,8 @@ class Decision:
 
 
 def reuse(plan: Plan) -> Plan:
-    """Fill in decision, ground, reason and what is taken from the past, for every job; and what was found damaged on the way.
+    """Fill in decision, ground, reason and what is taken from the past, for every job; and what was found damaged on
+    the way.
 
     Raises PlannerError for a forced job that there is not, and QueryError for a policy that is no query of jobs.
     """
@@ -93,7 +96,7 @@ class _Search:
         self.assertions = Assertions(plan, copies, self._final)
 
     def run(self) -> tuple[dict[int, Outlook], dict[int, Decision]]:
-        """Forward and backward, until no job is left out for an assertion that turned out not to cover what is needed."""
+        """Forward and backward, until no job is left out for an assertion that does not cover what is needed."""
         excluded: set[int] = set()
         while True:
             outlooks, silent = self._forward(excluded)
@@ -215,7 +218,7 @@ class _Search:
 
 
 def _final_outputs(jobs: tuple[PlannedJob, ...]) -> dict[int, frozenset[str]]:
-    """What has to be in the output folder in the end, by job; a version that an inout goes on to change is not final."""
+    """What has to be in the output folder in the end, by job; what an inout goes on to change is not final."""
     superseded = {(use.producer, use.name) for job in jobs for use in job.uses if use.role == "inout"}
     return {
         job.number: frozenset(

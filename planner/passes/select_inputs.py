@@ -1,7 +1,8 @@
-"""The pass that turns selections into concrete files and freezes them: query, parameters, `now`, commit and what was chosen.
+"""The pass that turns selections into concrete files and freezes them: query, parameters, `now`, commit and what was
+chosen.
 
-Files with the same name and content are one file. Nothing is ever picked silently: no match at all, more or fewer files than
-expected, and one name with two contents are errors that say what would decide.
+Files with the same name and content are one file. Nothing is ever picked silently: no match at all, more or fewer files
+than expected, and one name with two contents are errors that say what would decide.
 """
 
 from __future__ import annotations
@@ -116,8 +117,8 @@ def _as_files(plan: Plan, selection: Selection, ids: Sequence[FileId]) -> list[P
     if away:
         raise FileError(
             selection.place,
-            f"selection {selection.name!r}: {len(away)} of {len(unique)} files cannot be read from this machine: {_some(away)}",
-            hint="Bring them here and register the copies (`pirene files add`), or leave them out (`and sites has ...`).",
+            f"selection {selection.name!r}: {len(away)} of {len(unique)} files cannot be read here: {_some(away)}",
+            hint="Bring them here and register the copies (`pirene files add`), or leave them out of the query.",
         )
     return [_one(selection, name, files) for name, files in sorted(by_name.items())]
 
@@ -198,7 +199,7 @@ def _what_to_drop(plan: Plan, selection: Selection, parameters: Mapping[str, obj
     )
     useful = [each for each in counts if each.rows]
     if not useful:
-        return "Dropping any one of its conditions would not help; `pirene query --explain` and `pirene fields` show what there is."
+        return "Dropping any one condition would not help; `pirene fields` and `pirene query` show what there is."
     return "\n".join(f"Without `{each.condition}` there would be {each.rows}." for each in useful[:_SHOWN])
 
 
