@@ -257,8 +257,8 @@ def _path(text: str, key: str) -> bytes:
     return _argument(text, key)
 
 
-def _staging(entry: "Mapping[str, Any]") -> "tuple[bytes, list[bytes]]":
-    """(absolute path that the link leads to, the names on the way from the work folder to the link)."""
+def _staging(entry: "Mapping[str, Any]") -> "tuple[bytes, list[bytes], bool]":
+    """(absolute path that is staged in, the names on the way from the work folder to it, whether it is copied)."""
     source = _path(_typed(entry, "from", str), "stage_in.from")
     to = _path(_typed(entry, "to", str), "stage_in.to")
     names = [name for name in to.split(b"/") if name not in (b"", b".")]
@@ -266,7 +266,7 @@ def _staging(entry: "Mapping[str, Any]") -> "tuple[bytes, list[bytes]]":
         raise UnusableError(
             "stage_in: expected an absolute `from` and a `to` below the work folder, found %r" % dict(entry)
         )
-    return source, names
+    return source, names, _flag(entry, "copy", "stage_in.copy")
 
 
 def _environment(document: "Mapping[str, Any]") -> "tuple[dict[bytes, bytes], list[bytes]]":
@@ -676,10 +676,11 @@ def hash_output(given: "Mapping[str, Any]", path: bytes, command_succeeded: bool
 # ------------------------------------------------------------------------------------------------- before the command
 
 
-def stage(work_dir: bytes, source: bytes, names: "list[bytes]") -> None:
-    """Make the symbolic link work_dir/names... -> source; every folder on the way is one of the work folder's own.
+def stage(work_dir: bytes, source: bytes, names: "list[bytes]", copy: bool) -> None:
+    """Make the symbolic link work_dir/names... -> source, or a copy; every folder on the way is one of the work folder's own.
 
-    A link that is there already (an earlier attempt's) is replaced; anything else in the way is an error.
+    A link that is there already (an earlier attempt's) is replaced; anything else in the way is an error. A copy is for a
+    file that the command changes in place: it is verified like any other input, after it was made.
     """
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     folder = os.open(work_dir, flags & ~os.O_NOFOLLOW)
@@ -692,6 +693,9 @@ def stage(work_dir: bytes, source: bytes, names: "list[bytes]") -> None:
             inner = os.open(name, flags, dir_fd=folder)
             os.close(folder)
             folder = inner
+        if copy:
+            copy_file(source, names[-1], folder)
+            return
         try:
             os.symlink(source, names[-1], dir_fd=folder)
         except FileExistsError:
@@ -704,18 +708,29 @@ def stage(work_dir: bytes, source: bytes, names: "list[bytes]") -> None:
         os.close(folder)
 
 
+def copy_file(source: bytes, name: bytes, folder: int) -> None:
+    """Copy a regular file into an open folder, writable for its owner."""
+    with open(os.path.realpath(source), "rb", buffering=0, opener=_open_regular) as reader:
+        mode = stat.S_IMODE(os.fstat(reader.fileno()).st_mode) | stat.S_IWUSR
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(name, flags, mode, dir_fd=folder), "wb") as writer:
+            for block in iter(lambda: reader.read(BLOCK_BYTES), b""):
+                writer.write(block)
+
+
 def prepare(job: Job) -> None:
     """Make the work folder and its links, and take an older metadata file away. Raises UnpreparedError."""
     try:
         os.makedirs(job.work_dir, exist_ok=True)
     except OSError as error:
         raise UnpreparedError("cannot make the work folder %r: %s" % (to_text(job.work_dir), reason(error))) from error
-    for source, names in job.stage_in:
+    for source, names, copy in job.stage_in:
         try:
-            stage(job.work_dir, source, names)
+            stage(job.work_dir, source, names, copy)
         except OSError as error:
             to = to_text(b"/".join(names))
-            raise UnpreparedError("cannot make the link %r to %r: %s" % (to, to_text(source), reason(error))) from error
+            what = "copy" if copy else "link"
+            raise UnpreparedError("cannot make the %s %r to %r: %s" % (what, to, to_text(source), reason(error))) from error
     if job.metadata_file is not None:
         try:
             remove_if_there(job.metadata_file)
