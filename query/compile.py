@@ -3,18 +3,25 @@
     as_of = query.compile.as_of(text, parameters, now)         which state is asked about: the caller picks the snapshot
     compiled = query.compile.compile_query(text, vocabulary, parameters, now)
 
-Nothing here runs SQL. The caller runs ``compiled.sql`` with ``compiled.parameters`` (positional, numbered ``$1``, ``$2``, ...;
-a DuckDB connection whose TimeZone is UTC) and each of ``compiled.counts``.
+Nothing here runs SQL. The caller runs ``compiled.sql`` with ``compiled.parameters`` (positional, numbered
+``$1``, ``$2``, ...; a DuckDB connection whose TimeZone is UTC) and each of ``compiled.counts``.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from query.vocabulary import Entity, FieldType, Vocabulary
+from query import format as text_of
+from query import literals, resolve, resolved, tree
+from query.context import Context
+from query.output_types import aggregate_type, column_type
+from query.parse import parse
+from query.selection import readable
+from query.sql import Compiler
+from query.vocabulary import Entity, EntityTable, FieldType, MetadataKey, Relations, Vocabulary
 
 UnknownKeys = Literal["error", "no match"]
 ColumnType = FieldType | Literal["metadata", "metadata value"]
@@ -24,8 +31,8 @@ ColumnType = FieldType | Literal["metadata", "metadata value"]
 class OutputColumn:
     """A column of the answer.
 
-    ``type`` "metadata" (of `show *`): a list of STRUCT(key, position, written, written_type, text_form), all keys of the row,
-    by key and position. "metadata value": the same list for one key (empty or null: missing; position null: a scalar;
+    ``type`` "metadata" (of `show *`): a list of STRUCT(key, position, written, written_type, text_form), all keys of the
+    row, by key and position. "metadata value": the same list for one key (empty or null: missing; position null: a scalar;
     position -1: an empty list).
     """
 
@@ -65,8 +72,8 @@ class Compiled:
     """A query, ready to run.
 
     ``text`` is the normalised query, ``tree`` its resolved tree (JSON-able). The first ``key_columns`` columns of the
-    result are the key of ``entity`` (0 unless keys were asked for) and not in ``columns``. ``notes`` and ``warnings`` are
-    known already; ``counts`` have to be run first.
+    result are the key of ``entity`` (0 unless keys were asked for) and not in ``columns``; the names of the result's own
+    columns mean nothing. ``notes`` and ``warnings`` are known already; ``counts`` have to be run first.
     """
 
     text: str
@@ -84,7 +91,8 @@ class Compiled:
 
 def as_of(text: str, parameters: Mapping[str, object], now: dt.datetime) -> AsOf | None:
     """What the query says about `as of`; None if nothing. Parses only. Raises QueryError."""
-    raise NotImplementedError
+    context = Context(text, _Nothing(), parameters, now)
+    return _as_of(context, parse(text))
 
 
 def compile_query(
@@ -99,12 +107,36 @@ def compile_query(
 ) -> Compiled:
     """Compile ``text``. ``now`` must carry a time zone. Raises QueryError.
 
-    ``parameters``: text is read like a literal and is text if it reads like none; lists, numbers, bools, dates and times are
-    taken as they are. ``unknown_keys`` "no match": a metadata key that the store has never seen matches nothing and warns.
-    ``selection``: the query must choose files, and `status = "ok"` is added to it. ``keys``: the key of each row comes first
-    (refused for `summarize`).
+    ``parameters``: text is read like a literal and is text if it reads like none; lists, numbers, bools, dates and times
+    are taken as they are. ``unknown_keys`` "no match": a metadata key that the store has never seen matches nothing and
+    warns. ``selection``: the query must choose files, and `status = "ok"` is added to it. ``keys``: the key of each row
+    comes first (refused for `summarize`).
     """
-    raise NotImplementedError
+    context = Context(text, vocabulary, parameters, now, unknown_keys)
+    statement = _statement(context, selection)
+    found = resolve.statement(context, statement.query)
+    for name in sorted(parameters.keys() - context.used - _as_of_names(statement)):
+        context.warn(f"the query does not use ${name}")
+    if isinstance(found.output, resolved.Summary) and keys:
+        context.fail("a summary has no rows to name", statement.query.span, "leave summarize out")
+    compiler = Compiler(vocabulary)
+    if isinstance(found.output, resolved.Summary):
+        sql, values = compiler.summary_statement(found.query, found.output)
+    else:
+        sql, values = compiler.rows_statement(found.query, found.output, keys=keys)
+    return Compiled(
+        text=text_of.format_statement(statement),
+        tree=tree.to_json(found),
+        sql=sql,
+        parameters=values,
+        columns=_columns(found.output),
+        entity=found.query.entity,
+        key_columns=len(vocabulary.table(found.query.entity).key) if keys else 0,
+        notes=tuple(context.notes),
+        warnings=tuple(context.warnings),
+        counts=tuple(Count(each.sql, each.parameters, each.message, each.severity) for each in compiler.counted()),
+        as_of=_as_of(context, statement),
+    )
 
 
 def without_each(
@@ -117,4 +149,103 @@ def without_each(
     selection: bool = False,
 ) -> tuple[Condition, ...]:
     """For each condition joined by `and` at the top of the query: how many rows match without it. Same arguments."""
-    raise NotImplementedError
+    context = Context(text, vocabulary, parameters, now, unknown_keys)
+    query = _rows_only(_statement(context, selection).query)
+    if not isinstance(query.rows, tree.Operand) or query.rows.where is None:
+        return ()
+    conditions = _conjuncts(query.rows.where)
+    found = []
+    for position, condition in enumerate(conditions):
+        rest = conditions[:position] + conditions[position + 1 :]
+        where = None if not rest else rest[0] if len(rest) == 1 else tree.And(rest)
+        found_query = resolve.query(context, replace(query, rows=replace(query.rows, where=where)))
+        sql, values = Compiler(vocabulary).count_statement(found_query)
+        found.append(Condition(text_of.format_expression(condition), sql, values))
+    return tuple(found)
+
+
+def _statement(context: Context, selection: bool) -> tree.Statement:
+    if context.now.tzinfo is None:
+        raise ValueError(f"now needs a time zone: {context.now.isoformat()}")
+    statement = parse(context.text)
+    return replace(statement, query=readable(context, statement.query)) if selection else statement
+
+
+def _rows_only(query: tree.Query) -> tree.Query:
+    """The query up to what is shown of its rows."""
+    shown = [isinstance(clause, tree.Show | tree.Summarize) for clause in query.clauses]
+    return replace(query, clauses=query.clauses[: shown.index(True)]) if True in shown else query
+
+
+def _conjuncts(where: tree.Expression) -> tuple[tree.Expression, ...]:
+    return where.operands if isinstance(where, tree.And) else (where,)
+
+
+def _columns(output: tuple[resolved.Column, ...] | resolved.Summary) -> tuple[OutputColumn, ...]:
+    if isinstance(output, resolved.Summary):
+        groups = (OutputColumn(column.name, aggregate_type("min", column.content)) for column in output.groups)
+        return (
+            *groups,
+            *(OutputColumn(each.name, aggregate_type(each.function, each.operand)) for each in output.aggregates),
+        )
+    return tuple(OutputColumn(column.name, column_type(column.content)) for column in output)
+
+
+def _as_of_names(statement: tree.Statement) -> set[str]:
+    match statement.as_of:
+        case tree.AsOfTime(time=tree.Parameter(name=name)) | tree.AsOfCommit(number=tree.Parameter(name=name)):
+            return {name}
+        case _:
+            return set()
+
+
+def _as_of(context: Context, statement: tree.Statement) -> AsOf | None:
+    """A commit, or the last instant of the time that was said: a day stands for all of it."""
+    match statement.as_of:
+        case None:
+            return None
+        case tree.AsOfCommit(number=int(number)):
+            return AsOf(commit=number)
+        case tree.AsOfCommit(number=tree.Parameter() as parameter):
+            found = _plain(context.parameter(parameter))
+            if not isinstance(found, literals.Number) or not isinstance(found.value, int) or found.value < 0:
+                context.fail(f"a commit has a number, and ${parameter.name} is none", parameter.span)
+            return AsOf(commit=found.value)
+        case tree.AsOfTime(time=tree.Parameter() as parameter):
+            moment = _plain(context.parameter(parameter))
+        case tree.AsOfTime(time=tree.Time() as written):
+            parameter = tree.Parameter("", span=written.span)
+            moment = resolve.constant_of(context, written)
+        case _:
+            raise AssertionError(f"unknown as of: {statement.as_of!r}")
+    if not isinstance(moment, literals.Moment):
+        context.fail(
+            f"${parameter.name} is no date or time", parameter.span, "for example 2026-05-01 or 2026-05-01T13:30:00Z"
+        )
+    return AsOf(time=moment.start if moment.end is None else moment.end - dt.timedelta(microseconds=1))
+
+
+def _plain(found: literals.Constant) -> literals.Constant:
+    return found.reading if isinstance(found, literals.FromOutside) else found
+
+
+class _Nothing:
+    """The vocabulary for what needs none: `as of` is read before there is a snapshot to take one from."""
+
+    def table(self, entity: Entity) -> EntityTable:
+        raise AssertionError("as of asks for no table")
+
+    def relations(self) -> Relations:
+        raise AssertionError("as of asks for no relations")
+
+    def metadata_sql(self) -> str:
+        raise AssertionError("as of asks for no metadata")
+
+    def metadata_key(self, entity: Entity, key: str) -> MetadataKey | None:
+        return None
+
+    def metadata_keys(self, entity: Entity) -> tuple[MetadataKey, ...]:
+        return ()
+
+    def saved(self, name: str) -> str | None:
+        return None

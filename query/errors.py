@@ -77,8 +77,10 @@ def excerpt(text: str, span: Span) -> tuple[str, str]:
     line_end = text.find("\n", start)
     line_end = len(text) if line_end < 0 else line_end
     end = max(min(span[1], line_end), start + 1)
-    first = max(line_start, start - _EXCERPT // 2)
-    last = min(line_end, max(first + _EXCERPT, min(end, first + _EXCERPT)))
+    first, last = line_start, line_end
+    if line_end - line_start > _EXCERPT:
+        first = max(line_start, start - _EXCERPT // 2)
+        last = min(line_end, first + _EXCERPT)
     end = min(end, last + 1)
     before = "…" if first > line_start else ""
     after = "…" if last < line_end else ""

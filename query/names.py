@@ -1,0 +1,107 @@
+"""From a name as written to a built-in field or a metadata key; what is neither is an error with a suggestion."""
+
+from __future__ import annotations
+
+from query import tree
+from query.context import Context, amount
+from query.errors import did_you_mean
+from query.resolved import BuiltIn, Form, Metadata
+from query.vocabulary import Entity, EntityTable, MetadataKey
+
+_META = "meta"
+
+
+def field(context: Context, entity: Entity, name: tree.Name) -> BuiltIn | Metadata:
+    """What ``name`` means for a row of ``entity``.
+
+    A bare name is a built-in field, else a metadata key; `meta.x` and backticks are always metadata; `job.x` follows a
+    many-to-one path.
+    """
+    path: list[str] = []
+    parts = name.parts
+    while len(parts) > 1 and not parts[0].quoted and parts[0].text in context.table(entity).paths:
+        path.append(parts[0].text)
+        entity = context.table(entity).paths[parts[0].text][0]
+        parts = parts[1:]
+    if parts[0].quoted:
+        return _metadata(context, entity, tuple(path), parts, name)
+    if parts[0].text == _META and len(parts) > 1:
+        return _metadata(context, entity, tuple(path), parts[1:], name)
+    built_in = context.table(entity).fields.get(parts[0].text) if len(parts) == 1 else None
+    if built_in is None:
+        return _metadata(context, entity, tuple(path), parts, name)
+    hidden = context.key(entity, built_in.name) if context.table(entity).metadata is not None else None
+    label = _label(name)
+    if hidden is not None:
+        always = ".".join([*path, _META, built_in.name])
+        context.note(f"{label} is the built-in field; the metadata key of that name is {always}")
+    return BuiltIn(tuple(path), built_in.name, built_in.type, label)
+
+
+def _metadata(
+    context: Context, entity: Entity, path: tuple[str, ...], parts: tuple[tree.Part, ...], name: tree.Name
+) -> Metadata:
+    table = context.table(entity)
+    key = ".".join(part.text for part in parts)
+    if table.metadata is None:
+        near = did_you_mean(key, table.fields)
+        hint = f"did you mean {'.'.join([*path, near])}?" if near else _fields_hint(table)
+        context.fail(f"no such field of {entity.value}: {key}", name.span, hint)
+    known = context.key(entity, key)
+    if known is None and context.unknown_keys == "error":
+        context.fail(f"no such key: {key}", name.span, _suggestion(context, entity, path, key))
+    if known is None:
+        context.warn(f"no {entity.value[:-1]} has the key {key} yet: it matches nothing")
+    return Metadata(path, table.metadata, key, known is not None, _sorts_as(known), _label(name))
+
+
+def _label(name: tree.Name) -> str:
+    return ".".join(part.text for part in name.parts)
+
+
+def _sorts_as(known: MetadataKey | None) -> Form:
+    """The form that orders all values of a key alike: numbers or times if all have them, else text."""
+    if known is None or known.values == 0:
+        return Form.TEXT
+    if known.numbers == known.values:
+        return Form.NUMBER
+    return Form.TIME if known.times == known.values else Form.TEXT
+
+
+def known(context: Context, entity: Entity, value: Metadata) -> MetadataKey | None:
+    """What is known of the key of ``value``, which was written about a row of ``entity``."""
+    for step in value.path:
+        entity = context.table(entity).paths[step][0]
+    return context.key(entity, value.key)
+
+
+def forms(key: MetadataKey) -> str:
+    """`text`, `number`, `number, text`: the forms that values of the key have, as a person would say it."""
+    typed = [(key.numbers, "number"), (key.booleans, "true or false"), (key.times, "time")]
+    words = [word for count, word in typed if count]
+    if max((count for count, _ in typed), default=0) < key.values:
+        words.append("text")
+    return ", ".join(words) or "text"
+
+
+def _suggestion(context: Context, entity: Entity, path: tuple[str, ...], key: str) -> str:
+    table = context.table(entity)
+    keys = {known.name: known for known in context.vocabulary.metadata_keys(entity)}
+    near = did_you_mean(key, [*table.fields, *keys])
+    if near is not None:
+        written = ".".join([*path, near])
+        if near in keys and near not in table.fields:
+            found = keys[near]
+            return f"did you mean {written} ({forms(found)}, {amount(found.things or found.values, entity.value)})?"
+        return f"did you mean {written} ({table.fields[near].type.value})?"
+    for step, (other, _) in table.paths.items():
+        if key in context.table(other).fields or context.key(other, key) is not None:
+            return f"did you mean {'.'.join([*path, step, key])}?"
+    if not keys:
+        return f"no {entity.value[:-1]} has metadata yet; {_fields_hint(table)}"
+    some = ", ".join(list(keys)[:8]) + (", …" if len(keys) > 8 else "")
+    return f"{entity.value} have the keys {some}; a text needs quotes"
+
+
+def _fields_hint(table: EntityTable) -> str:
+    return "built-in fields: " + ", ".join(table.fields)
