@@ -1,0 +1,168 @@
+"""How files that nobody produced come to be known: one registration names them, with what they hold and where they are.
+
+The rules: a URL that is registered again with the same content is the same file; with other content it is a new file,
+and the old one's copy there is `replaced`; a URL that is a copy of a produced file is that file, as long as its
+content is.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from integrity.digest import Stat
+from provenance.batch import Batch
+from provenance.identity import registered_file
+from provenance.metadata import Value, add_metadata
+from provenance.record_rows import time_of_ns
+from provenance.replicas import add_event, last_holders
+
+if TYPE_CHECKING:
+    from provenance.snapshot import Snapshot
+    from provenance.store import Store
+
+FileId = tuple[int, int]
+"""(source, file)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A copy of a file, and what is known of its content.
+
+    ``url`` as `provenance.urls.copy_url` gives it. ``sha256`` None: not known yet. ``stat`` is that of the copy when
+    its bytes were hashed for this registration (None: they were not). ``digest_origin`` declared | observed |
+    recorded. ``checksums`` are foreign ones, ``algorithm:hex``. ``kind`` file | folder.
+    """
+
+    name: str
+    url: str
+    site: str = "local"
+    sha256: bytes | None = None
+    size_bytes: int | None = None
+    digest_origin: str | None = "observed"
+    stat: Stat | None = None
+    kind: str = "file"
+    owner: str | None = None
+    checksums: Sequence[str] = ()
+    checksum_seconds: float | None = None
+    metadata: Mapping[str, Value] = field(default_factory=dict)
+
+
+def register(
+    store: Store,
+    batch: Batch,
+    source: int,
+    entries: Iterable[Registration],
+    *,
+    at: dt.datetime,
+    author: str | None = None,
+    first: int = 0,
+    snapshot: Snapshot | None = None,
+) -> list[FileId]:
+    """Add what these registrations say to ``batch``; for each, in order, the file that it is.
+
+    New files are of ``source`` and count from the ordinal ``first``. ``snapshot`` is the state that the rules look at:
+    after a lost race call this again on a new batch with the new one.
+    """
+    known = list(entries)
+    holders = {
+        url: _Holder(replica.id, replica.sha256, replica.size_bytes, replica.site, replica.state)
+        for url, replica in last_holders(store, [entry.url for entry in known], snapshot=snapshot).items()
+    }
+    files: list[FileId] = []
+    for entry in known:
+        holder = holders.get(entry.url)
+        if holder is not None and _same_content(holder, entry):
+            file = holder.file
+            _add_seen_again(batch, entry, holder, at)
+        else:
+            file = (source, registered_file(first))
+            first += 1
+            if holder is not None and holder.state not in _OVER:
+                _add_replaced(batch, entry, holder, at)
+            _add_file(batch, entry, file, at)
+        for key, value in entry.metadata.items():
+            add_metadata(batch, "file", *file, key, value, origin="static", author=author, at=at)
+        files.append(file)
+        content = entry if holder is None or file != holder.file else holder
+        holders[entry.url] = _Holder(file, content.sha256, content.size_bytes, entry.site, "ok")
+    return files
+
+
+_OVER = frozenset({"replaced", "removed", "retired"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Holder:
+    """The file whose copy a URL is or was last."""
+
+    file: FileId
+    sha256: bytes | None
+    size_bytes: int | None
+    site: str | None
+    state: str
+
+
+def _same_content(holder: _Holder, entry: Registration) -> bool:
+    """Digests decide where both are known. Without one, a size that differs tells files apart, and nothing joins them
+    but the URL, which must then be a live copy.
+    """
+    if holder.state == "replaced":
+        return False
+    if entry.sha256 is not None and holder.sha256 is not None:
+        return entry.sha256 == holder.sha256
+    if entry.sha256 is not None:
+        return False  # the file that was known had no digest to prove that it is this one
+    sizes_agree = None in (entry.size_bytes, holder.size_bytes) or entry.size_bytes == holder.size_bytes
+    return sizes_agree and holder.state not in _OVER
+
+
+def _add_seen_again(batch: Batch, entry: Registration, holder: _Holder, at: dt.datetime) -> None:
+    """The same file at the same place: its copy is verified, or back if it was given up."""
+    if holder.state != "ok":
+        event, reason = "reinstated", "registered again with the same content"
+    elif entry.stat is not None:
+        event, reason = "verified", None
+    else:
+        return
+    source, file = holder.file
+    add_event(
+        batch,
+        event,
+        source=source,
+        file=file,
+        url=entry.url,
+        site=entry.site,
+        at=at,
+        stat=entry.stat,
+        reason=reason,
+    )
+
+
+def _add_replaced(batch: Batch, entry: Registration, holder: _Holder, at: dt.datetime) -> None:
+    source, file = holder.file
+    reason = "other content was registered there"
+    add_event(batch, "replaced", source=source, file=file, url=entry.url, site=holder.site, at=at, reason=reason)
+
+
+def _add_file(batch: Batch, entry: Registration, file_id: FileId, at: dt.datetime) -> None:
+    source, file = file_id
+    batch.add(
+        "files",
+        source=source,
+        file=file,
+        name=entry.name,
+        origin="raw",
+        kind=entry.kind,
+        size_bytes=entry.size_bytes,
+        sha256=entry.sha256,
+        checksums=list(entry.checksums) or None,
+        digest_origin=None if entry.sha256 is None else entry.digest_origin,
+        created=at,
+        modified=None if entry.stat is None else time_of_ns(entry.stat.mtime_ns),
+        owner=entry.owner,
+        checksum_seconds=entry.checksum_seconds,
+    )
+    add_event(batch, "registered", source=source, file=file, url=entry.url, site=entry.site, at=at, stat=entry.stat)
