@@ -45,8 +45,8 @@ def pirene(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def python_environment() -> Callable[[str, Sequence[str]], Path]:
     """Makes virtual environments for what cannot be installed beside Pirene: (name, requirements) -> its python.
 
-    They lie in ``.test-envs`` of the checkout, are made once and used again until their requirements change. A file lock
-    lets one worker make an environment while the others wait.
+    They lie in ``.test-envs`` of the checkout, are made once and used again until their requirements change. A file
+    lock lets one worker make an environment while the others wait.
     """
     return _environment
 
