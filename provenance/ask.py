@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from provenance.errors import StoreError
 from provenance.metadata import EMPTY_LIST_POSITION, shown
-from provenance.views import Reading
+from provenance.views import Reading, Row
 from provenance.vocabulary import StoreVocabulary
 from query.compile import Compiled, compile_query, without_each
 from query.compile import as_of as stated_as_of
@@ -188,7 +188,7 @@ def _said(compiled: Compiled, reading: Reading) -> tuple[tuple[str, ...], tuple[
     return tuple(notes), tuple(warnings)
 
 
-def _number(rows: Sequence[tuple[object, ...]]) -> int:
+def _number(rows: Sequence[Row]) -> int:
     value = rows[0][0]
     return value if isinstance(value, int) else 0
 

@@ -100,7 +100,7 @@ def last_holders(store: Store, urls: Sequence[str], *, snapshot: Snapshot | None
     """For each URL that ever was a replica: the live one, else the one whose state changed last."""
     found: dict[str, Replica] = {}
     for row in fetch(store, _BY_URL, [list(urls)], snapshot=snapshot) if urls else ():
-        replica = Replica(*row)  # type: ignore[arg-type] # columns are those of the class, in order
+        replica = Replica(*row)
         before = found.get(replica.url)
         if before is None or before.state not in LIVE_STATES or replica.state in LIVE_STATES:
             found[replica.url] = replica
@@ -118,7 +118,7 @@ def by_file(
     found: dict[tuple[int, int], list[Replica]] = {}
     columns = [[source for source, _ in ids], [file for _, file in ids]]
     for row in fetch(store, _BY_FILE, columns, snapshot=snapshot) if ids else ():
-        replica = Replica(*row)  # type: ignore[arg-type] # columns are those of the class, in order
+        replica = Replica(*row)
         if replica.state in states:
             found.setdefault(replica.id, []).append(replica)
     return found

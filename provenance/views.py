@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from provenance.schema import BY_NAME
 
@@ -36,6 +36,8 @@ VIEWS = (
 """The views, each after those that it is made of."""
 
 Parameters = Sequence[object] | Mapping[str, object]
+Row = tuple[Any, ...]
+"""Values as DuckDB hands them out; which types they have is said by the schema and the SQL, not by Python."""
 
 _WORD = re.compile(r"[a-z_]+")
 _BLOCK_ROWS = 4096
@@ -93,11 +95,11 @@ class Reading:
         """Give the connection back."""
         self._connection.close()
 
-    def rows(self, sql: str, parameters: Parameters = ()) -> list[tuple[object, ...]]:
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """All rows of a statement: for answers that fit in memory."""
         return [row for block in self.blocks(sql, parameters) for row in block]
 
-    def blocks(self, sql: str, parameters: Parameters = ()) -> Iterator[list[tuple[object, ...]]]:
+    def blocks(self, sql: str, parameters: Parameters = ()) -> Iterator[list[Row]]:
         """The rows of a statement as they come, a few thousand at a time; another statement ends the stream."""
         import duckdb
 
@@ -122,9 +124,7 @@ class Reading:
         return self._connection
 
 
-def fetch(
-    store: Store, sql: str, parameters: Parameters = (), *, snapshot: Snapshot | None = None
-) -> list[tuple[object, ...]]:
+def fetch(store: Store, sql: str, parameters: Parameters = (), *, snapshot: Snapshot | None = None) -> list[Row]:
     """All rows of one statement over tables and views, as of ``snapshot`` (default: now)."""
     with Reading(store, store.snapshot() if snapshot is None else snapshot) as reading:
         return reading.rows(sql, parameters)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from provenance.views import Row
 from query.vocabulary import Entity, EntityTable, Field, FieldType, MetadataKey, Relations
 
-Rows = Callable[[str, Sequence[object]], list[tuple[object, ...]]]
+Rows = Callable[[str, Sequence[object]], list[Row]]
 """Runs a statement over tables and views, as of the state of the store that is asked about."""
 
 _TEXT, _INTEGER, _TIME, _DIGEST = FieldType.TEXT, FieldType.INTEGER, FieldType.TIME, FieldType.DIGEST
@@ -243,7 +244,7 @@ class StoreVocabulary:
         return MetadataKey(key, 0) if seen else None
 
 
-def _metadata_key(row: tuple[object, ...]) -> MetadataKey:
+def _metadata_key(row: Row) -> MetadataKey:
     name, *counts, examples = row
     values, numbers, booleans, times, lists, things = (count for count in counts if isinstance(count, int))
     texts = tuple(str(example) for example in examples) if isinstance(examples, list) else ()

@@ -1,0 +1,61 @@
+"""What commands that ask a store have in common: opening it, who speaks, and rows and documents on standard output."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+if TYPE_CHECKING:
+    from provenance.commands.context import Invocation
+    from provenance.output import OutputColumn, Row
+    from provenance.store import Store
+
+
+def open_store(invocation: Invocation) -> Store:
+    """The store that is meant; made on first use."""
+    from provenance.store import Store
+
+    return Store.open(invocation.store)
+
+
+def standard_output() -> BinaryIO:
+    """Standard output, for bytes."""
+    return click.get_binary_stream("stdout")
+
+
+def print_rows(
+    invocation: Invocation, columns: Sequence[OutputColumn], rows: Iterable[Row], output_format: str, *, nothing: str
+) -> None:
+    """Print rows; where a person looks and there are none, say ``nothing`` on stderr."""
+    from provenance.output import write_rows
+
+    count = 0
+
+    def counted() -> Iterable[Row]:
+        nonlocal count
+        for row in rows:
+            count += 1
+            yield row
+
+    write_rows(columns, counted(), output_format, standard_output())
+    if not count and output_format == "table":
+        invocation.note(nothing)
+
+
+def print_document(document: object) -> None:
+    """Print one JSON document."""
+    from provenance.output import write_document
+
+    write_document(document, standard_output())
+
+
+def author() -> str:
+    """The user who speaks, by name where the system knows one."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

@@ -1,0 +1,80 @@
+"""`pirene query`: ask the store."""
+
+from __future__ import annotations
+
+import click
+
+from provenance.commands.context import Invocation, format_option, pass_invocation
+
+
+@click.command()
+@click.argument("text", metavar="QUERY")
+@click.option(
+    "-p", "--param", "assignments", multiple=True, metavar="NAME=VALUE", help="A value for $NAME in the query."
+)
+@click.option("--explain", is_flag=True, help="Show the resolved tree, the SQL and DuckDB's plan instead of rows.")
+@format_option
+@pass_invocation
+def query(invocation: Invocation, text: str, assignments: tuple[str, ...], explain: bool, output_format: str) -> None:
+    """Ask the store.
+
+    \b
+    pirene query 'files where kind = "raw" and size > 2 GiB'
+    pirene query 'jobs where status = "failed" order by started desc limit 10'
+    pirene query 'files upstream of (files where name = "result.txt")'
+
+    `pirene fields` lists what can be asked.
+    """
+    from provenance.ask import answer
+    from provenance.commands.printing import open_store, print_rows
+
+    store = open_store(invocation)
+    parameters = parameter_values(assignments)
+    found = answer(store, text, parameters)
+    for warning in found.warnings:
+        invocation.note(f"warning: {warning}")
+    if explain:
+        _explain(invocation, text, parameters, output_format)
+        return
+    for note in found.notes:
+        invocation.note(f"note: {note}")
+    print_rows(invocation, found.columns, found.rows(), output_format, nothing="nothing matches")
+
+
+def parameter_values(assignments: tuple[str, ...]) -> dict[str, object]:
+    """The ``-p`` options of a command; values are read as literals of the language. Raises UsageError."""
+    values: dict[str, object] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        name = name.removeprefix("$")
+        if not equals or not name:
+            raise click.UsageError(f"-p {assignment!r}: expected NAME=VALUE")
+        if name in values:
+            raise click.UsageError(f"-p {name} is given twice")
+        values[name] = value
+    return values
+
+
+def _explain(invocation: Invocation, text: str, parameters: dict[str, object], output_format: str) -> None:
+    """How a query is understood and run; for an empty result, which condition to drop to get any."""
+    import json
+
+    from provenance.ask import answer, without_conditions
+    from provenance.commands.printing import open_store, print_document
+
+    store = open_store(invocation)
+    found = answer(store, text, parameters)
+    plan = found.plan()
+    empty = next(iter(found.rows()), None) is None
+    dropped = without_conditions(store, text, parameters, now=found.now, as_of=found.commit) if empty else []
+    without = [{"condition": one.condition, "rows": one.rows} for one in dropped]
+    if output_format == "json":
+        document = {"query": found.text, "tree": found.tree, "sql": found.sql, "parameters": list(found.parameters)}
+        print_document(document | {"commit": found.commit, "now": found.now, "plan": plan, "without": without})
+        return
+    click.echo(f"query:  {found.text}\n")
+    click.echo(f"tree:\n{json.dumps(found.tree, indent=2, ensure_ascii=False)}\n")
+    click.echo(f"sql:\n{found.sql}\n\nparameters: {list(found.parameters)!r}\n")
+    click.echo(f"plan:\n{plan}")
+    for one in dropped:
+        click.echo(f"nothing matches; without `{one.condition}` {one.rows} rows would")
