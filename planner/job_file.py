@@ -110,6 +110,8 @@ def _read_use(reading: Reading, node: Node) -> Use:
     values = entry.values
     kind, name = _use_name(reading, entry)
     metadata, flags = _metadata_and_flags(reading, entry)
+    if not flags["registerReplica"]:
+        reading.no_effect("'registerReplica: false' of a use", entry)
     return Use(
         kind=kind,
         name=name,

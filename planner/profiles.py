@@ -98,7 +98,7 @@ def _profile_value(reading: Reading, namespace: str, key: str, key_node: Scalar,
             hint = suggestion(key, PIRENE_KEYS) or "known keys: " + ", ".join(sorted(PIRENE_KEYS))
             raise reading.error(key_node, f"unknown profile {key!r} of namespace pirene", hint=hint)
         case _:
-            kind = full_name if namespace in ("pegasus", "dagman") else f"profiles of namespace {namespace}"
+            kind = full_name if namespace in ("pegasus", "dagman") else f"namespace {namespace} of profiles"
             reading.no_effect(kind, key_node)
             return reading.text(value, full_name)
 

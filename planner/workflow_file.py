@@ -129,7 +129,7 @@ def _read_entry(reading: Reading, parts: _Parts, key: Scalar, value: AnyNode, en
         case "reuse":
             parts.reuse = _reuse_policy(reading, value)
         case "hooks":
-            reading.no_effect("hooks of the workflow", key)
+            reading.no_effect("'hooks' of the workflow", key)
         case _ if name in _CATALOGS:
             catalog = reading.mapping(value, name)
             parts.catalogs[name] = read_inline_catalog(_CATALOGS[name], reading.path, catalog, environment)

@@ -91,6 +91,16 @@ def is_plain(scalar: Scalar) -> bool:
     return bool(scalar.implicit[0]) and scalar.tag is None
 
 
+def _context(error: MarkedYAMLError) -> str:
+    """What libyaml was at, and where that starts, which often is where the mistake is."""
+    start, end = error.context_mark, error.problem_mark
+    if error.context is None:
+        return ""
+    if start is None or end is None or (start.line, start.column) == (end.line, end.column):
+        return f" ({error.context})"
+    return f" ({error.context} that starts at {start.line + 1}:{start.column + 1})"
+
+
 class Document:
     """The one document of a file. ``path`` is for messages only (None: text that came from elsewhere)."""
 
@@ -168,8 +178,8 @@ class Document:
         before = line[0].decode("utf-8", "replace")[: mark.column + 1] if line else ""
         if before.endswith("\t"):
             return FileError(place, "found a tab where YAML takes spaces only", hint="indent with spaces")
-        problem = error.problem if error.context is None else f"{error.problem} ({error.context})"
-        return FileError(place, f"not valid YAML: {problem}")
+        hint = "put the value in quotes" if "cannot start any token" in str(error.problem) else None
+        return FileError(place, f"not valid YAML: {error.problem}{_context(error)}", hint=hint)
 
     def _open_mapping(self) -> None:
         self._next()  # start of the stream

@@ -88,7 +88,7 @@ class Reading:
         for key in node.keys:
             name = key.value
             if name in without_effect:
-                self.no_effect(f"{name} of {of}", key)
+                self.no_effect(f"{name!r} of {of}", key)
             elif name not in known and not name.startswith("x-"):
                 hint = suggestion(name, known) or "known keys: " + ", ".join(sorted(known))
                 raise self.error(key, f"unknown key {name!r} of {of}", hint=hint)

@@ -9,6 +9,9 @@ from planner.yaml_events import MapNode, Node
 from planner.yaml_values import AnyNode, Reading
 
 DIRECTORY_TYPES = ("localStorage", "localScratch", "sharedStorage", "sharedScratch")
+STORAGE = frozenset({"localStorage", "sharedStorage"})
+"""Where outputs go. Jobs run in folders of the run, never in a scratch directory of a site."""
+
 OPERATIONS = ("all", "get", "put")
 
 _SITE_KEYS = frozenset(
@@ -16,7 +19,7 @@ _SITE_KEYS = frozenset(
 )
 _SITE_KEYS_WITHOUT_EFFECT = _SITE_KEYS - {"name", "directories", "profiles"}
 _DIRECTORY_KEYS = frozenset({"type", "path", "freeSize", "totalSize", "sharedFileSystem", "fileServers"})
-_DIRECTORY_KEYS_WITHOUT_EFFECT = frozenset({"freeSize", "totalSize", "sharedFileSystem"})
+_DIRECTORY_KEYS_WITHOUT_EFFECT = frozenset({"freeSize", "totalSize", "sharedFileSystem", "fileServers"})
 _SERVER_KEYS = frozenset({"operation", "url", "profiles"})
 
 
@@ -47,8 +50,11 @@ def _site(reading: Reading, node: Node) -> Site:
 def _directory(reading: Reading, node: Node) -> Directory:
     entry = reading.mapping(node, "an entry of directories")
     reading.known_keys(entry, _DIRECTORY_KEYS, "a directory", _DIRECTORY_KEYS_WITHOUT_EFFECT)
+    kind = reading.choice(reading.required(entry, "type", "a directory"), "type", DIRECTORY_TYPES)
+    if kind not in STORAGE:
+        reading.no_effect(f"a directory of type {kind}", entry)
     return Directory(
-        type=reading.choice(reading.required(entry, "type", "a directory"), "type", DIRECTORY_TYPES),
+        type=kind,
         path=reading.name(reading.required(entry, "path", "a directory"), "path"),
         put_url=_put_url(reading, entry),
     )

@@ -94,7 +94,7 @@ def _site(reading: Reading, node: Node) -> TransformationSite:
 def _container(reading: Reading, node: Node) -> ContainerEntry:
     entry = reading.mapping(node, "an entry of containers")
     reading.known_keys(entry, _CONTAINER_KEYS, "a container", frozenset())
-    reading.no_effect("containers", entry)
+    reading.no_effect("'containers' of a transformation catalog", entry)
     _check_rest(reading, entry)
     values = entry.values
     return ContainerEntry(

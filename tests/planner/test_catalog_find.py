@@ -112,8 +112,8 @@ def test_the_warnings_of_all_of_them_are_kept(tmp_path: Path) -> None:
     )
     assert [warning.split(": ", 1)[1] for warning in found.warnings] == [
         "property pegasus.mode has no effect yet",
-        "arch of a site has no effect yet",
-        "grids of a site has no effect yet",
+        "'arch' of a site has no effect yet",
+        "'grids' of a site has no effect yet",
     ]
 
 

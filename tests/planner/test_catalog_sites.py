@@ -55,13 +55,15 @@ sites:
         "far": Site("far", Place(path, 18, 3)),
     }
     assert [warning.split(": ", 1)[1].removesuffix(" has no effect yet") for warning in found.warnings] == [
-        "arch of a site",
-        "os.type of a site",
-        "grids of a site",
-        "sharedFileSystem of a directory",
-        "freeSize of a directory",
-        "totalSize of a directory",
-        "profiles of namespace condor",
+        "'arch' of a site",
+        "'os.type' of a site",
+        "'grids' of a site",
+        "'sharedFileSystem' of a directory",
+        "'freeSize' of a directory",
+        "'totalSize' of a directory",
+        "'fileServers' of a directory",
+        "a directory of type sharedScratch",
+        "namespace condor of profiles",
     ]
 
 

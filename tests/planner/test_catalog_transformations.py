@@ -90,15 +90,15 @@ containers:
         "c1": ContainerEntry("c1", "singularity", "library://x", Place(path, 26, 3), "1" * 64, {"env": {"B": "c"}})
     }
     assert [warning.split(": ", 1)[1].removesuffix(" has no effect yet") for warning in found.warnings] == [
-        "requires of a transformation",
-        "hooks of a transformation",
-        "bypass of a site of a transformation",
-        "arch of a site of a transformation",
-        "os.type of a site of a transformation",
-        "os.release of a site of a transformation",
-        "os.version of a site of a transformation",
+        "'requires' of a transformation",
+        "'hooks' of a transformation",
+        "'bypass' of a site of a transformation",
+        "'arch' of a site of a transformation",
+        "'os.type' of a site of a transformation",
+        "'os.release' of a site of a transformation",
+        "'os.version' of a site of a transformation",
         "profile pegasus.memory",
-        "containers",
+        "'containers' of a transformation catalog",
     ]
 
 

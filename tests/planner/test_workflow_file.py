@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from planner import job_file, workflow_file
+from planner.catalogs import sites, transformations
 from planner.errors import FileError, PlannerError
+from planner.profiles import NAMESPACES
 from planner.workflow import Dependency, Job, Place, ReusePolicy, Role, Selection, Use, UseKind, Workflow
 from planner.workflow_file import parse_workflow, read_workflow
 from provenance.metadata import Written
@@ -96,7 +100,7 @@ jobDependencies:
 """
     found = workflow(text)
     isr, stack = found.jobs
-    assert (found.name, found.format_version, found.warnings) == ("coadd", "5.0.4", ())
+    assert (found.name, found.format_version) == ("coadd", "5.0.4")
     assert found.metadata == {
         "campaign": Written("DR3", "text"),
         "n": Written("3", "number"),
@@ -171,27 +175,34 @@ def test_what_has_no_effect_is_named_once_for_each_kind_of_key() -> None:
     found = workflow('pegasus: "5.0"\nname: w\nhooks: {}\njobs:\n' + job.format(1) + job.format(2))
     assert sorted(warning.split(": ", 1)[1] for warning in found.warnings) == sorted(
         [
-            "hooks of the workflow has no effect yet",
+            "'hooks' of the workflow has no effect yet",
             *(
                 f"{kind} has no effect yet (2 times in this file)"
                 for kind in [
-                    "nodeLabel of a job",
-                    "hooks of a job",
-                    "bypass of a use",
-                    "forPlanning of a use",
-                    "executable of a use",
-                    "namespace of a use",
-                    "version of a use",
+                    "'nodeLabel' of a job",
+                    "'hooks' of a job",
+                    "'bypass' of a use",
+                    "'forPlanning' of a use",
+                    "'executable' of a use",
+                    "'namespace' of a use",
+                    "'version' of a use",
                     "profile pegasus.maxwalltime",
                     "profile pegasus.cores",
                     "profile dagman.pre",
-                    "profiles of namespace selector",
+                    "namespace selector of profiles",
                 ]
             ),
-            "profiles of namespace condor has no effect yet (4 times in this file)",
+            "namespace condor of profiles has no effect yet (4 times in this file)",
         ]
     )
     assert found.warnings[0].startswith("<workflow>:3:1: ")
+
+
+def test_a_replica_that_is_not_to_be_registered_is_named() -> None:
+    job = "- {id: a, name: t, arguments: [], uses: [{lfn: f, type: output, registerReplica: false}]}"
+    (warning,) = with_jobs(job).warnings
+    assert warning == "<workflow>:4:42: 'registerReplica: false' of a use has no effect yet"
+    assert with_jobs(job.replace("false", "true")).warnings == ()
 
 
 def test_selections_foreach_and_reuse() -> None:
@@ -423,3 +434,25 @@ def test_twenty_thousand_jobs_take_little_memory_for_yaml() -> None:
     found = with_jobs("".join(body.format(number) for number in range(20_000)))
     assert len(found.jobs) == 20_000
     assert found.jobs[-1].uses[0].name == "f19999"
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        job_file._JOB_KEYS,
+        job_file._USE_KEYS,
+        workflow_file._KEYS,
+        transformations._KEYS,
+        transformations._SITE_KEYS,
+        transformations._CONTAINER_KEYS,
+        sites._SITE_KEYS,
+        sites._DIRECTORY_KEYS,
+        sites._SERVER_KEYS,
+        frozenset(NAMESPACES),
+    ],
+)
+def test_every_key_is_documented(keys: frozenset[str]) -> None:
+    text = (ROOT / "docs" / "workflow-format.md").read_text(encoding="utf-8")
+    text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    documented = set(re.findall(r"[A-Za-z][A-Za-z.-]*[A-Za-z]", " ".join(re.findall(r"`[^`]+`", text))))
+    assert keys <= documented
