@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,7 +81,7 @@ class _Progress:
     """A line on a terminal that says how far the run is; nothing in a pipe, where only notes are said."""
 
     def __init__(self, invocation: Invocation, total: int) -> None:
-        stream = click.get_text_stream("stderr")
+        stream = sys.stderr
         self._shown = stream.isatty() and not invocation.quiet
         self._invocation = invocation
         self._bar = click.progressbar(

@@ -1,0 +1,79 @@
+"""One command, verified and recorded, with no workflow."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+
+def test_it_runs_records_and_finds_again(site) -> None:
+    (site.folder / "a").write_text("one\ntwo\n")
+    site.run("exec", "--in", "a", "--out", "b", "-m", "purpose=test it", "-m", "n=42", "--", "sh", "-c", "wc -l < a > b; echo out; echo err >&2")
+    assert (site.folder / "b").read_text().strip() == "2"
+    rows = site.query('jobs where purpose = "test it" and n > 41 show id, status, exit_code, arguments')
+    assert rows == [{"id": "exec", "status": "succeeded", "exit_code": 0, "arguments": ["-c", "wc -l < a > b; echo out; echo err >&2"]}]
+    (made,) = site.query('files upstream of (files where name = "b") show name, origin, sha256')
+    assert made == {"name": "a", "origin": "raw", "sha256": hashlib.sha256(b"one\ntwo\n").hexdigest()}
+
+
+def test_its_streams_are_those_of_the_command(site) -> None:
+    import subprocess
+
+    argv = site.argv("exec", "--", "sh", "-c", "cat; echo err >&2")
+    ended = subprocess.run(argv, cwd=site.folder, env=dict(site.environment), input=b"from outside \xff", capture_output=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"from outside \xff", b"err\n")
+
+
+def test_a_missing_input_is_a_usage_error(site) -> None:
+    result = site.run("exec", "--in", "nowhere", "--", "true", code=2)
+    assert "nowhere" in result.err
+    assert site.query("workflows") == []
+
+
+def test_a_declared_output_that_was_not_made(site) -> None:
+    result = site.run("exec", "--out", "b", "--", "true", code=1)
+    assert "'b'" in result.err
+    assert site.query("jobs show status") == [{"status": "failed"}]
+
+
+def test_an_input_that_is_not_what_the_store_knows(site) -> None:
+    (site.folder / "a").write_text("good")
+    site.run("files", "add", "a")
+    (site.folder / "a").write_text("evil")
+    result = site.run("exec", "--in", "a", "--out", "b", "--", "cp", "a", "b", code=1)
+    assert "a" in result.err and not (site.folder / "b").exists()
+    (check,) = site.query('checks where verdict = "mismatch" show name, stage, expected, actual')
+    assert check == {
+        "name": "a",
+        "stage": "pre-exec",
+        "expected": hashlib.sha256(b"good").hexdigest(),
+        "actual": hashlib.sha256(b"evil").hexdigest(),
+    }
+    assert site.query("jobs show status") == [{"status": "integrity_failed"}]
+
+
+def test_reuse(site) -> None:
+    (site.folder / "a").write_text("x")
+    command = ("exec", "--reuse", "--in", "a", "--out", "b", "--", "sh", "-c", "echo ran >> log; cp a b")
+    log = site.folder / "log"
+    site.run(*command)
+    site.run(*command)
+    assert log.read_text() == "ran\n"
+    (site.folder / "b").write_text("garbage")
+    site.run(*command)
+    assert log.read_text() == "ran\nran\n" and (site.folder / "b").read_text() == "x"
+    (site.folder / "a").write_text("y")
+    site.run("files", "add", "a")
+    site.run(*command)
+    assert log.read_text() == "ran\n" * 3 and (site.folder / "b").read_text() == "y"
+    decisions = [row["decision"] for row in site.query("jobs show decision, workflow.started order by workflow.started")]
+    assert sorted(decisions) == ["reuse", "run", "run", "run"]
+
+
+def test_outputs_chain(site) -> None:
+    (site.folder / "a").write_text("x")
+    site.run("exec", "--in", "a", "--out", "b", "--", "cp", "a", "b")
+    site.run("exec", "--in", "b", "--out", "c", "--", "cp", "b", "c")
+    names = {row["name"] for row in site.query('files upstream of (files where name = "c") show name')}
+    assert names == {"a", "b"}
+    assert not Path(site.folder / ".pirene" / "spool").exists() or not any((site.folder / ".pirene" / "spool").iterdir())
