@@ -192,3 +192,15 @@ def load(connection: duckdb.DuckDBPyConnection) -> Callable[[Plain], FakeVocabul
 def now() -> dt.datetime:
     """What `now` is in every test."""
     return dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
+
+
+@pytest.fixture(scope="session")
+def plain() -> type[Plain]:
+    """The class of a plain store."""
+    return Plain
+
+
+@pytest.fixture(scope="session")
+def field_types() -> Mapping[str, Mapping[str, FieldType]]:
+    """Types of the built-in fields, by entity."""
+    return {"files": FILE_FIELDS, "jobs": JOB_FIELDS, "workflows": WORKFLOW_FIELDS}
