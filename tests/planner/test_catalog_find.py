@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from planner.catalogs.find import find_catalogs
 from planner.catalogs.model import Catalogs, Site
+from planner.catalogs.read import KINDS, CatalogKind, read_catalog_file
 from planner.errors import FileError, PlannerError
 from planner.workflow import Place
 from planner.workflow_file import read_workflow
@@ -142,3 +145,52 @@ def test_the_catalogs_of_the_diamond() -> None:
     assert found.replicas
     assert found.transformations
     assert list(found.sites) == ["local"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    kind=st.sampled_from(KINDS),
+    at=st.integers(0, 400),
+    length=st.integers(0, 40),
+    instead=st.sampled_from(
+        [b"", b"[", b"{", b"}", b"- ", b": ", b"*a", b"!", b"\n", b"'", b"\x00", b"\xff", b"${", b"~"]
+    ),
+)
+def test_a_damaged_catalog_is_read_or_refused_but_never_crashes(
+    tmp_path_factory: pytest.TempPathFactory, kind: CatalogKind, at: int, length: int, instead: bytes
+) -> None:
+    text = WHOLE[kind.key].encode()
+    at %= len(text)
+    path = tmp_path_factory.getbasetemp() / kind.file_name
+    path.write_bytes(text[:at] + instead + text[at + length :])
+    try:
+        read_catalog_file(kind, path, {})
+    except PlannerError as error:
+        assert str(path) in str(error)
+
+
+WHOLE = {
+    "replicaCatalog": """\
+pegasus: "5.0"
+replicas:
+- {lfn: f, pfns: [{site: local, pfn: /f}], checksum: {sha256: aaaa}, metadata: {k: [1, 2]}, regex: false}
+""".replace("aaaa", "a" * 64),
+    "transformationCatalog": """\
+pegasus: "5.0"
+transformations:
+- name: t
+  requires: [u]
+  sites:
+  - {name: local, pfn: /t, type: stageable, profiles: {env: {A: b}, dagman: {retry: 1}}}
+containers:
+- {name: c, type: docker, image: x, mounts: [a]}
+""",
+    "siteCatalog": """\
+pegasus: "5.0"
+sites:
+- name: local
+  directories:
+  - {type: localStorage, path: /out, fileServers: [{operation: put, url: u}]}
+  profiles: {env: {A: b}}
+""",
+}
