@@ -19,8 +19,9 @@ import pyarrow.parquet as pq
 from provenance.arrow import arrow_schema, arrow_table, in_order, statistics
 from provenance.batch import Batch
 from provenance.commits import Segment
+from provenance.damage import intact
 from provenance.durable import TEMPORARY, discard, make_folders, rename_into_place, write_temporary
-from provenance.errors import DamagedStoreError, WriteFailedError
+from provenance.errors import WriteFailedError
 from provenance.schema import BY_NAME, Table
 
 ROW_GROUP_ROWS = 122_880
@@ -76,16 +77,11 @@ def write(root: Path, table: Table, rows: pa.Table, name: str) -> Segment:
 def merged(root: Path, table: Table, segments: Iterable[Segment]) -> pa.Table:
     """The rows of several segments of a table, in its order, each with the commit that brought it.
 
-    A column that an older segment does not have is null there. Raises DamagedStoreError for one that cannot be read.
+    A column that an older segment does not have is null there. Each is checked against its digest: damage must not get
+    a new one and pass for what was recorded. Raises DamagedStoreError.
     """
     schema = arrow_schema(table)
-    parts = []
-    for segment in segments:
-        try:
-            part = pq.read_table(root / segment.path, partitioning=None)
-        except (OSError, pa.ArrowInvalid) as error:
-            raise DamagedStoreError(f"{root / segment.path}: {error}") from error
-        parts.append(_with_schema(part, schema))
+    parts = [_with_schema(pq.read_table(pa.BufferReader(intact(root, segment))), schema) for segment in segments]
     return in_order(table, pa.concat_tables(parts))
 
 
@@ -99,7 +95,6 @@ def _encoded(rows: pa.Table) -> tuple[memoryview[int], pq.FileMetaData]:
         version="2.6",
         data_page_version="2.0",
         compression="zstd",
-        write_page_index=True,
         store_schema=False,
         metadata_collector=collected,
     )

@@ -7,7 +7,6 @@ first needed, because a query must start quickly.
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from provenance.ask import Answer
 
 Rebase = Callable[[Snapshot, Batch], Batch]
-_log = logging.getLogger(__name__)
 
 
 class Store:
@@ -124,7 +122,7 @@ class Store:
         try:
             project(self)
         except (LakeError, OSError) as error:
-            _log.warning("%s: not brought up to date: %s", self.root / "lake.sqlite", error)
+            _warn(f"{self.root / 'lake.sqlite'}: not brought up to date: {error}")
 
     # Reading
 
@@ -149,14 +147,12 @@ class Store:
 
         Raises DamagedStoreError if a segment cannot be read.
         """
-        import duckdb
+        from provenance.damage import damage_named
 
-        with self.connect() as connection:
-            try:
-                self.define(connection, tables, snapshot)
-                return connection.execute(sql, parameters).fetchall()
-            except duckdb.IOException as error:
-                raise DamagedStoreError(f"{self.root}: a segment cannot be read: {error}") from error
+        shown = self.snapshot() if snapshot is None else snapshot
+        with self.connect() as connection, damage_named(self.root, shown):
+            self.define(connection, tables, shown)
+            return connection.execute(sql, parameters).fetchall()
 
     def define(
         self, connection: duckdb.DuckDBPyConnection, tables: Sequence[str], snapshot: Snapshot | None = None
@@ -212,7 +208,13 @@ class Store:
         try:
             compact(self)
         except StoreError as error:
-            _log.warning("%s: small segments were not merged: %s", self.root, error)
+            _warn(f"{self.root}: small segments were not merged: {error}")
+
+
+def _warn(message: str) -> None:
+    import logging  # late: it takes as long as all other imports of this module, and a query has no use for it
+
+    logging.getLogger(__name__).warning("%s", message)
 
 
 def _database() -> duckdb.DuckDBPyConnection:

@@ -167,7 +167,8 @@ def test_merging_keeps_rows_and_fills_columns_that_older_segments_lack(
     rows = pq.read_table(tmp_path / new.path)
     old_path = tmp_path / "segments" / "job_edges" / "old.parquet"
     pq.write_table(rows.drop_columns(["child"]), old_path)
-    old = Segment("job_edges", "segments/job_edges/old.parquet", 3, 0, 0, "", {})
+    digest = hashlib.sha256(old_path.read_bytes()).hexdigest()
+    old = Segment("job_edges", "segments/job_edges/old.parquet", 3, 0, 0, digest, {})
 
     merged = segments.merged(tmp_path, table, [old, new])
 
@@ -176,14 +177,16 @@ def test_merging_keeps_rows_and_fills_columns_that_older_segments_lack(
     assert sorted(merged.column("run").to_pylist()) == sorted(rows.column("run").to_pylist() * 2)
 
 
-def test_a_damaged_segment_is_named(tmp_path: Path, full_batch: Callable[..., Batch]) -> None:
+def test_a_segment_with_one_flipped_bit_is_never_merged(tmp_path: Path, full_batch: Callable[..., Batch]) -> None:
     (tmp_path / "segments").mkdir()
     segment = segments.write_batch(tmp_path, full_batch(1, 3), 2, "1" * 16)[0]
     path = tmp_path / segment.path
+    data = path.read_bytes()
     path.chmod(0o644)
-    path.write_bytes(path.read_bytes()[:-5])
-    with pytest.raises(DamagedStoreError, match=segment.path):
-        segments.merged(tmp_path, BY_NAME[segment.table], [segment])
+    for position in range(0, len(data), 97):
+        path.write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
+        with pytest.raises(DamagedStoreError, match=f"{segment.path}: expected {len(data)} bytes with sha256"):
+            segments.merged(tmp_path, BY_NAME[segment.table], [segment])
 
 
 def test_a_failed_write_leaves_nothing_and_says_what_failed(

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 
@@ -349,8 +350,25 @@ def test_a_missing_segment_is_damage(store: Store) -> None:
     made = store.commit(CommitKind.PLAN, edges(1, 1))
     assert made is not None
     (store.root / made.segments[0].path).unlink()
-    with pytest.raises(DamagedStoreError, match="a segment cannot be read"):
+    with pytest.raises(DamagedStoreError, match=f"{made.segments[0].path}: No such file or directory"):
         store.rows("SELECT * FROM job_edges", tables=["job_edges"])
+
+
+@pytest.mark.parametrize("size", [0, 3, -3])
+def test_a_segment_that_was_cut_is_damage(store: Store, size: int) -> None:
+    made = store.commit(CommitKind.PLAN, edges(1, 1))
+    assert made is not None
+    path = store.root / made.segments[0].path
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(DamagedStoreError, match=f"expected {made.segments[0].size} bytes with sha256"):
+        store.rows("SELECT * FROM job_edges", tables=["job_edges"])
+
+
+def test_an_error_of_the_query_is_not_called_damage(store: Store) -> None:
+    store.commit(CommitKind.PLAN, edges(1, 1))
+    with pytest.raises(duckdb.Error, match="Could not convert string 'x' to INT64"):
+        store.rows("SELECT CAST('x' AS BIGINT) FROM job_edges", tables=["job_edges"])
 
 
 def test_temporary_and_foreign_files_among_commits_are_not_read(store: Store) -> None:

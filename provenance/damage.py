@@ -1,0 +1,50 @@
+"""Segments that are not what their commit says: found when reading fails, and before rows are written anew."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from provenance.commits import Segment
+from provenance.errors import DamagedStoreError
+from provenance.snapshot import Snapshot
+
+_HINT = "restore the file from a backup of the store"
+
+
+def intact(root: Path, segment: Segment) -> bytes:
+    """The bytes of a segment. Raises DamagedStoreError if they are missing or not those that were committed."""
+    path = root / segment.path
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DamagedStoreError(f"{path}: {error.strerror or error}", hint=_HINT) from error
+    found = hashlib.sha256(data).hexdigest()
+    if found != segment.sha256:
+        raise DamagedStoreError(
+            f"{path}: expected {segment.size} bytes with sha256 {segment.sha256}, found {len(data)} with {found}",
+            hint=_HINT,
+        )
+    return data
+
+
+@contextmanager
+def damage_named(root: Path, snapshot: Snapshot) -> Iterator[None]:
+    """Turns what DuckDB says of a damaged segment into DamagedStoreError; every other error stays as it is."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        for segment in _mentioned(snapshot, str(error)):
+            intact(root, segment)
+        raise
+
+
+def _mentioned(snapshot: Snapshot, message: str) -> Iterator[Segment]:
+    for table in snapshot.tables():
+        for segment in snapshot.segments(table):
+            if segment.path in message:
+                yield segment
