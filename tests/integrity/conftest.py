@@ -82,6 +82,8 @@ class Bench:
         return document
 
     digest_of = staticmethod(digest_of)
+    wrapper = KICKSTART
+    launcher = LAUNCHER
     wait_until = staticmethod(wait_until)
     alive = staticmethod(alive)
     input = staticmethod(lambda *given, **changes: an_input(*given, **changes))

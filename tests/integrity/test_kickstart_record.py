@@ -1,4 +1,4 @@
-"""The record: its keys, what it says of the command's end, and that it is there in every case and never written over."""
+"""The record: its keys, what it says of the command's end; it is there in every case and never written over."""
 
 from __future__ import annotations
 
@@ -17,29 +17,25 @@ import pytest
 KICKSTART = Path(__file__).resolve().parents[2] / "integrity" / "kickstart.py"
 TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
-KEYS = {
-    "schema", "run_id", "job", "id", "attempt", "transformation", "site", "reuse_key", "status", "failure", "interrupted",
-    "start", "end", "duration", "exit_code", "signal", "pid", "user", "uid", "gid", "umask", "cwd", "hostname", "hostaddr",
-    "machine", "wrapper", "argument_vector", "executable", "environment", "usage", "inputs", "changed_inputs", "outputs",
-    "stdout", "stderr", "metadata",
-}  # fmt: skip
-STAT_KEYS = {"mtime_ns", "ctime_ns", "inode", "device", "owner", "seconds", "at", "stage", "verdict", "finding", "error", "kind"}
-INPUT_KEYS = STAT_KEYS | {
-    "name", "path", "role", "sha256", "size", "digest_origin", "optional", "url", "source", "file", "actual_sha256",
-    "actual_size", "protection", "target",
-}  # fmt: skip
-OUTPUT_KEYS = STAT_KEYS | {"name", "path", "role", "optional", "sha256", "size"}
-USAGE_KEYS = {"utime", "stime", "maxrss", "minflt", "majflt", "nvcsw", "nivcsw", "inblock", "outblock"}
+KEYS = """
+    schema run_id job id attempt transformation site reuse_key status failure interrupted start end duration exit_code
+    signal pid user uid gid umask cwd hostname hostaddr machine wrapper argument_vector executable environment usage
+    inputs changed_inputs outputs stdout stderr metadata
+"""
+LOOK_KEYS = " kind mtime_ns ctime_ns inode device owner seconds at stage verdict finding error"
+OUTPUT_KEYS = LOOK_KEYS + " name path role optional sha256 size"
+INPUT_KEYS = OUTPUT_KEYS + " digest_origin url source file actual_sha256 actual_size protection target"
+USAGE_KEYS = "utime stime maxrss minflt majflt nvcsw nivcsw inblock outblock"
 
 
 def test_the_key_sets_are_pinned(bench: Any) -> None:
     source = bench.file("in.txt", b"x")
     status, record = bench.sh("echo y > out", inputs=[bench.input(source)], outputs=[bench.output("out")])
     assert status == 0
-    assert set(record) == KEYS
-    assert set(record["inputs"][0]) == INPUT_KEYS
-    assert set(record["outputs"][0]) == OUTPUT_KEYS
-    assert set(record["usage"]) == USAGE_KEYS
+    assert set(record) == set(KEYS.split())
+    assert set(record["inputs"][0]) == set(INPUT_KEYS.split())
+    assert set(record["outputs"][0]) == set(OUTPUT_KEYS.split())
+    assert set(record["usage"]) == set(USAGE_KEYS.split())
     assert set(record["machine"]) == {"uname", "page_size", "ram_total", "cpu_count"}
     assert set(record["machine"]["uname"]) == {"system", "nodename", "release", "version", "machine"}
     assert set(record["wrapper"]) == {"version", "python", "sha256"}
@@ -228,7 +224,9 @@ def test_what_is_no_json_object_is_unusable(bench: Any, text: bytes) -> None:
     assert not bench.record_path.exists()
 
 
-@pytest.mark.parametrize("arguments", [[], ["--job", "a"], ["--job", "a", "--record"], ["--job", "a", "--job", "b"], ["-h"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["--job", "a"], ["--job", "a", "--record"], ["--job", "a", "--job", "b"], ["-h"]]
+)
 def test_wrong_usage(arguments: list[str]) -> None:
     import subprocess
 
@@ -240,7 +238,7 @@ def test_wrong_usage(arguments: list[str]) -> None:
 def test_unknown_keys_are_ignored(bench: Any) -> None:
     status, record = bench.run(["/bin/true"], from_the_future={"a": 1})
     assert status == 0
-    assert set(record) == KEYS
+    assert set(record) == set(KEYS.split())
 
 
 def test_a_bug_of_ours_is_recorded_and_leaves_no_process(bench: Any) -> None:
