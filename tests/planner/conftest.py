@@ -102,11 +102,22 @@ class World:
         return plan.output_dir / name
 
 
+@pytest.fixture(scope="session")
+def new_world(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], World]:
+    """Makes worlds that know nothing of each other."""
+
+    def make() -> World:
+        folder = tmp_path_factory.mktemp("world")
+        made = World(folder, Store.open(folder / ".pirene"))
+        made.tool()
+        return made
+
+    return make
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    made = World(tmp_path, Store.open(tmp_path / ".pirene"))
-    made.tool()
-    return made
+def world(new_world: Callable[[], World]) -> World:
+    return new_world()
 
 
 @pytest.fixture
@@ -145,7 +156,12 @@ def _succeed(
 ) -> None:
     """Rows and files of one successful attempt."""
     now = dt.datetime.now(dt.UTC)
-    read = {use.name: made[use.producer, use.name] for use in job.uses if use.role in ("input", "inout") if (use.producer, use.name) in made}
+    read = {
+        use.name: made[use.producer, use.name]
+        for use in job.uses
+        if use.role in ("input", "inout")
+        if (use.producer, use.name) in made
+    }
     contents = {name: path.read_bytes() for name, path in read.items()}
     digests = {name: hashlib.sha256(content).digest() for name, content in contents.items()}
     at = {"run": plan.run, "job": job.number, "attempt": 1}
@@ -153,10 +169,14 @@ def _succeed(
     executable = hashlib.sha256(Path(job.executable).read_bytes()).digest()
     batch.add("uses", **at, name=job.executable, role="executable", direction="read", sha256=executable)
     for name, digest in digests.items():
-        batch.add("uses", **at, name=name, role="input", direction="read", sha256=digest, size_bytes=len(contents[name]))
+        batch.add(
+            "uses", **at, name=name, role="input", direction="read", sha256=digest, size_bytes=len(contents[name])
+        )
     outputs = [use for use in job.uses if use.role in ("output", "inout")]
     for position, use in enumerate(outputs):
-        said = repr((executable.hex(), job.arguments, sorted(job.environment.items()), sorted(digests.items()), use.name))
+        said = repr(
+            (executable.hex(), job.arguments, sorted(job.environment.items()), sorted(digests.items()), use.name)
+        )
         content = hashlib.sha256(said.encode()).hexdigest().encode()
         content = change(use.name, content) if change else content
         path = (plan.output_dir if use.stage_out else plan.run_dir / "intermediate") / use.name
