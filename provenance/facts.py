@@ -85,7 +85,7 @@ def history(store: Store, thing: Thing) -> list[Fact]:
 
 def _grouped(rows: Sequence[Row]) -> list[Fact]:
     """Rows of one saying become one fact; the elements of a list one after the other."""
-    groups: dict[tuple[object, ...], list[Row]] = {}
+    groups: dict[Row, list[Row]] = {}
     for row in rows:
         key, _, _, _, _, origin, author, at, _, commit = row
         groups.setdefault((key, commit, at, origin, author), []).append(row)
@@ -93,7 +93,7 @@ def _grouped(rows: Sequence[Row]) -> list[Fact]:
     for (key, commit, at, origin, author), group in groups.items():
         value, text = _value(group)
         withdrawn = bool(group[0][8])
-        found.append(Fact(str(key), value, text, str(origin), author, at, withdrawn, commit))  # type: ignore[arg-type] # grouping key of a row
+        found.append(Fact(key, value, text, origin, author, at, withdrawn, commit))
     return found
 
 

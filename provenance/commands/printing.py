@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import getpass
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, BinaryIO
-
-import click
 
 if TYPE_CHECKING:
     from provenance.commands.context import Invocation
@@ -24,7 +23,7 @@ def open_store(invocation: Invocation) -> Store:
 
 def standard_output() -> BinaryIO:
     """Standard output, for bytes."""
-    return click.get_binary_stream("stdout")
+    return sys.stdout.buffer
 
 
 def print_rows(

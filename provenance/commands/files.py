@@ -1,0 +1,126 @@
+"""`pirene files`: register raw files, or retire files that must not be used any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from provenance.commands.context import Invocation, format_option, pass_invocation
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    name: str
+    type: object
+
+
+@click.group()
+def files() -> None:
+    """Register files, or retire them."""
+
+
+@files.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-m", "--metadata", multiple=True, metavar="KEY=VALUE", help="Metadata of all these files; again: a list."
+)
+@click.option("--name", metavar="TEMPLATE", help="Logical name, as in '{site}/{name}'; also {stem}, {sha256}, {KEY}.")
+@click.option("--site", default="local", show_default=True, metavar="NAME", help="The site where these copies are.")
+@click.option("--checksum", metavar="sha256:HEX", help="The digest that the one file must have.")
+@format_option
+@pass_invocation
+def add(
+    invocation: Invocation,
+    paths: tuple[Path, ...],
+    metadata: tuple[str, ...],
+    name: str | None,
+    site: str,
+    checksum: str | None,
+    output_format: str,
+) -> None:
+    """Register files, and all files below folders: one commit, every byte hashed.
+
+    The logical name of a file is its path below the folder that was given, or its base name. Registering the same
+    content at the same place again changes nothing but the time of its last verification.
+    """
+    from provenance.commands.printing import author, open_store, print_rows
+    from provenance.metadata import parse_assignments
+    from provenance.raw_files import add_files
+    from query.vocabulary import FieldType
+
+    store = open_store(invocation)
+    done = add_files(
+        store,
+        paths,
+        metadata=parse_assignments(metadata),
+        name=name,
+        site=site,
+        sha256=_declared(checksum),
+        author=author(),
+    )
+    store.project()
+    if output_format == "table":
+        new = sum(file.new for file in done.files)
+        invocation.note(f"{new} new files, {len(done.files) - new} known already ({store.root})")
+        return
+    text = FieldType.TEXT
+    columns = [
+        _Column("name", text),
+        _Column("path", text),
+        _Column("url", text),
+        _Column("id", text),
+        _Column("sha256", FieldType.DIGEST),
+        _Column("size", FieldType.SIZE),
+        _Column("new", FieldType.BOOLEAN),
+    ]
+    from provenance.designators import file_id
+    from provenance.storable import storable
+
+    rows = (
+        (
+            storable(file.name),
+            storable(str(file.path)),
+            file.url,
+            file_id(*file.file),
+            file.sha256,
+            file.size_bytes,
+            file.new,
+        )
+        for file in done.files
+    )
+    print_rows(invocation, columns, rows, output_format, nothing="no files")
+
+
+@files.command()
+@click.argument("what", metavar="QUERY|NAME|DIGEST|PATH...", nargs=-1, required=True)
+@click.option("-p", "--param", "assignments", multiple=True, metavar="NAME=VALUE", help="A value for $NAME in a query.")
+@click.option("--reason", metavar="TEXT", help="Why, for those who ask later.")
+@pass_invocation
+def retire(invocation: Invocation, what: tuple[str, ...], assignments: tuple[str, ...], reason: str | None) -> None:
+    """Say that files must not be used any more: no selection finds them, no job is reused for them.
+
+    Nothing is deleted, and the history stays. `pirene files add` of the same file takes it back.
+    """
+    from provenance.commands.printing import author, open_store
+    from provenance.commands.query import parameter_values
+    from provenance.retirement import retire_files, wanted_files
+
+    store = open_store(invocation)
+    keys = wanted_files(store, what, parameter_values(assignments))
+    retired = retire_files(store, keys, reason=reason, author=author())
+    store.project()
+    invocation.note(f"{retired} files retired, {len(keys) - retired} were retired already")
+
+
+def _declared(checksum: str | None) -> bytes | None:
+    if checksum is None:
+        return None
+    algorithm, _, digits = checksum.rpartition(":")
+    if algorithm not in ("", "sha256") or len(digits) != 64:
+        raise click.UsageError(f"--checksum {checksum!r}: expected sha256: and 64 hex digits")
+    try:
+        return bytes.fromhex(digits)
+    except ValueError:
+        raise click.UsageError(f"--checksum {checksum!r}: expected sha256: and 64 hex digits") from None

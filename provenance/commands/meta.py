@@ -1,0 +1,176 @@
+"""`pirene meta`: show all that is known of workflows, jobs and files; set metadata on them, or take it away."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from provenance.commands.context import Invocation, format_option, pass_invocation
+
+if TYPE_CHECKING:
+    from provenance.facts import Thing
+    from provenance.metadata import Value
+    from provenance.store import Store
+
+_WHAT = "QUERY | RUN [JOB] | FILE"
+_PARAM = click.option(
+    "-p", "--param", "parameters", multiple=True, metavar="NAME=VALUE", help="A value for $NAME in a query."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    name: str
+    type: object
+
+
+@click.group()
+def meta() -> None:
+    """Show, set or withdraw metadata.
+
+    What is meant is said by a query ('jobs where ...'), by a run (folder, id, the start of one, or workflow name), by
+    a run and the id of a job in it, or by the name, digest, id or path of a file.
+    """
+
+
+@meta.command("list")
+@click.argument("what", metavar=_WHAT, nargs=-1, required=True)
+@click.option("--history", "with_history", is_flag=True, help="Everything that was ever said, withdrawals too.")
+@_PARAM
+@format_option
+@pass_invocation
+def list_(
+    invocation: Invocation, what: tuple[str, ...], with_history: bool, parameters: tuple[str, ...], output_format: str
+) -> None:
+    """Show what the user gave (static, set), what jobs reported (runtime) and what was measured."""
+    from provenance.commands.printing import open_store, print_rows
+    from provenance.facts import facts, history
+    from query.vocabulary import FieldType
+
+    store = open_store(invocation)
+    things = _things(store, what, parameters)
+    text = FieldType.TEXT
+    columns = [
+        _Column("entity", text),
+        _Column("id", text),
+        _Column("of", text),
+        _Column("key", text),
+        _Column("value", "metadata value"),
+        _Column("text", text),
+        _Column("origin", text),
+        _Column("author", text),
+        _Column("at", FieldType.TIME),
+    ]
+    if with_history:
+        columns += [_Column("withdrawn", FieldType.BOOLEAN), _Column("commit", FieldType.INTEGER)]
+    rows = (
+        (
+            thing.kind,
+            thing.id,
+            thing.label,
+            fact.key,
+            fact.value,
+            fact.text,
+            fact.origin,
+            fact.author,
+            fact.at,
+            *((fact.withdrawn, fact.commit) if with_history else ()),
+        )
+        for thing in things
+        for fact in (history(store, thing) if with_history else facts(store, thing))
+    )
+    shown = [0, 2, 3, 4, 6, 7] + ([9, 10] if with_history else [])
+    if output_format == "table":
+        # The id and the source text are for programs; a person sees what was meant and what it says.
+        columns = [columns[index] for index in shown]
+        rows = (tuple(row[index] for index in shown) for row in rows)
+    print_rows(invocation, columns, rows, output_format, nothing="nothing is known of it")
+
+
+@meta.command("set")
+@click.argument("what", metavar=f"{_WHAT} KEY=VALUE...", nargs=-1, required=True)
+@click.option("-m", "--metadata", multiple=True, metavar="KEY=VALUE", help="What to set; the same key again: a list.")
+@_PARAM
+@pass_invocation
+def set_(invocation: Invocation, what: tuple[str, ...], metadata: tuple[str, ...], parameters: tuple[str, ...]) -> None:
+    """Set metadata on everything that is meant; the history stays, and `as of` sees it."""
+    from provenance.commands.printing import open_store
+    from provenance.metadata import parse_assignments
+
+    words, assignments = _divide(what, metadata)
+    if not assignments:
+        raise click.UsageError("nothing to set: give KEY=VALUE or -m KEY=VALUE")
+    store = open_store(invocation)
+    things = _things(store, words, parameters)
+    _say(store, things, parse_assignments(assignments))
+    invocation.note(f"set on {len(things)} {_plural(things)}")
+
+
+@meta.command("unset")
+@click.argument("what", metavar=f"{_WHAT}", nargs=-1, required=True)
+@click.option(
+    "-k", "--key", "keys", multiple=True, required=True, metavar="KEY", help="The key to withdraw; repeatable."
+)
+@_PARAM
+@pass_invocation
+def unset(invocation: Invocation, what: tuple[str, ...], keys: tuple[str, ...], parameters: tuple[str, ...]) -> None:
+    """Withdraw keys from everything that is meant; the history stays, and `as of` sees it."""
+    from provenance.commands.printing import open_store
+
+    store = open_store(invocation)
+    things = _things(store, what, parameters)
+    _say(store, things, dict.fromkeys(keys))
+    invocation.note(f"withdrawn from {len(things)} {_plural(things)}")
+
+
+def _divide(words: tuple[str, ...], metadata: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What is meant, and the assignments: ``KEY=VALUE`` words count as those, save the first word."""
+    meant = [words[0]]
+    assignments: list[str] = []
+    for word in words[1:]:
+        (assignments if "=" in word else meant).append(word)
+    return tuple(meant), (*assignments, *metadata)
+
+
+def _things(store: Store, words: tuple[str, ...], parameters: tuple[str, ...]) -> list[Thing]:
+    from provenance.commands.query import parameter_values
+    from provenance.things import find_things
+
+    if len(words) > 2:
+        raise click.UsageError(f"expected {_WHAT}, found {len(words)} words (quote a query as one)")
+    return find_things(store, words, parameter_values(parameters))
+
+
+def _say(store: Store, things: list[Thing], values: Mapping[str, Value | None]) -> None:
+    """One commit that sets keys, or (value None) withdraws them."""
+    from provenance.batch import Batch
+    from provenance.commands.printing import author
+    from provenance.commits import CommitKind
+    from provenance.metadata import add_metadata
+
+    batch, at, who = Batch(), dt.datetime.now(dt.UTC), author()
+    for thing in things:
+        for key, value in values.items():
+            add_metadata(
+                batch,
+                thing.kind,
+                thing.source,
+                thing.number,
+                key,
+                value,
+                origin="set",
+                author=who,
+                at=at,
+                withdrawn=value is None,
+            )
+    store.commit(CommitKind.METADATA, batch, author=who)
+    store.project()
+
+
+def _plural(things: list[Thing]) -> str:
+    kind = things[0].kind if things else "thing"
+    return kind if len(things) == 1 else kind + "s"

@@ -1,0 +1,106 @@
+"""`pirene store`: look after the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import click
+
+from provenance.commands.context import Invocation, format_option, pass_invocation
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    name: str
+    type: object
+
+
+@click.group()
+def store() -> None:
+    """Look after the store."""
+
+
+@store.command()
+@click.option("--format", "output_format", type=click.Choice(("table", "json")), default="table", show_default=True)
+@pass_invocation
+def info(invocation: Invocation, output_format: str) -> None:
+    """Say where the store is and what it holds."""
+    from provenance.commands.printing import open_store, print_document
+    from provenance.output import time_text
+    from provenance.schema import TABLES
+
+    opened = open_store(invocation)
+    snapshot = opened.snapshot()
+    tables = {table.name: snapshot.segments(table.name) for table in TABLES}
+    document = {
+        "store": opened.store_id,
+        "path": str(opened.root),
+        "created": opened.created,
+        "commits": snapshot.number,
+        "newest_commit": snapshot.time,
+        "size_bytes": sum(segment.size for segments in tables.values() for segment in segments),
+        "segments": sum(len(segments) for segments in tables.values()),
+        "rows": {name: sum(segment.rows for segment in segments) for name, segments in tables.items()},
+    }
+    if output_format == "json":
+        print_document(document)
+        return
+    click.echo(f"store     {opened.store_id}")
+    click.echo(f"at        {opened.root}")
+    click.echo(f"created   {time_text(opened.created)}")
+    click.echo(
+        f"commits   {snapshot.number}" + (f", the newest at {time_text(snapshot.time)}" if snapshot.time else "")
+    )
+    click.echo(f"data      {document['size_bytes']} bytes in {document['segments']} segments")
+    for name, segments in tables.items():
+        click.echo(f"  {name:<16} {sum(segment.rows for segment in segments):>12} rows")
+
+
+@store.command()
+@pass_invocation
+def compact(invocation: Invocation) -> None:
+    """Merge small segments; no answer changes."""
+    from provenance.commands.printing import open_store
+
+    opened = open_store(invocation)
+    made = opened.compact()
+    opened.project()
+    if made is None:
+        invocation.note("there is nothing to merge")
+    else:
+        invocation.note(f"commit {made.number} puts {len(made.segments)} segments in place of {len(made.replaces)}")
+
+
+@store.command()
+@format_option
+@pass_invocation
+def commits(invocation: Invocation, output_format: str) -> None:
+    """List the commits, oldest first."""
+    from provenance.commands.printing import open_store, print_rows
+    from query.vocabulary import FieldType
+
+    opened = open_store(invocation)
+    columns = [
+        _Column("number", FieldType.INTEGER),
+        _Column("time", FieldType.TIME),
+        _Column("kind", FieldType.TEXT),
+        _Column("author", FieldType.TEXT),
+        _Column("records", FieldType.INTEGER),
+        _Column("rows", FieldType.INTEGER),
+        _Column("size", FieldType.SIZE),
+        _Column("tables", FieldType.TEXTS),
+    ]
+    rows = (
+        (
+            commit.number,
+            commit.time,
+            commit.kind.value,
+            commit.author,
+            commit.records,
+            sum(segment.rows for segment in commit.segments),
+            sum(segment.size for segment in commit.segments),
+            [segment.table for segment in commit.segments],
+        )
+        for commit in opened.commits()
+    )
+    print_rows(invocation, columns, rows, output_format, nothing="no commits yet")
