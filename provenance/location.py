@@ -35,18 +35,20 @@ def find(location: str | Path | None = None) -> Path:
     """The folder of the store that is meant, absolute; it need not exist.
 
     ``location`` if given, else what PIRENE_STORE says, else the nearest ``.pirene`` from the working folder upward,
-    else ``.pirene`` in the working folder. Raises UnsupportedStoreError for a URL.
+    else ``.pirene`` in the working folder. Raises UnsupportedStoreError for a URL and for a path that
+    is no Unicode.
     """
     named = location if location is not None else os.environ.get(VARIABLE) or None
     if named is None:
         here = Path.cwd()
-        return next((folder / FOLDER for folder in (here, *here.parents) if (folder / FOLDER).is_dir()), here / FOLDER)
+        upward = (folder / FOLDER for folder in (here, *here.parents))
+        return _unicode(next((folder for folder in upward if folder.is_dir()), here / FOLDER))
     if "://" in str(named):
         raise UnsupportedStoreError(
             f"{named}: a store at a URL is not supported by this version",
             hint="name a folder, for example on a shared file system",
         )
-    return Path(named).expanduser().absolute()
+    return _unicode(Path(named).expanduser().absolute())
 
 
 def identify(root: Path) -> StoreIdentity | None:
@@ -101,6 +103,18 @@ def establish(root: Path) -> StoreIdentity:
     if found is None:
         raise NotAStoreError(f"{root}: {IDENTITY} vanished while the store was made")
     return found
+
+
+def _unicode(root: Path) -> Path:
+    """``root``, which SQL text has to be able to name."""
+    try:
+        str(root).encode()
+    except UnicodeEncodeError:
+        raise UnsupportedStoreError(
+            f"{os.fsencode(root)!r}: a store needs a path of Unicode (UTF-8)",
+            hint=f"name another with --store or {VARIABLE}",
+        ) from None
+    return root
 
 
 def _document(store: uuid.UUID) -> bytes:

@@ -92,6 +92,11 @@ def test_a_url_is_refused_for_now(url: str) -> None:
         Store.open(url)
 
 
+def test_a_path_that_is_no_unicode_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedStoreError, match=r"xff.*a store needs a path of Unicode"):
+        Store.open(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+
+
 def test_a_newer_store_is_refused(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "s")
     identity = store.root / "store.json"
