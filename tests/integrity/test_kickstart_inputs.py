@@ -376,3 +376,43 @@ def test_a_folder_with_a_link_in_it_has_no_digest(bench: Any) -> None:
     (bench.folder / "cube/b").symlink_to("a")
     seen = refused(bench, bench.input(bench.folder / "cube"))
     assert (seen["finding"], seen["error"]) == ("unreadable", "it holds 'b', which is a symbolic link")
+
+
+def test_what_the_command_changes_in_place_is_staged_in_as_a_copy(bench: Any, expected: tuple[str, int]) -> None:
+    source = bench.file("archive/state", DATA)
+    source.chmod(0o444)
+    for _ in range(2):  # the second attempt finds what the first one left
+        status, record = bench.sh(
+            "echo x >> d/state",
+            stage_in=[{"from": str(source), "to": "d/state", "copy": True}],
+            inputs=[bench.input("d/state", *expected, role="inout")],
+            outputs=[bench.output("d/state", role="inout")],
+        )
+        assert status == 0, record["failure"]
+        assert record["inputs"][0]["verdict"] == "ok"
+        assert record["outputs"][0]["sha256"] == bench.digest_of(DATA + b"x\n")
+        assert source.read_bytes() == DATA
+        bench.record_path.unlink()
+
+
+def test_a_copy_of_damaged_or_missing_bytes_is_refused(bench: Any, expected: tuple[str, int]) -> None:
+    source = bench.file("state", DATA[:-1] + b"X")
+    for finding in ("content-mismatch", "missing"):
+        status, record = bench.sh(
+            "echo > ran",
+            stage_in=[{"from": str(source), "to": "state", "copy": True}],
+            inputs=[bench.input("state", *expected, role="inout")],
+        )
+        assert (status, record["inputs"][0]["finding"]) == (3, finding)
+        assert not (bench.work / "ran").exists()
+        bench.record_path.unlink()
+        source.unlink(missing_ok=True)
+        (bench.work / "state").unlink(missing_ok=True)
+
+
+def test_copies_and_links_do_not_replace_each_other(bench: Any) -> None:
+    source = str(bench.file("in", b"x"))
+    (bench.work / "folder").mkdir(parents=True)
+    status, record = bench.sh("exit 0", stage_in=[{"from": source, "to": "folder", "copy": True}])
+    assert status == 1
+    assert record["failure"].endswith("a folder is in the way")
