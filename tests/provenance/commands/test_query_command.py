@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pyarrow.parquet as pq
+import pytest
+
+from provenance.commands.fields import fields
+from provenance.commands.query import query
+from query.errors import QueryError
+
+
+def test_a_query_in_every_format(runs, run_command):
+    text = 'files where name = "raw.dat" order by size show name, size, sha256, kind'
+    rows = json.loads(run_command(query, text, "--format", "json").stdout)
+    assert [(row["name"], row["size"], row["kind"]) for row in rows] == [("raw.dat", 4, "raw"), ("raw.dat", 5, "raw")]
+    assert all(len(row["sha256"]) == 64 for row in rows)
+    lines = run_command(query, text, "--format", "ndjson").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == rows
+    table = list(csv.DictReader(io.StringIO(run_command(query, text, "--format", "csv").stdout)))
+    assert [row["sha256"] for row in table] == [row["sha256"] for row in rows]
+    data = run_command(query, text, "--format", "parquet").stdout_bytes
+    assert pq.read_table(io.BytesIO(data)).to_pylist() == rows
+    shown = run_command(query, text).stdout.splitlines()
+    assert shown[0].split() == ["name", "size", "sha256", "kind"]
+    assert shown[1].split() == ["raw.dat", "4", rows[0]["sha256"][:12], "raw"]
+
+
+def test_nothing_matches(runs, run_command, json_of):
+    result = run_command(query, 'files where name = "no such"')
+    assert result.stdout == ""
+    assert "nothing matches" in result.stderr
+    assert json_of(query, 'files where name = "no such"') == []
+
+
+def test_parameters(runs, json_of):
+    assert len(json_of(query, "files where name = $n", "-p", "n=done.flag")) == 2
+
+
+def test_an_unknown_key_is_an_error(runs, run_command):
+    with pytest.raises(QueryError, match="kindd"):
+        run_command(query, 'files where kindd = "raw"')
+
+
+def test_text_and_number_forms_both_answer(runs, json_of):
+    for text in ("jobs where timesteps > 1000", 'jobs where timesteps = "500000"', "jobs where timesteps = 500000"):
+        assert [row["id"] for row in json_of(query, text)] == ["a", "a"]
+
+
+@pytest.mark.parametrize(("key", "value"), [("type", "test"), ("status", "draft"), ("name", "n")])
+def test_metadata_keys_that_a_field_hides(runs, json_of, key, value):
+    assert len(json_of(query, f'jobs where meta.{key} = "{value}"')) == 2
+    assert json_of(query, f'jobs where {key} = "{value}"') == []
+
+
+def test_odd_keys_and_values_come_back(runs, json_of):
+    (row, _) = json_of(query, "workflows order by name show *")
+    assert row["metadata"]["q\"uo'te=:\n🦊"] == "a\nb=c: \"d\" 'e' 🦊"
+    assert row["metadata"]["depth"] == 3
+    assert row["name"] == "left"
+    key = "q\"uo'te=:\n🦊"
+    assert len(json_of(query, f"workflows where `{key}` = $v", "-p", "v=a\nb=c: \"d\" 'e' 🦊")) == 2
+
+
+def test_fields_of_all_five_entities(runs, json_of):
+    (job,) = json_of(query, 'jobs where workflow.name = "left" and id = "a" show *')
+    assert job["status"] == "succeeded"
+    assert job["host"] == "node1"
+    assert job["attempts"] == 1
+    assert job["cpu_seconds"] == 2.0
+    assert job["arguments"] == ["-o", "x y"]
+    assert job["metadata"]["chi2"] == 1.25
+    (workflow,) = json_of(query, 'workflows where name = "left" show *')
+    assert (workflow["status"], workflow["duration"]) == ("succeeded", 10.0)
+    assert (workflow["job_count"], workflow["failed_count"]) == (2, 0)
+    assert workflow["started"] == "2026-11-23T05:00:01Z"
+    copies = json_of(query, 'replicas where state = "ok" show *')
+    assert len(copies) == 6
+    assert all(copy["url"].startswith("file:///") for copy in copies)
+    assert len(json_of(query, 'checks where stage = "pre-exec" and verdict = "ok"')) == 4
+    assert len(json_of(query, 'files where status = "ok" and sites has "local"')) == 6
+
+
+def test_relations(runs, json_of):
+    up = json_of(query, 'files upstream of (files where name = "done.flag" and workflow.name = "left")')
+    assert sorted(row["name"] for row in up) == ["mid.dat", "raw.dat"]
+    assert len(json_of(query, 'jobs where consuming (files where kind = "raw")')) == 2
+
+
+def test_as_of_sees_what_was_there(runs, json_of):
+    assert len(json_of(query, "workflows as of commit 1")) == 0
+    assert len(json_of(query, "workflows as of commit 3")) == 1
+    assert len(json_of(query, "workflows")) == 2
+
+
+def test_explain_shows_how(runs, run_command, json_of):
+    shown = json_of(query, 'files where name = "no such" and origin = "raw"', "--explain")
+    assert shown["sql"].lstrip().upper().startswith(("SELECT", "WITH"))
+    assert {row["rows"] for row in shown["without"]} == {2, 0}
+    assert "sql:" in run_command(query, "files", "--explain").stdout
+
+
+def test_fields_lists_what_can_be_asked(runs, json_of, run_command):
+    rows = json_of(fields, "jobs")
+    by_name = {row["name"]: row for row in rows}
+    assert by_name["duration"]["types"] == ["duration"]
+    assert by_name["timesteps"]["kind"] == "metadata"
+    assert by_name["timesteps"]["types"] == ["text", "number"]
+    assert by_name["timesteps"]["things"] == 2
+    assert by_name["meta.status"]["values"] == 2
+    assert by_name["workflow.*"]["kind"] == "path"
+    assert {row["entity"] for row in json_of(fields)} == {"files", "jobs", "workflows", "replicas", "checks"}
+    assert "timesteps" in run_command(fields).stdout
