@@ -112,17 +112,25 @@ def _with_producer(
         return replace(use, producer=versions[position - 1].number if position else None)
     if use.role != "input":
         return use
-    for index in range(len(versions) - 1, -1, -1):
-        writer = versions[index]
+    last = len(versions)
+    for index, writer in enumerate(versions):
         if writer.number == job.number:
             raise FileError(
                 job.job.place,
                 f"job {job.job.id} reads {use.name!r}, which it writes itself",
                 hint="Declare it once, as inout, if the job changes it in place.",
             )
-        if not before.reaches(job.number, writer.number) or len(versions) == 1:
-            return replace(use, producer=writer.number)
-    return use
+        changes_it = index > 0 or not _makes(writer, use.name)
+        if changes_it and before.reaches(job.number, writer.number):
+            last = index
+            break
+    # Raw inputs, the most frequent uses of all, stay as they are.
+    return replace(use, producer=versions[last - 1].number) if last else use
+
+
+def _makes(writer: PlannedJob, name: str) -> bool:
+    """Whether a job writes a file anew; else it changes the one that was there."""
+    return any(use.name == name and use.role == "output" for use in writer.uses)
 
 
 class _Descendants:

@@ -61,6 +61,8 @@ def _instances(job: Job, plan: Plan, placeholders: Placeholders) -> Iterator[tup
 
 def _filled(job: Job, new_id: str, files: Mapping[str, PlannedFile], placeholders: Placeholders) -> Job:
     """The job with every placeholder filled in."""
+    if not placeholders.any:
+        return job
 
     def fill(text: str | None) -> str | None:
         return None if text is None else placeholders.text(text, files, job.place)

@@ -27,6 +27,11 @@ class Placeholders:
         names = "|".join(re.escape(name) for name in sorted(selections, key=lambda name: (-len(name), name)))
         self._pattern = re.compile(r"\$\{(" + names + r")\.([^{}]+)\}") if names else None
 
+    @property
+    def any(self) -> bool:
+        """Whether there are selections at all: without them nothing is a placeholder."""
+        return self._pattern is not None
+
     def text(self, text: str, files: Mapping[str, PlannedFile], place: Place) -> str:
         """``text`` with its placeholders filled in. ``files`` is the file that a foreach stands at, by selection.
 

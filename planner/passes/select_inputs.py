@@ -170,7 +170,7 @@ def _check_count(
     if not files and least > 0:
         raise FileError(
             selection.place,
-            f"selection {selection.name!r} found no files: {asked.text}",
+            f"selection {selection.name!r} found no files: {asked.text}{_with(parameters)}",
             hint=_what_to_drop(plan, selection, parameters),
         )
     if found >= least and (most is None or found <= most):
@@ -185,6 +185,12 @@ def _check_count(
     raise FileError(
         selection.place, f"selection {selection.name!r}: expected {expected} files, found {found}: {listed}", hint=hint
     )
+
+
+def _with(parameters: Mapping[str, object]) -> str:
+    """The values that a query was asked with, for a message; nothing if it takes none."""
+    shown = ", ".join(f"${name} = {value}" for name, value in sorted(parameters.items()))
+    return f" (with {shown})" if shown else ""
 
 
 def _what_to_drop(plan: Plan, selection: Selection, parameters: Mapping[str, object]) -> str:
@@ -210,8 +216,8 @@ def _metadata_of(plan: Plan, ids: Sequence[FileId]) -> Mapping[FileId, Metadata]
     rows = fetch(plan.request.store, _METADATA, [[source for source, _ in ids], [file for _, file in ids]])
     found: dict[FileId, dict[str, Value]] = defaultdict(dict)
     for source, number, key, position, written, written_type in rows:
-        value = Written(written, written_type or "null")  # type: ignore[arg-type] # the store's closed set of types
-        here = found[source, number]  # type: ignore[index] # BIGINT columns
+        value = Written(written, written_type or "null")
+        here = found[source, number]
         if position is None:
             here[str(key)] = value
         elif position == EMPTY_LIST_POSITION:

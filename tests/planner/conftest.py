@@ -1,4 +1,4 @@
-"""A small world to plan in: a folder with a store, one executable, workflows made from a few lines, and pretended runs."""
+"""A small world to plan in: a folder with a store, one executable, workflows from a few lines, pretended runs."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class World:
             **keys,
         }
         path = self.folder / f"{name}.yml"
-        path.write_text(json.dumps(document))
+        path.write_text(json.dumps(document, ensure_ascii=False))
         return path
 
     def plan(self, workflow: Path, **options: Any) -> Plan:

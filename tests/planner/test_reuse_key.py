@@ -1,4 +1,4 @@
-"""The key of a computation: pinned, blind to order where order means nothing, and different wherever anything differs."""
+"""The key of a computation: pinned, blind to order where order means nothing, different where anything differs."""
 
 from __future__ import annotations
 
