@@ -31,9 +31,9 @@ ColumnType = FieldType | Literal["metadata", "metadata value"]
 class OutputColumn:
     """A column of the answer.
 
-    ``type`` "metadata" (of `show *`): a list of STRUCT(key, position, written, written_type, text_form), all keys of the
-    row, by key and position. "metadata value": the same list for one key (empty or null: missing; position null: a scalar;
-    position -1: an empty list).
+    ``type`` "metadata" (of `show *`): a list of STRUCT(key, position, written, written_type, text_form), all keys of
+    the row, by key and position. "metadata value": the same list for one key (empty or null: missing; position null: a
+    scalar; position -1: an empty list).
     """
 
     name: str
@@ -72,8 +72,8 @@ class Compiled:
     """A query, ready to run.
 
     ``text`` is the normalised query, ``tree`` its resolved tree (JSON-able). The first ``key_columns`` columns of the
-    result are the key of ``entity`` (0 unless keys were asked for) and not in ``columns``; the names of the result's own
-    columns mean nothing. ``notes`` and ``warnings`` are known already; ``counts`` have to be run first.
+    result are the key of ``entity`` (0 unless keys were asked for) and not in ``columns``; the names of the result's
+    own columns mean nothing. ``notes`` and ``warnings`` are known already; ``counts`` have to be run first.
     """
 
     text: str
@@ -107,10 +107,10 @@ def compile_query(
 ) -> Compiled:
     """Compile ``text``. ``now`` must carry a time zone. Raises QueryError.
 
-    ``parameters``: text is read like a literal and is text if it reads like none; lists, numbers, bools, dates and times
-    are taken as they are. ``unknown_keys`` "no match": a metadata key that the store has never seen matches nothing and
-    warns. ``selection``: the query must choose files, and `status = "ok"` is added to it. ``keys``: the key of each row
-    comes first (refused for `summarize`).
+    ``parameters``: text is read like a literal and is text if it reads like none; lists, numbers, bools, dates and
+    times are taken as they are. ``unknown_keys`` "no match": a metadata key that the store has never seen matches
+    nothing and warns. ``selection``: the query must choose files, and `status = "ok"` is added to it. ``keys``: the
+    key of each row comes first (refused for `summarize`).
     """
     context = Context(text, vocabulary, parameters, now, unknown_keys)
     statement = _statement(context, selection)

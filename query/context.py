@@ -15,7 +15,9 @@ from query.vocabulary import Entity, EntityTable, FieldType, MetadataKey, Vocabu
 
 @dataclass
 class Context:
-    """One resolution. ``outside`` are the parameters as handed over; ``saved`` the names of saved queries being resolved."""
+    """One resolution. ``outside`` are the parameters as handed over; ``saved`` the names of saved queries being
+    resolved.
+    """
 
     text: str
     vocabulary: Vocabulary

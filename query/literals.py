@@ -18,7 +18,9 @@ from query.tree import TimeShape
 
 
 class Dimension(Enum):
-    """What a number counts; numbers of two different ones cannot be added or compared. The value is how messages say it."""
+    """What a number counts; numbers of two different ones cannot be added or compared. The value is how messages
+    say it.
+    """
 
     NONE = "number"
     SIZE = "size"
@@ -161,7 +163,9 @@ def moment(written: str, shape: TimeShape) -> Moment:
 
 
 def unquote(written: str) -> str:
-    """What a quoted literal means. Escapes: \\n \\t \\r \\\\ \\" \\' \\uXXXX \\UXXXXXXXX; anything else raises BadLiteral."""
+    """What a quoted literal means. Escapes: \\n \\t \\r \\\\ \\" \\' \\uXXXX \\UXXXXXXXX; anything else raises
+    BadLiteral.
+    """
 
     def replace(match: re.Match[str]) -> str:
         escape = match[1]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from query.literals import Dimension
-from query.resolved import AllMetadata, Arithmetic, BuiltIn, Condition, Form, Metadata, Moment, Number, TextValue, Value
+from query.literals import Dimension, Moment, Number, TextValue
+from query.resolved import AllMetadata, Arithmetic, BuiltIn, Condition, Form, Metadata, Value
 from query.vocabulary import FieldType
 
 ColumnType = FieldType | Literal["metadata", "metadata value"]

@@ -25,9 +25,12 @@ _SKIPPED_OR_BRACKET = re.compile(
 
 _ENTITIES = ("files", "jobs", "workflows", "replicas", "checks")
 _CLAUSES = ("where", "latest", "order by", "limit", "show", "summarize", "union", "intersect", "minus", "as of")
-_WORDS = (*_ENTITIES, *_CLAUSES, "and", "or", "not", "in", "between", "like", "matches", "is", "missing", "present", "has",
-          "any", "all", "per", "by", "within", "steps", "upstream of", "downstream of", "inputs of", "outputs of",
-          "produced by", "consumed by", "producing", "consuming", "part of", "containing", "with the content of")  # fmt: skip
+_PREDICATES = ("and", "or", "not", "in", "between", "like", "matches", "is", "missing", "present", "has", "any", "all")
+_RELATIONS = (
+    "upstream of", "downstream of", "inputs of", "outputs of", "produced by", "consumed by", "producing", "consuming",
+    "part of", "containing", "with the content of",
+)  # fmt: skip
+_WORDS = (*_ENTITIES, *_CLAUSES, *_PREDICATES, *_RELATIONS, "per", "by", "within", "steps")
 
 
 def parse(text: str) -> Statement:

@@ -1,7 +1,7 @@
 """The parser's tables: built from the grammar once (0.3 s), shipped in the package, loaded in 0.02 s.
 
-`python -m query.parser_tables` writes them anew; a test holds that the shipped ones are current. With another version of
-Lark than the one they were made with, they are built once and kept in the user's cache.
+`python -m query.parser_tables` writes them anew; a test holds that the shipped ones are current. With another version
+of Lark than the one they were made with, they are built once and kept in the user's cache.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-from query import literals, resolved, tree
+from query import literals, names, resolved, tree
 from query.context import ENTITY_WORDS, Context, amount
 from query.errors import NotCompiledYet, QueryError, QueryMeaningError, did_you_mean
 from query.parse import parse
@@ -115,6 +115,9 @@ def relation(context: Context, entity: Entity, node: tree.Relation) -> resolved.
 
 
 def _clause(context: Context, entity: Entity, clause: tree.Clause) -> resolved.Clause:
+    if isinstance(clause, tree.Show | tree.Summarize):
+        hint = "take it out of the parentheses"
+        context.fail("what is shown belongs to the end of the whole query", clause.span, hint)
     match clause:
         case tree.Where(condition=condition):
             return resolved.Where(_conjuncts(Conditions(context, entity, relation).condition(condition)))
@@ -124,10 +127,6 @@ def _clause(context: Context, entity: Entity, clause: tree.Clause) -> resolved.C
             return resolved.Order(tuple(_sort(context, entity, sort) for sort in sorts))
         case tree.Limit():
             return _limit(context, clause)
-        case tree.Show() | tree.Summarize():
-            context.fail(
-                "what is shown belongs to the end of the whole query", clause.span, "take it out of the parentheses"
-            )
         case _ as unreachable:
             assert_never(unreachable)
 
@@ -137,9 +136,7 @@ def _latest(context: Context, entity: Entity, clause: tree.Latest) -> resolved.L
         context.fail("latest 0 would be nothing", clause.span, "latest 1")
     per = tuple(_single(context, entity, name) for name in clause.per)
     if clause.by is not None:
-        return resolved.Latest(
-            clause.count or 1, per, _ordered(context, _single(context, entity, clause.by), clause.by)
-        )
+        return resolved.Latest(clause.count or 1, per, _ordered(context, entity, _single(context, entity, clause.by)))
     name = _NEWEST_BY[entity]
     newest = context.table(entity).fields.get(name)
     if newest is None:
@@ -156,17 +153,15 @@ def _single(context: Context, entity: Entity, name: tree.Name) -> BuiltIn | Meta
     return typed.value
 
 
-def _ordered(context: Context, found: BuiltIn | Metadata, node: tree.Expression) -> BuiltIn | Metadata:
+def _ordered(context: Context, entity: Entity, found: BuiltIn | Metadata) -> BuiltIn | Metadata:
     """Says which values keep a key from being ordered by number or time."""
-    if not isinstance(found, Metadata) or found.path or not found.seen or found.sorts_as is not Form.TEXT:
+    if not isinstance(found, Metadata) or found.sorts_as is not Form.TEXT:
         return found
-    known = next((context.key(entity, found.key) for entity in Entity
-                  if context.table(entity).metadata == found.entity), None)  # fmt: skip
+    known = names.known(context, entity, found)
     best = max((known.numbers, "numbers"), (known.times, "times")) if known is not None else (0, "")
     if known is not None and best[0] > 0:
-        context.warn(
-            f"{known.name} is ordered as text: {known.values - best[0]} of {amount(known.values, 'values')} are no {best[1]}"
-        )
+        others = f"{known.values - best[0]} of {amount(known.values, 'values')}"
+        context.warn(f"{known.name} is ordered as text: {others} are no {best[1]}")
     return found
 
 
@@ -180,7 +175,7 @@ def _sort(context: Context, entity: Entity, sort: tree.Sort) -> resolved.Sort:
     conditions.refuse_list(typed)
     conditions.warn_lists(typed)
     if isinstance(typed.value, Metadata):
-        _ordered(context, typed.value, sort.operand)
+        _ordered(context, entity, typed.value)
     return resolved.Sort(plain(typed), bool(sort.descending))
 
 

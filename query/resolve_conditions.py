@@ -21,7 +21,8 @@ RelationResolver = Callable[[Context, Entity, tree.Relation], resolved.Related]
 
 _FLIPPED = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _FORM_WORDS = {
-    Form.NUMBER: "a number", Form.TEXT: "text", Form.BOOLEAN: "true or false", Form.TIME: "a time", Form.DIGEST: "a digest",
+    Form.NUMBER: "a number", Form.TEXT: "text", Form.BOOLEAN: "true or false", Form.TIME: "a time",
+    Form.DIGEST: "a digest",
 }  # fmt: skip
 _HEX = frozenset("0123456789abcdefABCDEF")
 
@@ -87,7 +88,8 @@ class Conditions:
         for side in (left, right):
             self.refuse_list(side)
         if left.form is None and right.form is None:
-            self.warn_lists(left), self.warn_lists(right)
+            self.warn_lists(left)
+            self.warn_lists(right)
             return Form.COMMON
         form = left.form if left.form is not None else right.form
         assert form is not None
@@ -231,8 +233,7 @@ class Conditions:
                 if isinstance(found, literals.FromOutside):
                     return found.text
                 if not isinstance(found, TextValue):
-                    self.context.fail(f"${pattern.name} is {_FORM_WORDS[self.typed(found, pattern.span).form or Form.TEXT]}, "
-                                      "and a pattern is text", pattern.span)  # fmt: skip
+                    self.context.fail(f"${pattern.name} is no text, and a pattern is one", pattern.span)
                 return found.value
 
     def presence(self, node: tree.Expression, missing: bool) -> Condition:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from query import format as text_of
 from query import resolved, tree
 from query.context import Context
@@ -15,8 +13,8 @@ from query.vocabulary import Entity, FieldType
 
 _FUNCTIONS = ("count", "sum", "min", "max", "avg", "median")
 _CONDITIONS = (
-    tree.And | tree.Or | tree.Not | tree.Compare | tree.In | tree.Between | tree.Like | tree.Matches | tree.Is | tree.Has
-    | tree.Relation
+    tree.And | tree.Or | tree.Not | tree.Compare | tree.In | tree.Between | tree.Like | tree.Matches | tree.Is
+    | tree.Has | tree.Relation
 )  # fmt: skip
 
 
@@ -76,7 +74,8 @@ def summary(conditions: Conditions, clause: tree.Summarize) -> resolved.Summary:
         assert isinstance(typed.value, BuiltIn | Metadata)
         groups.append(Column(typed.value.label, typed.value))
     aggregates = tuple(_aggregate(conditions, item) for item in clause.items)
-    _refuse_twice(conditions.context, [column.name for column in (*groups, *aggregates)], clause.span)
+    names = [*(group.name for group in groups), *(each.name for each in aggregates)]
+    _refuse_twice(conditions.context, names, clause.span)
     return resolved.Summary(tuple(groups), aggregates)
 
 
@@ -113,7 +112,7 @@ def summary_sorts(
     context: Context, found: resolved.Summary, sorts: tuple[tree.Sort, ...]
 ) -> tuple[resolved.OutputSort, ...]:
     """`order by` after `summarize` names columns of the summary."""
-    names = [column.name for column in (*found.groups, *found.aggregates)]
+    names = [*(group.name for group in found.groups), *(each.name for each in found.aggregates)]
     result = []
     for sort in sorts:
         name = _name(tree.Item(sort.operand))
@@ -124,6 +123,3 @@ def summary_sorts(
             )
         result.append(resolved.OutputSort(names.index(name), bool(sort.descending)))
     return tuple(result)
-
-
-__all__ = ["columns", "default_columns", "replace", "summary", "summary_sorts"]

@@ -1,4 +1,6 @@
-"""Values: literals, parameters, names and arithmetic, each with what it can be compared as. Constants are folded exactly."""
+"""Values: literals, parameters, names and arithmetic, each with what it can be compared as. Constants are folded
+exactly.
+"""
 
 from __future__ import annotations
 
@@ -71,9 +73,9 @@ def value(context: Context, entity: Entity, node: tree.Expression) -> Typed:
                 f"no such function: {function}", node.span, "functions: " + ", ".join(_AGGREGATES) + " (in summarize)"
             )
         case _:
-            context.fail(
-                "a condition stands where a value is expected", node.span, "compare fields and literals, not conditions"
-            )
+            pass
+    hint = "compare fields and literals, not conditions"
+    return context.fail("a condition stands where a value is expected", node.span, hint)
 
 
 def constant(context: Context, node: tree.Expression) -> literals.Constant:

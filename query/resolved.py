@@ -38,7 +38,8 @@ class BuiltIn:
 class Metadata:
     """A metadata key of ``entity`` (the value of `metadata.entity`), reached over ``path``.
 
-    ``seen`` False: the store does not know the key, so it is missing everywhere. ``sorts_as`` is the form that orders it.
+    ``seen`` False: the store does not know the key, so it is missing everywhere. ``sorts_as`` is the form that orders
+    it.
     """
 
     path: tuple[str, ...]

@@ -13,7 +13,8 @@ _READABLE = tree.Compare("=", tree.Name((tree.Part("status"),)), tree.Text("ok")
 def readable(context: Context, query: tree.Query) -> tree.Query:
     """``query`` with `status = "ok"` on every set that it takes files from. Anything but files is an error.
 
-    It goes to the sources, before any clause: else `latest 1` could choose a file that is gone and hide one that is not.
+    It goes to the sources, before any clause: else `latest 1` could choose a file that is gone and hide one that is
+    not.
     """
     for clause in query.clauses:
         if isinstance(clause, tree.Show | tree.Summarize):

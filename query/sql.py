@@ -1,7 +1,7 @@
 """The resolved tree as SQL: sets of keys, clauses from left to right, and what is shown of the rows.
 
-A selection of rows is one SELECT as long as it can be; `latest`, a `limit` with more after it and set operations close it
-into a common table expression of keys, and the next SELECT starts from those.
+A selection of rows is one SELECT as long as it can be; `latest`, a `limit` with more after it and set operations close
+it into a common table expression of keys, and the next SELECT starts from those.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
 from query import resolved
+from query.literals import Moment, Number, TextValue, Truth
 from query.resolved import Arithmetic, BuiltIn, Condition, Form, Metadata, Value
 from query.sql_binder import Binder
 from query.sql_conditions import Conditions
@@ -33,7 +34,9 @@ class Counting:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of ``entity`` in the making: those of ``within`` (a name of keys; None: all) for which ``conditions`` hold."""
+    """Rows of ``entity`` in the making: those of ``within`` (a name of keys; None: all) for which ``conditions``
+    hold.
+    """
 
     entity: Entity
     within: str | None = None
@@ -254,13 +257,13 @@ class Compiler:
                 return conditions.scope.along(content.path, lambda scope: scope.shown_metadata(content.key))
             case BuiltIn():
                 return conditions.values.field(content)
-            case Arithmetic(form=Form.TIME) | resolved.Moment():
+            case Arithmetic(form=Form.TIME) | Moment():
                 return conditions.values.time(content)
-            case Arithmetic() | resolved.Number():
+            case Arithmetic() | Number():
                 return conditions.values.numbers([content], _shown_number)
-            case resolved.TextValue():
+            case TextValue():
                 return conditions.values.text(content)
-            case resolved.Truth():
+            case Truth():
                 return conditions.values.truth(content)
             case _:
                 return f"coalesce({conditions.sql(content)}, FALSE)"

@@ -1,4 +1,6 @@
-"""One SQL statement in the making: what users wrote becomes bind parameters, shared parts become common table expressions."""
+"""One SQL statement in the making: what users wrote becomes bind parameters, shared parts become common table
+expressions.
+"""
 
 from __future__ import annotations
 

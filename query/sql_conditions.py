@@ -115,10 +115,7 @@ class Conditions:
         numbers = self.values.numbers(
             [left, right], lambda pairs: sql_numbers.compare(node.operator, pairs[0], pairs[1])
         )
-        has_number = [
-            f"coalesce(CAST({self.values.column(side, 'integer_form')} AS DOUBLE), {self.values.column(side, 'float_form')}) IS NOT NULL"
-            for side in (left, right)
-        ]
+        has_number = [self.values.numbers([side], lambda pairs: f"NOT {pairs[0].missing()}") for side in (left, right)]
         branches = [f"WHEN {has_number[0]} AND {has_number[1]} THEN {numbers}"]
         for form in (self.values.time, self.values.truth, self.values.text):
             one, other = form(left), form(right)

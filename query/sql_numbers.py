@@ -1,7 +1,7 @@
 """Numbers without loss: a value is an integer of 64 bits or a double, and the two compare exactly.
 
-The engine compares BIGINT with DOUBLE by rounding the integer, holds NaN equal to itself and above all numbers, and raises
-on overflow. Here an integer never meets a double unrounded, NaN equals nothing, and what overflows is missing.
+The engine compares BIGINT with DOUBLE by rounding the integer, holds NaN equal to itself and above all numbers, and
+raises on overflow. Here an integer never meets a double unrounded, NaN equals nothing, and what overflows is missing.
 """
 
 from __future__ import annotations

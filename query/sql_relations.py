@@ -1,7 +1,7 @@
 """Relations as SQL: a row's key is among the keys that a step, or a walk of many, leads to.
 
-Walks go over files and jobs alike, with UNION on ids, so that neither cycles nor many ways to one place cost anything; a
-bound on the steps needs the depth beside the id. Edges are materialised: else every level of a walk reads them again.
+Walks go over files and jobs alike, with UNION on ids, so that neither cycles nor many ways to one place cost anything;
+a bound on the steps needs the depth beside the id. Edges are materialised: else every level of a walk reads them again.
 """
 
 from __future__ import annotations
@@ -93,24 +93,23 @@ class Relating:
         """Keys of ``subject`` that a walk from the rows of the query reaches, its seeds left out."""
         seeds, seed_kind = self.keys(node.query), _KIND[node.query.entity]
         edges = self.edges(upstream=node.word == "upstream of")
-        first = f"SELECT edge.kind, edge.to0, edge.to1{{0}} FROM {seeds} JOIN {edges} AS edge ON edge.kind = {seed_kind} " \
-                "AND edge.from0 = k0 AND edge.from1 = k1"  # fmt: skip
-        further = f"SELECT edge.kind, edge.to0, edge.to1{{0}} FROM {{self}} AS walk JOIN {edges} AS edge " \
-                  "ON edge.kind = 1 - walk.kind AND edge.from0 = walk.a AND edge.from1 = walk.b"  # fmt: skip
+        depth = node.steps is not None
+        first = (
+            f"SELECT edge.kind, edge.to0, edge.to1{', 1' if depth else ''} FROM {seeds} JOIN {edges} AS edge "
+            f"ON edge.kind = {seed_kind} AND edge.from0 = k0 AND edge.from1 = k1"
+        )
+        further = (
+            f"SELECT edge.kind, edge.to0, edge.to1{', walk.depth + 1' if depth else ''} FROM {{self}} AS walk "
+            f"JOIN {edges} AS edge ON edge.kind = 1 - walk.kind AND edge.from0 = walk.a AND edge.from1 = walk.b"
+        )
         if node.steps is None:
-            body = f"{first.replace('{0}', '')} UNION {further.replace('{0}', '')}"
-            walked, bound = self.binder.cte("w", body, "(kind, a, b)"), ""
+            walked, bound = self.binder.cte("w", f"{first} UNION {further}", "(kind, a, b)"), ""
         else:
             low, high = node.steps
-            body = (
-                f"{first.replace('{0}', ', 1')} UNION {further.replace('{0}', ', walk.depth + 1')} "
-                f"WHERE walk.depth < {2 * high}"
-            )
+            body = f"{first} UNION {further} WHERE walk.depth < {2 * high}"
+            walked = self.binder.cte("w", body, "(kind, a, b, depth)")
             # A step is two edges, file -> job -> file; from a job to a file (or back) the first step is one edge.
-            walked, bound = (
-                self.binder.cte("w", body, "(kind, a, b, depth)"),
-                f" AND (depth + 1) // 2 BETWEEN {low} AND {high}",
-            )
+            bound = f" AND (depth + 1) // 2 BETWEEN {low} AND {high}"
         reached = f"SELECT a, b FROM {walked} WHERE kind = {1 - _KIND[subject]}{bound}"
         return reached if subject is not node.query.entity else f"{reached} EXCEPT SELECT k0, k1 FROM {seeds}"
 

@@ -1,7 +1,7 @@
 """The syntax tree of a query: what was written, before names mean anything.
 
-Nodes are frozen; ``span`` (offsets into the text) takes no part in equality, so two trees are equal if they say the same.
-Parentheses leave no node: `query.format` puts back those that are needed.
+Nodes are frozen; ``span`` (offsets into the text) takes no part in equality, so two trees are equal if they say the
+same. Parentheses leave no node: `query.format` puts back those that are needed.
 """
 
 from __future__ import annotations

@@ -23,10 +23,11 @@ class Entity(Enum):
 
 
 class FieldType(Enum):
-    """The one type of a built-in field. SQL types: TEXT VARCHAR, INTEGER BIGINT, FLOAT DOUBLE, BOOLEAN, TIME TIMESTAMPTZ.
+    """The one type of a built-in field.
 
-    DIGEST is a BLOB shown as hex and compared with text literals of hex digits; SIZE (BIGINT, bytes) and DURATION
-    (DOUBLE, seconds) compare with numbers and with literals that carry a unit of their kind; TEXTS is VARCHAR[].
+    SQL types: TEXT VARCHAR, INTEGER BIGINT, FLOAT DOUBLE, BOOLEAN, TIME TIMESTAMPTZ. DIGEST is a BLOB shown as hex
+    and compared with text literals of hex digits; SIZE (BIGINT, bytes) and DURATION (DOUBLE, seconds) compare with
+    numbers and with literals that carry a unit of their kind; TEXTS is VARCHAR[].
     """
 
     TEXT = "text"

@@ -1,4 +1,6 @@
-"""A small store for the language: plain Python rows, put into DuckDB tables that follow the contract of a vocabulary."""
+"""A small store for the language: plain Python rows, put into DuckDB tables that follow the contract of a
+vocabulary.
+"""
 
 from __future__ import annotations
 
@@ -130,7 +132,8 @@ class FakeVocabulary:
             values = [row for row in mine if row["text_form"] is not None]
             found.append(
                 MetadataKey(
-                    key, len(values),
+                    key,
+                    len(values),
                     numbers=sum(row["float_form"] is not None for row in values),
                     booleans=sum(row["boolean_form"] is not None for row in values),
                     times=sum(row["time_form"] is not None for row in values),
@@ -150,7 +153,9 @@ def _create(connection: duckdb.DuckDBPyConnection, name: str, columns: str, rows
     names = [column.split()[0].strip('"') for column in columns.split(", ")]
     if rows:
         marks = ", ".join("?" for _ in names)
-        connection.executemany(f"INSERT INTO {name} VALUES ({marks})", [[row.get(each) for each in names] for row in rows])
+        connection.executemany(
+            f"INSERT INTO {name} VALUES ({marks})", [[row.get(each) for each in names] for row in rows]
+        )
 
 
 def _columns(key: str, types: Mapping[str, FieldType]) -> str:
@@ -176,7 +181,12 @@ def load(connection: duckdb.DuckDBPyConnection) -> Callable[[Plain], FakeVocabul
         connection.execute("ALTER TABLE files DROP COLUMN origin")
         _create(connection, "jobs", _columns("run BIGINT, job BIGINT", JOB_FIELDS), plain.jobs)
         _create(connection, "workflows", _columns("run BIGINT", WORKFLOW_FIELDS), plain.workflows)
-        _create(connection, "replicas", _columns("number BIGINT, source BIGINT, file BIGINT", REPLICA_FIELDS), plain.replicas)
+        _create(
+            connection,
+            "replicas",
+            _columns("number BIGINT, source BIGINT, file BIGINT", REPLICA_FIELDS),
+            plain.replicas,
+        )
         _create(connection, "checks", _columns("number BIGINT, run BIGINT, job BIGINT", CHECK_FIELDS), plain.checks)
         _create(connection, "metadata", _METADATA_COLUMNS, plain.metadata)
         edge = ("file_source", "file", "run", "job")
@@ -204,3 +214,54 @@ def plain() -> type[Plain]:
 def field_types() -> Mapping[str, Mapping[str, FieldType]]:
     """Types of the built-in fields, by entity."""
     return {"files": FILE_FIELDS, "jobs": JOB_FIELDS, "workflows": WORKFLOW_FIELDS}
+
+
+def metadata_row(
+    entity: str, number: int, key: str, text: str | None, form: object = None, position: int | None = None
+) -> Row:
+    """One current metadata value; ``form`` is its typed form, if it has one."""
+    whole = form if isinstance(form, int) and not isinstance(form, bool) else None
+    double = float(form) if isinstance(form, int | float) and not isinstance(form, bool) else None
+    return {
+        "entity": entity, "source": 1, "number": number, "key": key, "position": position, "written": text,
+        "written_type": "untyped", "text_form": text, "integer_form": whole, "float_form": double,
+        "boolean_form": form if isinstance(form, bool) else None,
+        "time_form": form if isinstance(form, dt.datetime) else None,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def small(load: Callable[[Plain], FakeVocabulary], now: dt.datetime) -> FakeVocabulary:
+    """Three files, one job that made the third from the first, and their workflow."""
+    hour = dt.timedelta(hours=1)
+    files = [
+        {"source": 1, "file": number, "run": run, "job": run, "id": f"f{number}", "name": name, "size": number * 1000,
+         "sha256": bytes([number]) * 32, "created": now - number * hour, "origin": "raw" if run is None else "produced",
+         "status": status, "sites": ["tape"]}
+        for number, name, run, status in [(1, "a.fits", None, "ok"), (2, "b.fits", None, "gone"), (3, "c.cat", 1, "ok")]
+    ]  # fmt: skip
+    metadata = [
+        *(metadata_row("file", number, "kind", kind) for number, kind in [(1, "raw"), (2, "flat"), (3, "raw")]),
+        *(metadata_row("file", number, "detector_temp", str(-94 - number), -94 - number) for number in (1, 2, 3)),
+        metadata_row("file", 1, "version", "1.10", 1.1),
+        metadata_row("file", 2, "version", "draft"),
+        metadata_row("file", 1, "status", "final"),
+        *(metadata_row("file", 1, "tags", text, position=place) for place, text in enumerate(["golden", "checked"])),
+        metadata_row("file", 1, "flag", "true", True),
+        metadata_row("job", 1, "campaign", "DR3"),
+    ]
+    job = {
+        "run": 1,
+        "job": 1,
+        "id": "j1",
+        "transformation": "isr",
+        "status": "succeeded",
+        "duration": 7200.0,
+        "ended": now,
+    }
+    return load(Plain(
+        files=files, jobs=[job], workflows=[{"run": 1, "id": "w1", "name": "coadd", "status": "failed", "started": now}],
+        checks=[{"number": 1, "run": 1, "job": 1, "verdict": "ok", "stage": "audit", "host": "h", "at": now}],
+        reads=[(1, 1, 1, 1)], writes=[(1, 3, 1, 1)], metadata=metadata,
+        queries={"good": "files where kind = $kind", "loop": "@loop where size > 1", "broken": "files where nokey = 1"},
+    ))  # fmt: skip

@@ -1,7 +1,7 @@
 """The second opinion: a plain evaluator over Python rows, against the SQL, on generated stores and generated queries.
 
-It shares the parser and nothing else: names, forms, missing values, arithmetic, walks and order are done again here, as the
-language's description says, row by row.
+It shares the parser and nothing else: names, forms, missing values, arithmetic, walks and order are done again here,
+as the language's description says, row by row.
 """
 
 from __future__ import annotations
@@ -158,7 +158,9 @@ arithmetic = st.recursive(
     max_leaves=4,
 )
 lists = st.lists(any_literal, min_size=1, max_size=4).map(lambda items: f"({', '.join(items)})")
-number_lists = st.lists(st.sampled_from(NUMBER_TEXTS), min_size=1, max_size=4).map(lambda items: f"({', '.join(items)})")
+number_lists = st.lists(st.sampled_from(NUMBER_TEXTS), min_size=1, max_size=4).map(
+    lambda items: f"({', '.join(items)})"
+)
 text_lists = st.lists(st.sampled_from(TEXT_TEXTS), min_size=1, max_size=3).map(lambda items: f"({', '.join(items)})")
 
 leaves = st.one_of(
@@ -192,7 +194,7 @@ leaves = st.one_of(
 job_leaves = st.one_of(
     joined(pick("attempts", "n", "mixed", "duration"), ops, st.sampled_from(NUMBER_TEXTS)),
     joined(pick("status"), ops, pick('"failed"')),
-    pick("retried", "workflow.id = \"w1\"", "part of (workflows where id = \"w2\")"),
+    pick("retried", 'workflow.id = "w1"', 'part of (workflows where id = "w2")'),
 )
 steps = pick("", "within 1 step", "within 2..3 steps", "within 3 steps")
 file_sets = joined(pick("(files where"), leaves, pick(")"))
@@ -201,7 +203,7 @@ relations = st.one_of(
     joined(pick("upstream of", "downstream of"), file_sets | job_sets, steps),
     joined(pick("produced by", "consumed by", "inputs of", "outputs of"), job_sets),
     joined(pick("with the content of"), file_sets),
-    pick("produced by (workflows where id = \"w1\")", "produced by (jobs where consuming (files where size > 5))"),
+    pick('produced by (workflows where id = "w1")', "produced by (jobs where consuming (files where size > 5))"),
 )
 
 
@@ -215,13 +217,19 @@ def connected(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 conditions = st.recursive(leaves | relations, connected, max_leaves=4)
 orders = st.lists(
-    joined(pick("size", "n", "t", "mixed", "created", "n + 1", "job.load", "name"), pick("asc", "desc")), min_size=1, max_size=2
+    joined(pick("size", "n", "t", "mixed", "created", "n + 1", "job.load", "name"), pick("asc", "desc")),
+    min_size=1,
+    max_size=2,
 ).map(lambda parts: "order by " + ", ".join(parts))
 clauses = st.lists(
     st.one_of(
         orders,
         pick("limit 1", "limit 2", "limit 3"),
-        joined(pick("latest 1 per", "latest 2 per"), pick("name", "status, name", "n", "job.status"), pick("by created", "by n")),
+        joined(
+            pick("latest 1 per", "latest 2 per"),
+            pick("name", "status, name", "n", "job.status"),
+            pick("by created", "by n"),
+        ),
         joined(pick("limit 4 where", "order by size where"), leaves),
     ),
     max_size=3,
@@ -230,7 +238,12 @@ file_operands = joined(pick("files where"), conditions)
 queries = st.one_of(
     joined(file_operands, clauses),
     joined(pick("jobs where"), job_leaves, pick("", "order by duration desc limit 2")),
-    joined(pick("jobs where"), pick("consuming", "producing", "upstream of", "downstream of"), file_sets, pick("", "limit 1")),
+    joined(
+        pick("jobs where"),
+        pick("consuming", "producing", "upstream of", "downstream of"),
+        file_sets,
+        pick("", "limit 1"),
+    ),
     joined(pick("workflows containing (files where"), leaves, pick(")")),
     joined(pick("workflows where producing (files where"), leaves, pick(")")),
     joined(file_operands, pick("union", "intersect", "minus"), file_operands),
@@ -512,7 +525,12 @@ class Oracle:
 
     def forms(self, value: Any) -> Forms:
         number = value["float_form"] if value["integer_form"] is None else value["integer_form"]
-        found = {"text": value["text_form"], "number": number, "bool": value["boolean_form"], "time": value["time_form"]}
+        found = {
+            "text": value["text_form"],
+            "number": number,
+            "bool": value["boolean_form"],
+            "time": value["time_form"],
+        }
         return {form: each for form, each in found.items() if each is not None}
 
     def built_in(self, kind: str, value: Any) -> tuple[Forms] | list[Forms] | None:
@@ -579,7 +597,7 @@ class Oracle:
 # ---- the tests ------------------------------------------------------------------------------------------------------
 
 FAST = settings(
-    max_examples=400, deadline=None,
+    max_examples=150, deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )  # fmt: skip
 
@@ -616,7 +634,9 @@ def test_sql_and_plain_evaluator_agree(store: dict[str, Any], text: str, ask: An
 
 @FAST
 @given(store=stores(), text=leaves | arithmetic.map(lambda side: f"{side} = n"))
-def test_each_predicate_and_its_complement(store: dict[str, Any], text: str, ask: Any, now: Any, field_types: Any) -> None:
+def test_each_predicate_and_its_complement(
+    store: dict[str, Any], text: str, ask: Any, now: Any, field_types: Any
+) -> None:
     found, complement = ask(store, f"files where {text}"), ask(store, f"files where not ({text})")
     if found is not None:
         assert found == Oracle(store, now, field_types).answer(parse(f"files where {text}").query)
