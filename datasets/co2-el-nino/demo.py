@@ -75,6 +75,11 @@ def story(folder: Path) -> tuple[Step | Damage, ...]:
             "jobs where r is present show id, lag_months, r, n, duration",
         ),
         ask("Where does the result come from?", "lineage", "result.json"),
+        ask(
+            "Which of the raw files behind it had gaps?",
+            "query",
+            'files upstream of (files where name = "result.json") where kind = "raw" and gaps > 0 show name, gaps',
+        ),
         run("The same again: nothing has to run", workflow, "-d", "second", run_dir="second"),
         ask("Why did each job not run?", "explain", "second"),
         Step(
@@ -114,16 +119,22 @@ def flip_one_bit(path: Path) -> str:
     )
 
 
-def pirene(command: str, arguments: tuple[str, ...], folder: Path, live: bool) -> tuple[int, str]:
-    """Run one command in the folder; its exit code and, unless it writes to the terminal itself, what it wrote."""
-    environment = {**os.environ, "PIRENE_STORE": str(folder / ".pirene")}
+def environment(folder: Path) -> dict[str, str]:
+    """The store is the folder's own, whatever store is above it."""
+    return {**os.environ, "PIRENE_STORE": str(folder / ".pirene")}
+
+
+def pirene(command: str, arguments: tuple[str, ...], folder: Path, *, live: bool = False) -> tuple[int, str]:
+    """Run one command in the folder; its exit code and, unless it writes to the terminal itself, what it said."""
+    streams = (None, None) if live else (subprocess.PIPE, subprocess.STDOUT)
     done = subprocess.run(
         [command, *arguments],
         cwd=folder,
-        env=environment,
+        env=environment(folder),
         check=False,
         text=True,
-        stdout=None if live else subprocess.PIPE,
+        stdout=streams[0],
+        stderr=streams[1],
     )
     return done.returncode, done.stdout or ""
 
@@ -143,7 +154,7 @@ def tell(step: Step | Damage, command: str, folder: Path) -> None:
         print(flip_one_bit(step.path), flush=True)
         return
     print(f"$ pirene {shlex.join(step.arguments)}", flush=True)
-    code, output = pirene(command, step.arguments, folder, step.live)
+    code, output = pirene(command, step.arguments, folder, live=step.live)
     if output:
         print("\n".join(folded(output)), flush=True)
     if step.exit_code:
