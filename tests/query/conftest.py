@@ -55,8 +55,8 @@ REPLICA_FIELDS = {"name": FieldType.TEXT, "site": FieldType.TEXT, "url": FieldTy
 CHECK_FIELDS = {"verdict": FieldType.TEXT, "stage": FieldType.TEXT, "host": FieldType.TEXT, "at": FieldType.TIME}
 
 _METADATA_COLUMNS = (
-    "entity VARCHAR, source BIGINT, number BIGINT, key VARCHAR, position BIGINT, written VARCHAR, written_type VARCHAR, "
-    "text_form VARCHAR, integer_form BIGINT, float_form DOUBLE, boolean_form BOOLEAN, time_form TIMESTAMPTZ"
+    "entity VARCHAR, source BIGINT, number BIGINT, key VARCHAR, position BIGINT, written VARCHAR, "
+    "written_type VARCHAR, text_form VARCHAR, integer_form BIGINT, float_form DOUBLE, boolean_form BOOLEAN, time_form TIMESTAMPTZ"
 )
 
 
@@ -103,7 +103,8 @@ class FakeVocabulary:
                     paths={"workflow": (Entity.WORKFLOWS, ("e.run",))},
                 )  # fmt: skip
             case Entity.WORKFLOWS:
-                return EntityTable(entity, "(SELECT * FROM workflows)", ("run",), fields(WORKFLOW_FIELDS), ("id", "name"),
+                rows = "(SELECT * FROM workflows)"
+                return EntityTable(entity, rows, ("run",), fields(WORKFLOW_FIELDS), ("id", "name"),
                                    metadata="workflow", metadata_key=("e.run", "0"))  # fmt: skip
             case Entity.REPLICAS:
                 return EntityTable(
@@ -140,7 +141,7 @@ class FakeVocabulary:
                     lists=len({(row["source"], row["number"]) for row in mine if row["position"] is not None}),
                     things=len({(row["source"], row["number"]) for row in mine}),
                     examples=tuple(dict.fromkeys(str(row["text_form"]) for row in values))[:3],
-                )  # fmt: skip
+                )
             )
         return sorted(found, key=lambda known: -known.values)
 
@@ -152,10 +153,9 @@ def _create(connection: duckdb.DuckDBPyConnection, name: str, columns: str, rows
     connection.execute(f"CREATE OR REPLACE TABLE {name} ({columns})")
     names = [column.split()[0].strip('"') for column in columns.split(", ")]
     if rows:
-        marks = ", ".join("?" for _ in names)
-        connection.executemany(
-            f"INSERT INTO {name} VALUES ({marks})", [[row.get(each) for each in names] for row in rows]
-        )
+        marks = "(" + ", ".join("?" for _ in names) + ")"
+        values = [row.get(each) for row in rows for each in names]
+        connection.execute(f"INSERT INTO {name} VALUES {', '.join([marks] * len(rows))}", values)
 
 
 def _columns(key: str, types: Mapping[str, FieldType]) -> str:
@@ -260,7 +260,8 @@ def small(load: Callable[[Plain], FakeVocabulary], now: dt.datetime) -> FakeVoca
         "ended": now,
     }
     return load(Plain(
-        files=files, jobs=[job], workflows=[{"run": 1, "id": "w1", "name": "coadd", "status": "failed", "started": now}],
+        files=files, jobs=[job],
+        workflows=[{"run": 1, "id": "w1", "name": "coadd", "status": "failed", "started": now}],
         checks=[{"number": 1, "run": 1, "job": 1, "verdict": "ok", "stage": "audit", "host": "h", "at": now}],
         reads=[(1, 1, 1, 1)], writes=[(1, 3, 1, 1)], metadata=metadata,
         queries={"good": "files where kind = $kind", "loop": "@loop where size > 1", "broken": "files where nokey = 1"},

@@ -315,8 +315,6 @@ class Oracle:
             keyed = [(self.order_key(sort.operand, row, rows), row) for row in rows]
             present = [pair for pair in keyed if pair[0] is not None]
             present.sort(key=lambda pair: pair[0], reverse=bool(sort.descending))
-            if sort.descending:  # reverse keeps equal ones in their order, as a stable sort has to
-                pass
             rows = [row for _, row in present] + [row for key, row in keyed if key is None]
         return rows
 
@@ -362,9 +360,9 @@ class Oracle:
     def holds(self, node: Any, row: Any) -> bool:
         match node:
             case tree.And():
-                return all([self.holds(operand, row) for operand in node.operands])
+                return all(self.holds(operand, row) for operand in node.operands)
             case tree.Or():
-                return any([self.holds(operand, row) for operand in node.operands])
+                return any(self.holds(operand, row) for operand in node.operands)
             case tree.Not():
                 return not self.holds(node.operand, row)
             case tree.Compare():
