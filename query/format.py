@@ -15,7 +15,7 @@ _PLAIN = re.compile(r"[^\W\d]\w*")
 
 
 def format_statement(statement: tree.Statement) -> str:
-    """The whole query on one line."""
+    """The whole query, on one line unless a quoted key holds a line break."""
     text = format_query(statement.query)
     match statement.as_of:
         case None:

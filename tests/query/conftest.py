@@ -56,7 +56,8 @@ CHECK_FIELDS = {"verdict": FieldType.TEXT, "stage": FieldType.TEXT, "host": Fiel
 
 _METADATA_COLUMNS = (
     "entity VARCHAR, source BIGINT, number BIGINT, key VARCHAR, position BIGINT, written VARCHAR, "
-    "written_type VARCHAR, text_form VARCHAR, integer_form BIGINT, float_form DOUBLE, boolean_form BOOLEAN, time_form TIMESTAMPTZ"
+    "written_type VARCHAR, text_form VARCHAR, integer_form BIGINT, float_form DOUBLE, boolean_form BOOLEAN, "
+    "time_form TIMESTAMPTZ"
 )
 
 

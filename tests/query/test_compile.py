@@ -12,7 +12,6 @@ from query.compile import AsOf, OutputColumn, as_of, compile_query, without_each
 from query.errors import QueryError, QueryMeaningError
 from query.vocabulary import Entity, FieldType
 
-
 NAIVE = dt.datetime(2026, 1, 1, tzinfo=dt.UTC).replace(tzinfo=None)
 
 
@@ -195,7 +194,8 @@ def test_everything(small: Any, connection: Any, now: Any) -> None:
     (row,) = connection.execute(compiled.sql, list(compiled.parameters)).fetchall()
     shown = [(value["key"], value["position"], value["text_form"]) for value in row[-1]]
     assert shown == [("detector_temp", None, "-95"), ("flag", None, "true"), ("kind", None, "raw"),
-                     ("status", None, "final"), ("tags", 0, "golden"), ("tags", 1, "checked"), ("version", None, "1.10")]  # fmt: skip
+                     ("status", None, "final"), ("tags", 0, "golden"), ("tags", 1, "checked"),
+                     ("version", None, "1.10")]  # fmt: skip
 
 
 def test_two_columns_of_one_name_are_refused(small: Any, now: Any) -> None:
