@@ -7,7 +7,7 @@ the others from counting. A job's own metadata that cannot be read goes there to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +33,7 @@ Attempt = tuple[int, int, int]
 """(run, job, attempt)."""
 PublishedPlaces = Mapping[tuple[int, int, str], Published]
 """(job, attempt, lfn) -> where that output was staged out to."""
+AlsoKnown = Callable[[Batch, Record], None]
 
 _KNOWN = """
 SELECT run, job, attempt, record_sha256 FROM invocations WHERE run IN (SELECT unnest($1::BIGINT[]))
@@ -78,15 +79,17 @@ def ingest(
     records: Iterable[Path | bytes],
     *,
     published: PublishedPlaces | None = None,
+    also: AlsoKnown | None = None,
     author: str | None = None,
 ) -> IngestResult:
     """Bring invocation records, given as bytes or as paths, into the store.
 
     ``published`` says where outputs were staged out to; all records are then of one run. It counts also for records
-    that the store holds already, so that a launcher which was killed between two commits can say it again. Raises
+    that the store holds already, so that a launcher which was killed between two commits can say it again. ``also``
+    adds rows to the same commit for each record that is new: what only the caller knows of that attempt. Raises
     OSError for a path that cannot be read, StoreError as `Store.commit`.
     """
-    ingestion = _Ingestion(store, published or {})
+    ingestion = _Ingestion(store, published or {}, also)
     for record in records:
         ingestion.read(record)
     return ingestion.commit(author)
@@ -95,9 +98,10 @@ def ingest(
 class _Ingestion:
     """One call of `ingest`: what was read, and what of it is new to the newest state of the store."""
 
-    def __init__(self, store: Store, places: PublishedPlaces) -> None:
+    def __init__(self, store: Store, places: PublishedPlaces, also: AlsoKnown | None) -> None:
         self._store = store
         self._places = places
+        self._also = also
         self._incoming: dict[Attempt, _Incoming] = {}
         self._known: dict[Attempt, bytes] = {}
         self._rejected: list[Rejected] = []
@@ -145,10 +149,12 @@ class _Ingestion:
         """The rows that the store does not hold as of ``snapshot``."""
         runs = sorted({record.run for record in self._records()})
         found = fetch(self._store, _KNOWN, [runs], snapshot=snapshot) if runs else []
-        self._known = {(run, job, attempt): sha256 for run, job, attempt, sha256 in found}  # type: ignore[misc] # by schema
+        self._known = {(run, job, attempt): sha256 for run, job, attempt, sha256 in found}
         batch = Batch()
         for incoming in self._new():
             add_record(batch, incoming.record, incoming.facts)
+            if self._also is not None:
+                self._also(batch, incoming.record)
         add_sightings(batch, [incoming.record for incoming in self._new()])
         self._add_places(batch, snapshot)
         return batch

@@ -56,17 +56,18 @@ def register(
     source: int,
     entries: Iterable[Registration],
     *,
-    at: dt.datetime,
+    at: dt.datetime | None = None,
     author: str | None = None,
     first: int = 0,
     snapshot: Snapshot | None = None,
 ) -> list[FileId]:
     """Add what these registrations say to ``batch``; for each, in order, the file that it is.
 
-    New files are of ``source`` and count from the ordinal ``first``. ``snapshot`` is the state that the rules look at:
-    after a lost race call this again on a new batch with the new one.
+    New files are of ``source`` and count from the ordinal ``first``. ``at`` is now unless given, ``snapshot`` the
+    state that the rules look at: after a lost race call this again on a new batch with the new one.
     """
     known = list(entries)
+    at = dt.datetime.now(dt.UTC) if at is None else at
     holders = {
         url: _Holder(replica.id, replica.sha256, replica.size_bytes, replica.site, replica.state)
         for url, replica in last_holders(store, [entry.url for entry in known], snapshot=snapshot).items()

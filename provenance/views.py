@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from provenance.schema import BY_NAME
@@ -39,6 +39,8 @@ Parameters = Sequence[object] | Mapping[str, object]
 Row = tuple[Any, ...]
 """Values as DuckDB hands them out; which types they have is said by the schema and the SQL, not by Python."""
 
+# Not importlib.resources, whose import costs more than everything that a small query reads.
+_SQL = Path(__file__).parent / "sql"
 _WORD = re.compile(r"[a-z_]+")
 _BLOCK_ROWS = 4096
 
@@ -46,13 +48,13 @@ _BLOCK_ROWS = 4096
 @cache
 def view_sql(name: str) -> str:
     """The text of one view."""
-    return (resources.files("provenance") / "sql" / "views" / f"{name}.sql").read_text("utf-8")
+    return (_SQL / "views" / f"{name}.sql").read_text("utf-8")
 
 
 @cache
 def report_sql(name: str) -> str:
     """The text of one fixed query below ``provenance/sql/``."""
-    return (resources.files("provenance") / "sql" / f"{name}.sql").read_text("utf-8")
+    return (_SQL / f"{name}.sql").read_text("utf-8")
 
 
 def needed(sql: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
