@@ -6,10 +6,10 @@ user, for messages that come with the answer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 from query.literals import Dimension, Moment, Number, TextValue, Truth
+from query.nodes import Record, node
 from query.vocabulary import Entity, FieldType
 
 
@@ -24,8 +24,8 @@ class Form(Enum):
     COMMON = "common"  # two metadata values: the first of number, time, boolean, text that both have
 
 
-@dataclass(frozen=True, slots=True)
-class BuiltIn:
+@node
+class BuiltIn(Record):
     """A built-in field, reached over ``path`` (names of many-to-one paths; empty: of the row itself)."""
 
     path: tuple[str, ...]
@@ -34,8 +34,8 @@ class BuiltIn:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Metadata:
+@node
+class Metadata(Record):
     """A metadata key of ``entity`` (the value of `metadata.entity`), reached over ``path``.
 
     ``seen`` False: the store does not know the key, so it is missing everywhere. ``sorts_as`` is the form that orders
@@ -50,8 +50,8 @@ class Metadata:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Arithmetic:
+@node
+class Arithmetic(Record):
     """``operator`` `+ - * / %` on numbers, or `+ -` with a time on the left; ``form`` NUMBER or TIME."""
 
     operator: str
@@ -65,8 +65,8 @@ Constant = Number | TextValue | Truth | Moment
 Value = BuiltIn | Metadata | Arithmetic | Constant
 
 
-@dataclass(frozen=True, slots=True)
-class Compare:
+@node
+class Compare(Record):
     """``left operator right``; a constant, if there is one, is on the right."""
 
     operator: str
@@ -75,8 +75,8 @@ class Compare:
     form: Form
 
 
-@dataclass(frozen=True, slots=True)
-class OneOf:
+@node
+class OneOf(Record):
     """Equal to one of ``constants``; ``negated``: unequal to each, and present."""
 
     operand: Value
@@ -84,8 +84,8 @@ class OneOf:
     negated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Like:
+@node
+class Like(Record):
     """A glob over the whole text."""
 
     operand: Value
@@ -93,8 +93,8 @@ class Like:
     negated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Matches:
+@node
+class Matches(Record):
     """An RE2 search."""
 
     operand: Value
@@ -102,22 +102,22 @@ class Matches:
     negated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+@node
+class Missing(Record):
     """There is no value."""
 
     operand: Value
 
 
-@dataclass(frozen=True, slots=True)
-class Present:
+@node
+class Present(Record):
     """There is a value."""
 
     operand: Value
 
 
-@dataclass(frozen=True, slots=True)
-class Has:
+@node
+class Has(Record):
     """A list (or a single value) holds any or ``every`` one of ``constants``."""
 
     operand: BuiltIn | Metadata
@@ -126,36 +126,36 @@ class Has:
     negated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class IsTrue:
+@node
+class IsTrue(Record):
     """The bool form is true."""
 
     operand: Value
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+@node
+class Not(Record):
     """The exact complement."""
 
     operand: Condition
 
 
-@dataclass(frozen=True, slots=True)
-class And:
+@node
+class And(Record):
     """All of them."""
 
     operands: tuple[Condition, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Or:
+@node
+class Or(Record):
     """At least one of them."""
 
     operands: tuple[Condition, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Related:
+@node
+class Related(Record):
     """The row stands in the relation ``word`` to a row of ``query``; ``steps``: from, to, both included."""
 
     word: str
@@ -166,38 +166,38 @@ class Related:
 Condition = Compare | OneOf | Like | Matches | Missing | Present | Has | IsTrue | Not | And | Or | Related
 
 
-@dataclass(frozen=True, slots=True)
-class All:
+@node
+class All(Record):
     """All rows of ``entity``."""
 
     entity: Entity
 
 
-@dataclass(frozen=True, slots=True)
-class Operand:
+@node
+class Operand(Record):
     """The rows of ``source`` for which ``where`` holds."""
 
     source: All | Query
     where: tuple[Condition, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SetOperation:
+@node
+class SetOperation(Record):
     """``operator`` union | intersect | minus."""
 
     operator: str
     operands: tuple[Operand, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+@node
+class Where(Record):
     """A further condition."""
 
     conditions: tuple[Condition, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Latest:
+@node
+class Latest(Record):
     """The newest ``count`` rows of each group."""
 
     count: int
@@ -205,43 +205,43 @@ class Latest:
     by: BuiltIn | Metadata
 
 
-@dataclass(frozen=True, slots=True)
-class Sort:
+@node
+class Sort(Record):
     """Missing values come last in both directions."""
 
     operand: Value
     descending: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+@node
+class Order(Record):
     """By the first, then by the next; then by the order that was there before, then by the id."""
 
     sorts: tuple[Sort, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+@node
+class Limit(Record):
     """The first ``count`` rows."""
 
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class AllMetadata:
+@node
+class AllMetadata(Record):
     """The whole metadata of the row as one object (of `show *`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+@node
+class Column(Record):
     """A column of the answer."""
 
     name: str
     content: Value | Condition | AllMetadata
 
 
-@dataclass(frozen=True, slots=True)
-class Aggregate:
+@node
+class Aggregate(Record):
     """``function`` count | sum | min | max | avg | median; ``operand`` None: of `count(*)`."""
 
     name: str
@@ -249,16 +249,16 @@ class Aggregate:
     operand: Value | None
 
 
-@dataclass(frozen=True, slots=True)
-class OutputSort:
+@node
+class OutputSort(Record):
     """Order of a summary by the column at ``position``."""
 
     position: int
     descending: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+@node
+class Summary(Record):
     """One row for each group; missing values are a group of their own."""
 
     groups: tuple[Column, ...]
@@ -270,8 +270,8 @@ class Summary:
 Clause = Where | Latest | Order | Limit
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+@node
+class Query(Record):
     """Rows of ``entity``."""
 
     entity: Entity
@@ -279,8 +279,8 @@ class Query:
     clauses: tuple[Clause, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+@node
+class Resolved(Record):
     """A whole query: its rows and what is shown of them."""
 
     query: Query

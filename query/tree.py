@@ -7,14 +7,15 @@ same. Parentheses leave no node: `query.format` puts back those that are needed.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
 from query.errors import Span
+from query.nodes import Record, node
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+@node
+class Node(Record):
     """What was written somewhere in the text; ``span`` is where."""
 
     span: Span = field(default=(0, 0), compare=False, repr=False, kw_only=True)
@@ -28,7 +29,7 @@ class TimeShape(Enum):
     MONTH = "month"
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Quantity(Node):
     """A number as written, and its unit if there is one: `5`, `1.5e3`, `2 GiB`."""
 
@@ -36,21 +37,21 @@ class Quantity(Node):
     unit: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Text(Node):
     """A quoted literal; ``value`` is what it means."""
 
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Boolean(Node):
     """`true` or `false`."""
 
     value: bool
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Time(Node):
     """A date, month or time as written."""
 
@@ -58,19 +59,19 @@ class Time(Node):
     shape: TimeShape
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Now(Node):
     """`now`."""
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Parameter(Node):
     """`$name`."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Sign(Node):
     """`-x` or `+x`."""
 
@@ -78,29 +79,29 @@ class Sign(Node):
     operand: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+@node
+class Part(Record):
     """One part of a dotted name; ``quoted``: it was written in backticks."""
 
     text: str
     quoted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Name(Node):
     """A field as written: `size`, `job.site`, `` meta.`exposure id` ``."""
 
     parts: tuple[Part, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Lookalike(Node):
     """Digits or words glued by `-`: always an error, raised where the meaning of names is known."""
 
     written: str
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Call(Node):
     """`count(*)`, `sum(size)`."""
 
@@ -109,7 +110,7 @@ class Call(Node):
     arguments: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Arithmetic(Node):
     """``operator`` is one of `+ - * / %`."""
 
@@ -118,7 +119,7 @@ class Arithmetic(Node):
     right: Expression
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Compare(Node):
     """``operator`` is one of `= != < <= > >=`."""
 
@@ -127,14 +128,14 @@ class Compare(Node):
     right: Expression
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Choices(Node):
     """`(a, b, c)` after `in` and `has`."""
 
     bounds: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Range(Node):
     """`low..high`, both ends included."""
 
@@ -142,7 +143,7 @@ class Range(Node):
     high: Expression
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class In(Node):
     """`x in (…)`, `x in a..b`, `x in $list`, `x in 2026-03`."""
 
@@ -151,7 +152,7 @@ class In(Node):
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Between(Node):
     """`x between a and b`, both ends included."""
 
@@ -161,7 +162,7 @@ class Between(Node):
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Like(Node):
     """`x like "*.fits"`."""
 
@@ -170,14 +171,14 @@ class Like(Node):
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Regex(Node):
     """`/re/`: the source between the slashes, as written."""
 
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Matches(Node):
     """`x matches /re/`."""
 
@@ -186,7 +187,7 @@ class Matches(Node):
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Is(Node):
     """`x is missing`, `x is present`; `is not` is turned into the other one."""
 
@@ -194,7 +195,7 @@ class Is(Node):
     missing: bool
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Has(Node):
     """``quantifier`` is "any", "all" or None (one value)."""
 
@@ -204,7 +205,7 @@ class Has(Node):
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Within(Node):
     """How many steps a walk may take, both ends included; ``low`` None: `within N`, which is 1 to N."""
 
@@ -212,7 +213,7 @@ class Within(Node):
     high: int
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Relation(Node):
     """`upstream of ( query ) within 3 steps`. ``word``: lower case, single spaces."""
 
@@ -221,21 +222,21 @@ class Relation(Node):
     within: Within | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Not(Node):
     """The exact complement of ``operand``."""
 
     operand: Expression
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class And(Node):
     """All of ``operands`` (two or more)."""
 
     operands: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Or(Node):
     """At least one of ``operands`` (two or more)."""
 
@@ -266,7 +267,7 @@ Expression = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Entity(Node):
     """All rows of an entity, or those in a relation. ``name``: plural, lower case."""
 
@@ -274,7 +275,7 @@ class Entity(Node):
     relation: Relation | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Argument(Node):
     """`name = value` of a saved query."""
 
@@ -282,7 +283,7 @@ class Argument(Node):
     value: Choices | Expression
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Saved(Node):
     """`@name(argument, ...)`."""
 
@@ -290,14 +291,14 @@ class Saved(Node):
     arguments: tuple[Argument, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Nested(Node):
     """`( query )` as a source."""
 
     query: Query
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Operand(Node):
     """A source and the condition on it."""
 
@@ -305,7 +306,7 @@ class Operand(Node):
     where: Expression | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class SetOperation(Node):
     """``operator`` is "union", "intersect" or "minus" (of exactly two)."""
 
@@ -313,14 +314,14 @@ class SetOperation(Node):
     operands: tuple[Operand, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Where(Node):
     """`where` after another clause."""
 
     condition: Expression
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Latest(Node):
     """`latest n per a, b by c`; ``count`` None: 1."""
 
@@ -329,7 +330,7 @@ class Latest(Node):
     by: Name | None
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Sort(Node):
     """``descending`` None: not said, which is ascending."""
 
@@ -337,26 +338,26 @@ class Sort(Node):
     descending: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Order(Node):
     """`order by a, b desc`."""
 
     sorts: tuple[Sort, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Limit(Node):
     """`limit 20`, `limit $n`."""
 
     count: int | Parameter
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Everything(Node):
     """`*` of `show *`."""
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Item(Node):
     """`expression as name`."""
 
@@ -364,14 +365,14 @@ class Item(Node):
     name: Part | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Show(Node):
     """`show a, b as c, *`."""
 
     items: tuple[Item | Everything, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Summarize(Node):
     """`summarize sum(size) as bytes by site`."""
 
@@ -382,7 +383,7 @@ class Summarize(Node):
 Clause = Where | Latest | Order | Limit | Show | Summarize
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Query(Node):
     """A set and the clauses applied to all of it, from left to right."""
 
@@ -390,21 +391,21 @@ class Query(Node):
     clauses: tuple[Clause, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class AsOfTime(Node):
     """`as of 2026-05-01`."""
 
     time: Time | Parameter
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class AsOfCommit(Node):
     """`as of commit 42`."""
 
     number: int | Parameter
 
 
-@dataclass(frozen=True, slots=True)
+@node
 class Statement(Node):
     """A whole query."""
 
