@@ -128,7 +128,7 @@ def hash_path(path: Place, *, prefix_bytes: int | None = None) -> Hashed:
         prefix = None
         kind: Literal["file", "folder"] = "file"
         if status_bits.S_ISREG(status.st_mode):
-            sha256, size, prefix = _hash_stream(descriptor, prefix_bytes)
+            sha256, size, prefix = _hash_stream(descriptor, before.size, prefix_bytes)
         elif status_bits.S_ISDIR(status.st_mode):
             kind = "folder"
             sha256, size = _hash_manifest(path, descriptor)
@@ -157,11 +157,11 @@ def _hash_or_error(path: Place) -> tuple[Place, Hashed | OSError]:
         return path, error
 
 
-def _hash_stream(descriptor: int, prefix_bytes: int | None) -> tuple[bytes, int, bytes | None]:
-    """(digest, size, digest of the prefix) of an open file, from its start to its end, in one pass."""
+def _hash_stream(descriptor: int, about: int, prefix_bytes: int | None) -> tuple[bytes, int, bytes | None]:
+    """(digest, size, digest of the prefix) of an open file of about that size, from start to end, in one pass."""
     whole = hashlib.sha256()
     prefix: bytes | None = None
-    buffer = memoryview(bytearray(_BLOCK_BYTES))
+    buffer = memoryview(bytearray(min(_BLOCK_BYTES, max(about + 1, 4096))))
     size = 0
     while count := os.readv(descriptor, [buffer]):
         if prefix_bytes is not None and size <= prefix_bytes < size + count:
@@ -200,7 +200,7 @@ def _hash_manifest(path: Place, descriptor: int) -> tuple[bytes, int]:
 def _hash_entry(entry: _Entry) -> tuple[bytes, int]:
     descriptor = os.open(entry.name, _OPEN | os.O_NOFOLLOW, dir_fd=entry.folder)
     try:
-        sha256, size, _ = _hash_stream(descriptor, None)
+        sha256, size, _ = _hash_stream(descriptor, entry.status.st_size, None)
         return sha256.hex().encode("ascii"), size
     finally:
         os.close(descriptor)

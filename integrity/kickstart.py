@@ -48,6 +48,7 @@ DEFAULT_TAIL_BYTES = 65536
 DEFAULT_GRACE_SECONDS = 5.0
 METADATA_LIMIT_BYTES = 1 << 20
 HALF_CHARACTERS = "".join(chr(code) for code in range(0xDC80, 0xDD00))  # what a cut through a character leaves behind
+PIPE_BYTES = 1 << 16  # what a pipe holds
 BLOCK_BYTES = 1 << 18  # fits the second-level cache; larger blocks hash no faster
 RACY_NS = 20 * 1000 * 1000  # ctime ticks at up to 10 ms on older kernels: a younger one proves nothing
 KILL_INTERVAL_SECONDS = 0.05  # between rounds of SIGKILL, for processes that were forked during the last one
@@ -444,12 +445,15 @@ def walk(folder: int, prefix: bytes = b"") -> "Iterator[tuple[bytes, os.stat_res
                 os.close(inner)
 
 
-def hash_stream(descriptor: int, prefix_size: "int | None", check: "Callable[[], None]") -> Content:
-    """Hash from the current position to the end, in one pass, calling ``check`` before every block."""
+def hash_stream(descriptor: int, about: int, prefix_size: "int | None", check: "Callable[[], None]") -> Content:
+    """Hash from the current position to the end, in one pass, calling ``check`` before every block.
+
+    ``about`` is the size that the file is likely to have: a small one must not cost the touching of a large buffer.
+    """
     whole = hashlib.sha256()
     prefix_sha256 = None
     size = 0
-    buffer = memoryview(bytearray(BLOCK_BYTES))
+    buffer = memoryview(bytearray(min(BLOCK_BYTES, max(about + 1, 4096))))
     while True:
         check()
         count = os.readv(descriptor, [buffer])
@@ -478,7 +482,7 @@ def hash_folder(descriptor: int, check: "Callable[[], None]") -> Content:
             manifest.update(EMPTY_FOLDER + b"  " + empty + b"\0")
         empty = path if stat.S_ISDIR(status.st_mode) else None
         if stat.S_ISREG(status.st_mode):
-            content = _hash_entry(folder, name, check)
+            content = _hash_entry(folder, name, status.st_size, check)
             manifest.update(content.sha256.encode() + b"  " + path + b"\0")
             size += content.size
         elif empty is None:
@@ -488,10 +492,10 @@ def hash_folder(descriptor: int, check: "Callable[[], None]") -> Content:
     return Content(manifest.hexdigest(), size, None)
 
 
-def _hash_entry(folder: int, name: bytes, check: "Callable[[], None]") -> Content:
+def _hash_entry(folder: int, name: bytes, about: int, check: "Callable[[], None]") -> Content:
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     try:
-        return hash_stream(descriptor, None, check)
+        return hash_stream(descriptor, about, None, check)
     finally:
         os.close(descriptor)
 
@@ -513,7 +517,7 @@ def read_content(
             time.sleep((RACY_NS - age_ns) / 1e9)
             before = survey(descriptor)
         if before.kind == "file":
-            content = hash_stream(descriptor, prefix_size, check)
+            content = hash_stream(descriptor, before.size, prefix_size, check)
         else:
             content = hash_folder(descriptor, check)
         there = os.stat(path, follow_symlinks=follow)
@@ -831,7 +835,7 @@ class Streams:
     def read(self, descriptor: int) -> bool:
         """Take what is there; False at the end of the pipe, which is then closed."""
         try:
-            chunk = os.read(descriptor, BLOCK_BYTES)
+            chunk = os.read(descriptor, PIPE_BYTES)
         except BlockingIOError:
             return True
         if chunk and self.pipes[descriptor].add(chunk):
@@ -949,7 +953,8 @@ class Command:
         self._streams = streams
         self._grace_seconds = job.grace_seconds
         self.exec_errno = None  # type: int | None
-        self.told = False  # whether the stop signal was passed on to it
+        self.told = None  # type: set[int] | None  # those that the stop signal was passed on to
+        self._reaped = False
         self.status = None  # type: int | None
         self.duration = None  # type: float | None
         self.usage = dict.fromkeys(USAGE, 0)  # type: dict[str, Any]
@@ -972,11 +977,15 @@ class Command:
             poll.register(descriptor, select.POLLIN)
         kill_at = None  # type: float | None
         while self._reap():
-            if self._stop.signal is not None and not self.told:
-                self.told = True
+            if self._stop.signal is not None and self.told is None:
                 kill_at = time.monotonic() + self._grace_seconds
-                signal_descendants(signal.SIGTERM)
-                signal_descendants(signal.SIGCONT)  # a stopped process must wake up to end
+                self.told = set()
+                self._tell(descendants(process_tree(), [os.getpid()]))
+            elif self.told is not None and self._reaped:
+                # Forked while the others were told, and its parent is gone. A child of one that lives may be its way
+                # of ending well: that is left alone.
+                self._tell(process_tree().get(os.getpid(), []))
+            self._reaped = False
             if kill_at is not None and (self._stop.count > 1 or time.monotonic() >= kill_at):
                 signal_descendants(signal.SIGKILL)
                 kill_at = time.monotonic() + KILL_INTERVAL_SECONDS
@@ -987,6 +996,13 @@ class Command:
         if self._errors >= 0:
             self._ready(self._errors)
         self._streams.drain()
+
+    def _tell(self, pids: "list[int]") -> None:
+        for pid in pids:
+            if self.told is not None and pid not in self.told:
+                self.told.add(pid)
+                send(pid, signal.SIGTERM)
+                send(pid, signal.SIGCONT)  # a stopped process must wake up to end
 
     def _ready(self, descriptor: int) -> bool:
         if descriptor == self._stop.wake:
@@ -1009,6 +1025,7 @@ class Command:
                 return False
             if pid == 0:
                 return True
+            self._reaped = True
             if pid == self.pid:
                 self.status = status
                 self.duration = time.monotonic() - self._begin
@@ -1303,7 +1320,7 @@ class Attempt:
         self.record["usage"] = command.usage
         self.record["duration"] = round(command.duration or 0.0, 6)
         status = command.status or 0
-        if command.told and self.stop.signal is not None:
+        if command.told is not None and self.stop.signal is not None:
             self._fail("stopped by %s while the command ran" % signal.Signals(self.stop.signal).name)
         if os.WIFSIGNALED(status):
             self.record["signal"] = os.WTERMSIG(status)

@@ -20,7 +20,10 @@ import signal
 import sys
 import time
 from types import ModuleType
-from typing import Any, NoReturn
+
+TYPE_CHECKING = False  # the module `typing` would be in every wrapper's memory
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 PATIENCE_SECONDS = 0.005  # between two looks at processes that were sent SIGKILL
 READ_BYTES = 1 << 16
@@ -211,6 +214,7 @@ class Launcher:
 def become_wrapper(description: dict[str, Any], record: str, wake: int) -> NoReturn:
     """In the forked child: be a wrapper and nothing else, in a session of its own and without the server's pipes."""
     status = EXIT_BUG
+    gc.disable()  # it lives for one job, and a collection would copy the pages that it shares with the server
     try:
         os.setsid()
         null = os.open(os.devnull, os.O_RDWR)

@@ -108,6 +108,15 @@ def test_a_command_that_exits_well_when_told_to_stop_has_not_succeeded(bench: An
     assert (bench.record["status"], bench.record["exit_code"], bench.record["interrupted"]) == ("failed", 0, True)
 
 
+def test_a_command_may_start_others_to_end_well(bench: Any) -> None:
+    script = "trap 'sleep 0.2; echo saved > state; exit 0' TERM; echo > up; while :; do sleep 0.02; done"
+    process = bench.start(["/bin/sh", "-c", script])
+    bench.wait_until((bench.work / "up").exists, "the job runs")
+    process.terminate()
+    assert process.wait(timeout=20) == 1
+    assert (bench.work / "state").read_text() == "saved\n"
+
+
 def test_after_the_grace_all_are_killed_whatever_they_ignore(bench: Any) -> None:
     process = bench.start(["/bin/sh", "-c", STUBBORN], grace_seconds=0.4)
     bench.wait_until(lambda: (bench.work / "up1").exists() and (bench.work / "up2").exists(), "both run")

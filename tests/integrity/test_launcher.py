@@ -239,14 +239,18 @@ def test_a_lock_that_the_engine_hands_down_is_held_by_wrappers_and_not_by_jobs(b
     path = Path(bench.folder) / "lock"
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        os.set_inheritable(lock.fileno(), True)
         engine = Engine(bench, pass_fds=(lock.fileno(),))
-    engine.start(1, "echo > up; setsid sleep 1000 >/dev/null 2>&1 & sleep 0.5; kill $!")
-    bench.wait_until((Path(bench.folder) / "work/1/up").exists, "the job runs")
-    of_job = [pid for pid in bench.processes() if b"sleep\x001000" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    held = [str(link.readlink()) for pid in of_job for link in Path(f"/proc/{pid}/fd").iterdir()]
-    assert of_job and str(path) not in held
-    engine.end()
+
+    def of_job() -> list[int]:
+        return [pid for pid in bench.processes() if b"sleep\x001000" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+    try:
+        engine.start(1, "setsid sleep 1000 >/dev/null 2>&1 & sleep 0.5; kill $!")
+        bench.wait_until(lambda: of_job() != [], "the job runs")
+        held = [str(link.readlink()) for pid in of_job() for link in Path(f"/proc/{pid}/fd").iterdir()]
+        assert held and str(path) not in held
+    finally:
+        engine.end()
     with path.open() as again:
         with pytest.raises(BlockingIOError):
             fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
