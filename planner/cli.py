@@ -26,7 +26,10 @@ INTERRUPTED = 130
 
 # Name -> where the command is, and its line in `pirene --help`: listing commands must not import them.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "exec": ("planner.commands.exec_command:exec_command", "Run one command, verified and recorded, without a workflow."),
+    "exec": (
+        "planner.commands.exec_command:exec_command",
+        "Run one command, verified and recorded, without a workflow.",
+    ),
     "run": ("planner.commands.run:run", "Plan and run a workflow, or go on with a run."),
     "plan": ("planner.commands.plan:plan", "Plan a workflow without running it."),
     "explain": ("planner.commands.explain:explain", "Say why each job of a plan runs or not."),
@@ -62,7 +65,11 @@ def _shared_options() -> list[click.Option]:
     """The options that stand before or after any command alike."""
     return [
         click.Option(
-            ["--store"], metavar="DIR", expose_value=False, callback=_set_store, help="The store (default: nearest .pirene/)."
+            ["--store"],
+            metavar="DIR",
+            expose_value=False,
+            callback=_set_store,
+            help="The store (default: nearest .pirene/).",
         ),
         click.Option(["-v", "--verbose"], count=True, expose_value=False, callback=_set_verbose, help="Say more."),
         click.Option(["-q", "--quiet"], is_flag=True, expose_value=False, callback=_set_quiet, help="Say less."),
@@ -128,7 +135,9 @@ def _print_version(context: click.Context, parameter: click.Parameter, value: bo
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, params=_shared_options())
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
+)
 @click.pass_context
 def root(context: click.Context) -> None:
     """Run workflows whose data can be trusted, found and explained."""
@@ -155,7 +164,10 @@ def exit_codes() -> Iterator[None]:
         sys.exit(usage.exit_code)
     except (click.Abort, KeyboardInterrupt):
         fail("interrupted", None, INTERRUPTED)
-    except (IntegrityError, QueryError, StoreError, PlannerError) as error:
+    except QueryError as error:
+        # Where in a query something is wrong is shown in it; where the query stands, if it was in a file, is a note.
+        fail("\n".join([*getattr(error, "__notes__", ()), error.report()]), None, error.exit_code)
+    except (IntegrityError, StoreError, PlannerError) as error:
         fail(str(error), error.hint, error.exit_code)
     except BrokenPipeError:
         # The reader of a pipe went away (`| head`): nothing is wrong, but nothing more can be said on stdout either.
@@ -165,10 +177,15 @@ def exit_codes() -> Iterator[None]:
         # Disk full, no permission: the system's own words, with the path, are what the user can act on.
         where = f"{error.filename}: " if error.filename else ""
         fail(f"{where}{error.strerror or error}", None, 2)
-    except Exception as error:  # noqa: BLE001 - the process boundary: what is left is a bug, and is called one
+    except Exception as error:
+        # The process boundary: what is left is a bug, and is called one.
         if os.environ.get("PIRENE_DEBUG"):
             raise
-        fail(f"internal error: {type(error).__name__}: {error}", "Set PIRENE_DEBUG=1 for the traceback; please report it.", BUG)
+        fail(
+            f"internal error: {type(error).__name__}: {error}",
+            "Set PIRENE_DEBUG=1 for the traceback; please report it.",
+            BUG,
+        )
 
 
 def main() -> None:

@@ -1,12 +1,12 @@
 """The layout of a run folder, and the lock that lets one engine at a time work in it.
 
-    RUN/plan/           the frozen plan (planner/plan_folder.py)
-    RUN/records/N/      invocation records, JOB-ATTEMPT.json, a thousand jobs a folder: the truth about attempts
-    RUN/work/           a work folder for each attempt; removed when the attempt has succeeded
-    RUN/intermediate/   outputs that only later jobs of this run read
-    RUN/output/         staged-out outputs, unless the plan says otherwise
-    RUN/run.lock        held (flock) by the engine at work
-    RUN/launcher.lock   held by the launcher and its wrappers, which may outlive the engine
+RUN/plan/           the frozen plan (planner/plan_folder.py)
+RUN/records/N/      invocation records, JOB-ATTEMPT.json, a thousand jobs a folder: the truth about attempts
+RUN/work/           a work folder for each attempt; removed when the attempt has succeeded
+RUN/intermediate/   outputs that only later jobs of this run read
+RUN/output/         staged-out outputs, unless the plan says otherwise
+RUN/run.lock        held (flock) by the engine at work
+RUN/launcher.lock   held by the launcher and its wrappers, which may outlive the engine
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""One command without a workflow: `pirene exec`. A run of one job in the current folder, with the same wrapper and records.
+"""One command without a workflow: `pirene exec`. A run of one job in the current folder, with the same wrapper and
+records.
 
-Logical names are paths as they were written. What the store knows at an input's place is what the input must be; what it
+Logical names are paths as they were written. What the store knows at an input's place is what the input must be; what
+it
 does not know is hashed before and registered as a first sight. The record is spooled below the store until it is in it.
 """
 
@@ -58,7 +60,9 @@ class SingleCommand:
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """How it ended: ``failure`` None when it succeeded; ``reused_from`` says what it was reused from, if it did not run."""
+    """How it ended: ``failure`` None when it succeeded; ``reused_from`` says what it was reused from, if it did not
+    run.
+    """
 
     run_id: uuid.UUID
     failure: str | None
@@ -67,7 +71,7 @@ class CommandResult:
 
 @dataclass(frozen=True, slots=True)
 class _Input:
-    """A file that the command reads. ``new``: the store does not know it; it is registered as this run's first sight."""
+    """A file that the command reads. ``new``: the store does not know it; this run registers it as a first sight."""
 
     name: str
     role: str
@@ -83,7 +87,9 @@ class _Input:
 
 
 def run_command(store: Store, request: SingleCommand) -> CommandResult:
-    """Verify, run and record one command; or take its outputs from the past. Raises CommandUsageError before anything ran."""
+    """Verify, run and record one command; or take its outputs from the past. Raises CommandUsageError before anything
+    ran.
+    """
     metadata = [_key_value(text) for text in request.metadata]
     _require_distinct(request)
     executable = _executable(request.command[0])
@@ -173,7 +179,7 @@ class _Run:
         record_path = self._folder / f"{JOB}-{ATTEMPT}.json"
         status = _run_wrapper(self._description(), record_path)
         if not record_path.exists():
-            failure = f"the wrapper ended with status {status} and left no record"
+            failure: str | None = f"the wrapper ended with status {status} and left no record"
         else:
             record = read_record(record_path.read_bytes())
             failure = record.failure
@@ -273,12 +279,13 @@ def _inputs(store: Store, request: SingleCommand, source: int) -> list[_Input]:
     missing = [name for name, _ in named if not Path(name).exists()]
     if missing:
         raise CommandUsageError(
-            f"no such input: {', '.join(missing)}", hint="--in and --inout name files that are there before the command runs."
+            f"no such input: {', '.join(missing)}",
+            hint="--in and --inout name files that are there before the command runs.",
         )
     known = by_url(store, [file_url(name) for name, _ in named])
     files = []
     for position, (name, role) in enumerate(named):
-        path = Path(os.path.abspath(name))
+        path = _absolute(name)
         replica = known.get(file_url(name))
         if replica is not None and replica.sha256 is not None:
             files.append(
@@ -305,7 +312,7 @@ def _reuse(store: Store, key: bytes, outputs: Sequence[str]) -> PastSuccess | No
         if len(copies) == len(outputs) and all(copies.values()):
             for name, copy in copies.items():
                 assert copy is not None
-                if copy != Path(os.path.abspath(name)):
+                if copy != _absolute(name):
                     copy_verified(copy, Path(name).absolute(), success.outputs[name].sha256)
             return success
     return None
@@ -325,11 +332,16 @@ def _good_copy(store: Store, output: PastOutput) -> Path | None:
     return None
 
 
+def _absolute(name: str) -> Path:
+    """The place that a name means, symbolic links kept: the name is what the user knows the file by."""
+    return Path(os.path.abspath(name))  # noqa: PTH100 - Path.resolve follows links
+
+
 def _executable(name: str) -> Path:
     found = shutil.which(name)
     if found is None:
         raise CommandUsageError(f"no such command: {name}", hint="Give a path, or a name that is on PATH.")
-    return Path(os.path.abspath(found))
+    return _absolute(found)
 
 
 def _key_value(text: str) -> tuple[str, str]:
@@ -341,7 +353,9 @@ def _key_value(text: str) -> tuple[str, str]:
 
 def _require_distinct(request: SingleCommand) -> None:
     names = [*request.inputs, *request.outputs, *request.inouts]
-    paths = [os.path.abspath(name) for name in names]
+    paths = [_absolute(name) for name in names]
     for name, path in zip(names, paths, strict=True):
         if paths.count(path) > 1:
-            raise CommandUsageError(f"{name} is given twice", hint="A file that the command changes in place is an --inout.")
+            raise CommandUsageError(
+                f"{name} is given twice", hint="A file that the command changes in place is an --inout."
+            )

@@ -1,7 +1,8 @@
-"""Bringing files to where they belong: outputs of jobs out of work folders, outputs of reused jobs into the output folder.
+"""Bringing files to where they belong: outputs of jobs out of work folders, outputs of reused jobs into the output
+folder.
 
-Nothing is ever half there: files arrive under their name by rename. A move within a file system keeps the very bytes that
-were hashed; a copy is hashed while it moves and read back past the page cache before it counts.
+Nothing is ever half there: files arrive under their name by rename. A move within a file system keeps the very bytes
+that were hashed; a copy is hashed while it moves and read back past the page cache before it counts.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ class Expected:
 def publish(source: Path, destination: Path, expected: Expected) -> Stat:
     """Move an output to its place; the stat of what is there afterwards.
 
-    Taking up an interrupted run may find the move already done: then what is there is hashed instead. Raises TransferError
-    when the source changed after it was hashed, or when neither place has the expected bytes.
+    Taking up an interrupted run may find the move already done: then what is there is hashed instead. Raises
+    TransferError when the source changed after it was hashed, or when neither place has the expected bytes.
     """
     if not os.path.lexists(source):
         return _already_there(source, destination, expected)
@@ -51,7 +52,7 @@ def publish(source: Path, destination: Path, expected: Expected) -> Stat:
     if destination.is_dir() and not destination.is_symlink():
         shutil.rmtree(destination)
     try:
-        os.rename(source, destination)
+        source.rename(destination)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
@@ -72,7 +73,7 @@ def show_reused(source: Path, destination: Path, sha256: bytes, *, copy: bool) -
 
     Never as a hard link: that would change the original's ctime, by which it is known to be unchanged.
     """
-    if destination.exists() and os.path.samefile(source, destination):
+    if destination.exists() and source.samefile(destination):
         return
     destination.parent.mkdir(parents=True, exist_ok=True)
     if copy:
@@ -82,7 +83,7 @@ def show_reused(source: Path, destination: Path, sha256: bytes, *, copy: bool) -
         if not _reflink(source, temporary):
             temporary.unlink(missing_ok=True)
             temporary.symlink_to(source)
-        os.replace(temporary, destination)
+        temporary.replace(destination)
 
 
 def _already_there(source: Path, destination: Path, expected: Expected) -> Stat:
@@ -113,7 +114,7 @@ def _copy(source: Path, destination: Path, sha256: bytes) -> None:
         found = hash_path(temporary).sha256
         if found != sha256:
             raise TransferError(f"copying {source} to {destination}: expected {sha256.hex()}, found {found.hex()}")
-        os.replace(temporary, destination)
+        temporary.replace(destination)
 
 
 def _copy_file(source: Path, destination: Path) -> None:
@@ -154,5 +155,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-

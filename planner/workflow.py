@@ -99,7 +99,9 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class ReusePolicy:
-    """What past work may be reused: ``query`` None means everything in the store; ``trust`` lists the grounds that are enough."""
+    """What past work may be reused: ``query`` None means everything in the store; ``trust`` lists the grounds that
+    are enough.
+    """
 
     enabled: bool = True
     query: str | None = None
@@ -118,7 +120,9 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """A whole workflow file. ``catalogs`` are its inline catalogs (parsed like files of their own), by name of the key."""
+    """A whole workflow file. ``catalogs`` are its inline catalogs (parsed like files of their own), by name of the
+    key.
+    """
 
     name: str
     format_version: str

@@ -1,9 +1,13 @@
-"""Why jobs of a run failed: the last attempt of each, the checks that it did not pass, and what did not run because of it."""
+"""Why jobs of a run failed: the last attempt of each, the checks that it did not pass, and what did not run because
+of it.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from provenance.store import Store
 
@@ -54,14 +58,26 @@ def failures(store: Store, run: int) -> list[Failure]:
     for job, attempt, *rest in store.rows(_CHECKS, [run], tables=["checks"]):
         name, url, stage, verdict, finding, expected, actual = rest
         checks[job, attempt].append(FailedCheck(name, url, stage, verdict, finding, _hex(expected), _hex(actual)))
-    return [
-        Failure(
-            job, id_, status, failure, attempt, tuple(command or ()), *rest, checks=tuple(checks.get((job, attempt), ()))
-        )
-        for job, id_, status, failure, attempt, command, *rest in store.rows(
-            _FAILURES, [run], tables=["jobs", "invocations"]
-        )
-    ]
+    return [_failure(row, checks) for row in store.rows(_FAILURES, [run], tables=["jobs", "invocations"])]
+
+
+def _failure(row: tuple[Any, ...], checks: Mapping[tuple[int, int], list[FailedCheck]]) -> Failure:
+    job, id_, status, failure, attempt, command, exit_code, signal, host, work_dir, stdout, stderr = row
+    return Failure(
+        job=job,
+        id=id_,
+        status=status,
+        failure=failure,
+        attempts=attempt,
+        command=tuple(command or ()),
+        exit_code=exit_code,
+        signal=signal,
+        host=host,
+        work_dir=work_dir,
+        stdout_tail=stdout,
+        stderr_tail=stderr,
+        checks=tuple(checks.get((job, attempt), ())),
+    )
 
 
 def not_run(store: Store, run: int) -> list[NotRun]:

@@ -11,7 +11,11 @@ from pathlib import Path
 from provenance.errors import StoreError
 from provenance.store import Store
 
-_COLUMNS = "run, run_id, name, submit_dir, output_dir, engine, planned"
+_RUNS = """
+    SELECT run, run_id, name, submit_dir, output_dir, engine, planned FROM workflows
+    WHERE kind = 'workflow' OR ? IS NOT NULL
+    ORDER BY planned DESC, run_id DESC
+"""
 _SHOWN_AT_MOST = 5
 
 
@@ -75,14 +79,15 @@ class RunState:
 
 
 def find_run(store: Store, given: str | None) -> Run:
-    """The run that ``given`` means: its folder, the folder's name, its id or the start or end of it, or a workflow's name.
+    """The run that ``given`` means: its folder, the folder's name, its id or the start or end of it, or a workflow's
+    name.
 
     Of several runs of one workflow the newest is meant; None means the newest of all. Raises NoSuchRunError.
     """
     runs = [
         Run(run, run_id, name, Path(submit_dir), Path(output_dir or submit_dir), engine, planned)
         for run, run_id, name, submit_dir, output_dir, engine, planned in store.rows(
-            f"SELECT {_COLUMNS} FROM workflows WHERE kind = 'workflow' OR ? IS NOT NULL ORDER BY planned DESC, run_id DESC",
+            _RUNS,
             [given],
             tables=["workflows"],
         )
@@ -107,7 +112,7 @@ def find_run(store: Store, given: str | None) -> Run:
 def run_state(store: Store, run: int) -> RunState:
     """Where a run is, as far as the store knows."""
     states = store.rows(
-        "SELECT state, \"at\", reason FROM workflow_states WHERE run = ? ORDER BY commit_number, \"at\"",
+        'SELECT state, "at", reason FROM workflow_states WHERE run = ? ORDER BY commit_number, "at"',
         [run],
         tables=["workflow_states"],
     )
@@ -135,7 +140,7 @@ _JOB_OUTCOMES = """
 
 
 def _by_folder(runs: list[Run], given: str) -> list[Run]:
-    path = Path(os.path.abspath(given))
+    path = Path(os.path.abspath(given))  # noqa: PTH100 - as the folder was given when it was planned
     return [run for run in runs if run.submit_dir == path or run.submit_dir.name == given][:1]
 
 

@@ -2,7 +2,7 @@
 
 Units: ``*_bytes`` are bytes, ``*_seconds`` seconds, ``*_ns`` nanoseconds since 1970, times UTC with microseconds,
 ``*_sha256`` 32 bytes. ``source`` (of a file or a registration) and ``run`` hold ids as in provenance/identity.py.
-Every table ends with ``commit_number``: the commit that brought the row; it survives compaction and makes ``as of`` exact.
+Every table ends with ``commit_number``: the commit that brought the row; compaction keeps it, so ``as of`` is exact.
 """
 
 from __future__ import annotations

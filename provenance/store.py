@@ -11,7 +11,7 @@ import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from provenance import location
 from provenance.batch import Batch
@@ -142,7 +142,7 @@ class Store:
 
     def rows(
         self, sql: str, parameters: Sequence[object] = (), *, tables: Sequence[str], snapshot: Snapshot | None = None
-    ) -> list[tuple[object, ...]]:
+    ) -> list[tuple[Any, ...]]:
         """The rows of a query that sees the tables of the store that are listed in ``tables``, under their names.
 
         Raises DamagedStoreError if a segment cannot be read.

@@ -126,4 +126,6 @@ def _record(failure: Failure, run_dir: Path) -> Path:
 
 def printable(text: str) -> str:
     """Text of users and jobs with control characters made harmless for a terminal."""
-    return "".join(character if character.isprintable() or character == "\t" else repr(character)[1:-1] for character in text)
+    return "".join(
+        character if character.isprintable() or character == "\t" else repr(character)[1:-1] for character in text
+    )

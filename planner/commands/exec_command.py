@@ -10,7 +10,9 @@ from provenance.commands.context import Invocation, pass_invocation
 @click.command("exec", context_settings={"ignore_unknown_options": False})
 @click.option("--in", "inputs", multiple=True, metavar="FILE", help="A file that the command reads (repeat it).")
 @click.option("--out", "outputs", multiple=True, metavar="FILE", help="A file that the command makes (repeat it).")
-@click.option("--inout", "inouts", multiple=True, metavar="FILE", help="A file that the command changes in place (repeat it).")
+@click.option(
+    "--inout", "inouts", multiple=True, metavar="FILE", help="A file that the command changes in place (repeat it)."
+)
 @click.option("-m", "--metadata", multiple=True, metavar="KEY=VALUE", help="Metadata of this job (repeat it).")
 @click.option("--reuse", is_flag=True, help="Do not run it if the same command made the same outputs before.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
@@ -26,8 +28,8 @@ def exec_command(
 ) -> int:
     """Run COMMAND here: its inputs are verified first, its outputs hashed after, all of it is recorded.
 
-    Write `--` before COMMAND. Inputs that the store knows must still have the recorded digest. Ends with 0 when the command
-    succeeded and made all of its outputs, else with 1.
+    Write `--` before COMMAND. Inputs that the store knows must still have the recorded digest. Ends with 0 when the
+    command succeeded and made all of its outputs, else with 1.
     """
     from planner.single_command import SingleCommand, run_command
     from provenance.store import Store

@@ -29,9 +29,7 @@ INTERRUPTED = 130
 @click.option("-j", "--jobs", "at_once", type=click.IntRange(min=1), help="Jobs at once (default: processors).")
 @click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @pass_invocation
-def run(
-    invocation: Invocation, workflow: Path, options: PlanOptions, at_once: int | None, output_format: str
-) -> int:
+def run(invocation: Invocation, workflow: Path, options: PlanOptions, at_once: int | None, output_format: str) -> int:
     """Plan and execute WORKFLOW.yml, or go on with the run in RUN_DIR where it stopped."""
     from planner.summary import EXIT_CODES
 

@@ -38,7 +38,9 @@ class Attempts:
         return self._highest[job]
 
     def may_retry(self, job: EngineJob) -> bool:
-        """Whether a failed job may have another attempt. Taking a run up again gives every job all of its retries anew."""
+        """Whether a failed job may have another attempt. Taking a run up again gives every job all of its retries
+        anew.
+        """
         return self._started.get(job.number, 0) <= job.retries
 
 

@@ -37,7 +37,9 @@ class InputFile:
     optional: bool = False
 
 
-def describe(plan: EnginePlan, job: EngineJob, attempt: int, inputs: Iterable[InputFile], work_dir: Path) -> dict[str, object]:
+def describe(
+    plan: EnginePlan, job: EngineJob, attempt: int, inputs: Iterable[InputFile], work_dir: Path
+) -> dict[str, object]:
     """The description of one attempt in ``work_dir``, where inputs are staged in as symlinks (an inout as a copy)."""
     files = list(inputs)
     digests = {file.name: file.sha256 for file in files if file.sha256 is not None}

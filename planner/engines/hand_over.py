@@ -1,7 +1,7 @@
 """The way of a file from the job that made it to the jobs that read it, and to the output folder.
 
-A child's expected digests come from its parents' checked records, or, for a reused parent, from the plan; the digest of a
-file is never taken from the file itself on its way.
+A child's expected digests come from its parents' checked records, or, for a reused parent, from the plan; the digest
+of a file is never taken from the file itself on its way.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ class HandOver:
         }
 
     def inputs_of(self, job: EngineJob) -> list[InputFile]:
-        """What a job that is ready will read, with the digests that are expected; optional inputs only if they are there."""
+        """What a job that is ready will read, with the digests that are expected; optional inputs only if they are
+        there.
+        """
         return [file for use in job.uses if use.role in READ_ROLES if (file := self._input(use)) is not None]
 
     def accept(self, job: EngineJob, record: Record) -> None:
@@ -79,11 +81,7 @@ class HandOver:
 
     def unexpected(self, job: EngineJob, record: Record) -> list[str]:
         """Names of outputs that have other bytes than the store recorded for them before."""
-        return [
-            output.name
-            for output in record.outputs
-            if job.expected.get(output.name) not in (None, output.sha256)
-        ]
+        return [output.name for output in record.outputs if job.expected.get(output.name) not in (None, output.sha256)]
 
     def published(self, job: int) -> Mapping[tuple[int, int, str], Published]:
         """Where the outputs of a job were staged out to."""
@@ -147,18 +145,29 @@ class HandOver:
     def _input(self, use: PlannedUse) -> InputFile | None:
         if use.producer is None:
             raw = self._plan.files.get(use.name)
-            return _planned_input(use, raw) if raw else self._not_there(use)
+            return _planned_input(use, raw) if raw else _not_there(use)
         made = self._made.get((use.producer, use.name))
         if made is not None:
             return InputFile(
-                use.name, use.role, str(made.path), made.sha256, made.size_bytes, "produced", made.source, made.file, made.url
+                use.name,
+                use.role,
+                str(made.path),
+                made.sha256,
+                made.size_bytes,
+                "produced",
+                made.source,
+                made.file,
+                made.url,
             )
         reused = self._plan.jobs[use.producer - 1].reused.get(use.name)
-        return _planned_input(use, reused.file) if reused else self._not_there(use)
+        return _planned_input(use, reused.file) if reused else _not_there(use)
 
-    def _not_there(self, use: PlannedUse) -> None:
-        if not use.optional:
-            raise PlannerError(f"nothing in the plan says where the input {use.name} comes from", hint="Plan again.")
+
+def _not_there(use: PlannedUse) -> InputFile | None:
+    """An optional input that nobody made is left out; of any other one a finished plan knows."""
+    if not use.optional:
+        raise PlannerError(f"nothing in the plan says where the input {use.name} comes from", hint="Plan again.")
+    return None
 
 
 def _planned_input(use: PlannedUse, file: PlannedFile) -> InputFile:

@@ -6,6 +6,7 @@ libraries, would cost more than many jobs do, and being the reaper of a job's or
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -51,10 +52,13 @@ class Launcher:
     """One launcher process. Use as a context manager: leaving it lets running wrappers finish and waits for them."""
 
     def __init__(self, lock: Path) -> None:
-        """Start it. ``lock`` is locked for as long as the launcher or one of its wrappers lives, however the engine ends."""
+        """Start it. ``lock`` is locked for as long as the launcher or one of its wrappers lives, however the engine
+        ends.
+        """
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        # A session of its own, so that Ctrl-C in the terminal reaches the engine alone and it decides what happens to jobs.
+        # A session of its own, so that Ctrl-C in the terminal reaches the engine alone and it decides what happens to
+        # jobs.
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(LAUNCHER)],
             stdin=subprocess.PIPE,
@@ -108,10 +112,8 @@ class Launcher:
     def close(self) -> None:
         """Let wrappers finish, and wait until the launcher has gone."""
         if not self._requests.closed:
-            try:
+            with contextlib.suppress(BrokenPipeError):  # it went first; waiting is all that is left
                 self._requests.close()
-            except BrokenPipeError:
-                pass  # it went first; waiting is all that is left
         # Replies that nobody reads any more must not fill the pipe and keep the launcher from ending.
         while os.read(self._replies.fileno(), _READ_BYTES):
             pass

@@ -1,8 +1,9 @@
 """The local engine: runs a plan's jobs on this machine, in dependency order, some at a time.
 
-Invocation records are the truth: a job has succeeded when its record says so and its outputs are in their place. The engine
-keeps nothing else on disk, so it can be killed at any moment and taken up again: it reads the records, finishes what was left
-half done (moving outputs is idempotent, so is ingest) and goes on.
+Invocation records are the truth: a job has succeeded when its record says so and its outputs are in their place. The
+engine
+keeps nothing else on disk, so it can be killed at any moment and taken up again: it reads the records, finishes what
+was left half done (moving outputs is idempotent, so is ingest) and goes on.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class Watch:
 def run_local(plan: EnginePlan, store: Store, *, at_once: int, watch: Watch) -> str:
     """Run what is left of a plan; the state that the run ends in: succeeded | failed | incomplete (interrupted).
 
-    Raises RunBusyError when another engine works in the folder. However this ends, no process of the run is left behind,
+    Raises RunBusyError when another engine works in the folder. However this ends, no process of the run is left
+    behind,
     except when this process itself is killed: then its wrappers finish their jobs, and the next engine waits for them.
     """
     folder = RunFolder(plan.run_dir)
@@ -93,7 +95,8 @@ class _LocalRun:
             if record.status == "succeeded" and self._accept(job, record):
                 done.append((job.number, JobState.SUCCEEDED))
         for spooled in self._attempts.earlier_records():
-            self._recorder.add(spooled.path)
+            # A kill may have come between moving outputs and recording where to: it is said again, and counts once.
+            self._recorder.add(spooled.path, self._hand_over.published(spooled.job))
         self._schedule = Schedule(len(self._plan.jobs), self._plan.edges, done)
         self._finished = len(done)
         self._recorder.running()
@@ -185,7 +188,9 @@ class _LocalRun:
             self._failed(job, record.failure or "it failed", retry=True)
 
     def _accept(self, job: EngineJob, record: Record) -> bool:
-        """Bring the outputs of a successful attempt to their places; False (and failed) when they are not what was recorded."""
+        """Bring the outputs of a successful attempt to their places; False (and failed) when they are not what was
+        recorded.
+        """
         try:
             self._hand_over.accept(job, record)
         except TransferError as error:
@@ -197,7 +202,7 @@ class _LocalRun:
         return True
 
     def _integrity_failed(self, job: EngineJob, record: Record) -> None:
-        """An input was not what it must be. If it came from a reused job, that job runs after all and this one again."""
+        """An input was not what it must be. If a reused job gave it, that job runs after all and this one again."""
         producers = self._hand_over.reused_producers(job, record)
         if producers and all(self._schedule.state(number) is JobState.REUSED for number in producers):
             for number in producers:
@@ -244,5 +249,3 @@ class _LocalRun:
 
     def _show(self) -> None:
         self._watch.progress(self._finished, len(self._plan.jobs), self._running, self._bad)
-
-

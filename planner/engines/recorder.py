@@ -1,7 +1,8 @@
 """Takes invocation records into the store while a run goes on, more rarely the longer it lasts.
 
-Commits cost about as much whatever they bring; a year of minutely commits would drown a store. The pause between two grows
-with the age of the run, so that any run makes at most a few hundred: with a twentieth of its age, a week makes about 280.
+Commits cost about as much whatever they bring; a year of minutely commits would drown a store. The pause between two
+grows with the age of the run, so that any run makes at most a few hundred: with a twentieth of its age, a week makes
+about 280.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from planner.engine_plan import EngineJob, EnginePlan
+from planner.record_plan import add_output_metadata
 from provenance.batch import Batch
 from provenance.commits import CommitKind
 from provenance.ingest import Published, ingest
+from provenance.records import Record
 from provenance.store import Store
 
 _SHORTEST_PAUSE_SECONDS = 2.0
@@ -55,11 +58,18 @@ class Recorder:
     def revived(self, job: EngineJob, reason: str) -> None:
         """A reused job runs after all."""
         self._states.add(
-            "job_states", run=self._plan.run, job=job.number, state="submitted", at=dt.datetime.now(dt.UTC), reason=reason
+            "job_states",
+            run=self._plan.run,
+            job=job.number,
+            state="submitted",
+            at=dt.datetime.now(dt.UTC),
+            reason=reason,
         )
 
     def commit_if_due(self) -> None:
-        """Start a commit in the background if there is something and it is time. Raises what an earlier commit raised."""
+        """Start a commit in the background if there is something and it is time. Raises what an earlier commit
+        raised.
+        """
         now = time.monotonic()
         pause = max(_SHORTEST_PAUSE_SECONDS, _PAUSE_PER_AGE * (now - self._started))
         if now - self._last < pause or not (self._records or len(self._states)):
@@ -91,9 +101,14 @@ class Recorder:
 
     def _write(self, records: list[Path], published: dict[tuple[int, int, str], Published], states: Batch) -> None:
         if records:
-            ingest(self._store, records, published=published)
+            ingest(self._store, records, published=published, also=self._add_declared)
         if len(states):
             self._store.commit(CommitKind.INGEST, states)
+
+    def _add_declared(self, batch: Batch, record: Record) -> None:
+        """What the workflow says of the files that an attempt made; in one commit with what that says of them."""
+        made = [output.name for output in record.outputs if output.sha256 is not None]
+        add_output_metadata(batch, self._plan, self._plan.jobs[record.job - 1], record.attempt, made)
 
     def _wait(self) -> None:
         if self._commit is not None:

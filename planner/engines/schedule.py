@@ -1,6 +1,7 @@
 """Which job may start next: the state of every job of a run, and nothing else.
 
-Pure: no clocks, no processes, no files. A job is ready when all of its parents have succeeded or are reused. A reused job can
+Pure: no clocks, no processes, no files. A job is ready when all of its parents have succeeded or are reused. A reused
+job can
 be revived: what it was to give turned out to be gone or damaged, so it runs after all, and what needs it waits for it.
 """
 

@@ -1,7 +1,10 @@
-"""What an engine finds when it takes up a run: wrappers that outlived the engine before, and attempts that died with it.
+"""What an engine finds when it takes up a run: wrappers that outlived the engine before, and attempts that died with
+it.
 
-A wrapper holds a lock beside its record from before it touches anything until the record is written. A lock that is held is
-an attempt under way: it is waited for, never started twice. A lock that is free without a record is an attempt that died.
+A wrapper holds a lock beside its record from before it touches anything until the record is written. A lock that is
+held is
+an attempt under way: it is waited for, never started twice. A lock that is free without a record is an attempt that
+died.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @dataclass(slots=True)
 class Invocation:
-    """The options of the root command. ``store`` is a path or None (the nearest .pirene); set as click's ``ctx.obj``."""
+    """The options of the root command. ``store`` is a path or None (the nearest .pirene); it is click's ``ctx.obj``."""
 
     store: str | None = None
     verbose: int = 0

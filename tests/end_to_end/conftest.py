@@ -49,7 +49,9 @@ class Site:
             text=True,
         )
 
-    def run(self, *arguments: str, code: int = 0, cwd: Path | None = None, environment: Mapping[str, str] | None = None) -> Result:
+    def run(
+        self, *arguments: str, code: int = 0, cwd: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> Result:
         ended = subprocess.run(
             self.argv(*arguments),
             cwd=cwd or self.folder,

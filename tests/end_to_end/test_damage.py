@@ -1,4 +1,6 @@
-"""Flipped bits, at every place between a raw file and the job that reads it: the job never starts, and it is on record."""
+"""Flipped bits, at every place between a raw file and the job that reads it: the job never starts, and it is on
+record.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
-READER = "import pathlib, sys\npathlib.Path({started!r}).touch()\npathlib.Path(sys.argv[2]).write_bytes(pathlib.Path(sys.argv[1]).read_bytes())\n"
+READER = """import pathlib, sys
+pathlib.Path({started!r}).touch()
+pathlib.Path(sys.argv[2]).write_bytes(pathlib.Path(sys.argv[1]).read_bytes())
+"""
 
 
 def flip_bit(path: Path, offset: int = 5) -> None:
@@ -97,7 +102,16 @@ def test_a_bit_that_flips_after_stage_in(site, one_reader) -> None:
     site.run("plan", str(make(None)), "-d", "planned")
     strace = shutil.which("strace")
     assert strace, "the test needs strace"
-    held_up = ["-f", "-qq", "-o", os.devnull, "-e", "trace=symlink,symlinkat", "-e", "inject=symlink,symlinkat:delay_exit=2000000"]
+    held_up = [
+        "-f",
+        "-qq",
+        "-o",
+        os.devnull,
+        "-e",
+        "trace=symlink,symlinkat",
+        "-e",
+        "inject=symlink,symlinkat:delay_exit=2000000",
+    ]
     process = subprocess.Popen(
         [strace, *held_up, *site.argv("run", "planned", "--format", "json")],
         cwd=site.folder, env=dict(site.environment), stdout=subprocess.PIPE, text=True,
@@ -105,7 +119,7 @@ def test_a_bit_that_flips_after_stage_in(site, one_reader) -> None:
     until(lambda: any((site.folder / "planned" / "work").glob("*/raw.dat")))
     flip_bit(raw)
     actual = hashlib.sha256(raw.read_bytes()).hexdigest()
-    out, _ = process.communicate(timeout=60)
+    process.communicate(timeout=60)
     assert process.returncode == 1
     assert not started.exists()
     run = site.run("status", "planned", "--format", "json", code=1).json()
@@ -113,7 +127,7 @@ def test_a_bit_that_flips_after_stage_in(site, one_reader) -> None:
 
 
 def test_a_bit_that_flips_in_an_intermediate_between_two_jobs(site, one_reader, script) -> None:
-    make, raw, started = one_reader
+    make, _, started = one_reader
     make(None)
     script("bin/maker.py", "import pathlib, sys\npathlib.Path(sys.argv[1]).write_bytes(b'intermediate' * 99)\n")
     gate = site.folder / "gate"
@@ -149,7 +163,7 @@ jobs:
     flip_bit(middle)
     actual = hashlib.sha256(middle.read_bytes()).hexdigest()
     gate.touch()
-    out, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 1, err
     assert not started.exists()
     run = site.run("status", "two", "--format", "json", code=1).json()

@@ -8,10 +8,31 @@ from pathlib import Path
 
 def test_it_runs_records_and_finds_again(site) -> None:
     (site.folder / "a").write_text("one\ntwo\n")
-    site.run("exec", "--in", "a", "--out", "b", "-m", "purpose=test it", "-m", "n=42", "--", "sh", "-c", "wc -l < a > b; echo out; echo err >&2")
+    site.run(
+        "exec",
+        "--in",
+        "a",
+        "--out",
+        "b",
+        "-m",
+        "purpose=test it",
+        "-m",
+        "n=42",
+        "--",
+        "sh",
+        "-c",
+        "wc -l < a > b; echo out; echo err >&2",
+    )
     assert (site.folder / "b").read_text().strip() == "2"
     rows = site.query('jobs where purpose = "test it" and n > 41 show id, status, exit_code, arguments')
-    assert rows == [{"id": "exec", "status": "succeeded", "exit_code": 0, "arguments": ["-c", "wc -l < a > b; echo out; echo err >&2"]}]
+    assert rows == [
+        {
+            "id": "exec",
+            "status": "succeeded",
+            "exit_code": 0,
+            "arguments": ["-c", "wc -l < a > b; echo out; echo err >&2"],
+        }
+    ]
     (made,) = site.query('files upstream of (files where name = "b") show name, origin, sha256')
     assert made == {"name": "a", "origin": "raw", "sha256": hashlib.sha256(b"one\ntwo\n").hexdigest()}
 
@@ -20,7 +41,15 @@ def test_its_streams_are_those_of_the_command(site) -> None:
     import subprocess
 
     argv = site.argv("exec", "--", "sh", "-c", "cat; echo err >&2")
-    ended = subprocess.run(argv, cwd=site.folder, env=dict(site.environment), input=b"from outside \xff", capture_output=True, timeout=60, check=False)
+    ended = subprocess.run(
+        argv,
+        cwd=site.folder,
+        env=dict(site.environment),
+        input=b"from outside \xff",
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"from outside \xff", b"err\n")
 
 
@@ -66,7 +95,9 @@ def test_reuse(site) -> None:
     site.run("files", "add", "a")
     site.run(*command)
     assert log.read_text() == "ran\n" * 3 and (site.folder / "b").read_text() == "y"
-    decisions = [row["decision"] for row in site.query("jobs show decision, workflow.started order by workflow.started")]
+    decisions = [
+        row["decision"] for row in site.query("jobs show decision, workflow.started order by workflow.started")
+    ]
     assert sorted(decisions) == ["reuse", "run", "run", "run"]
 
 
@@ -76,4 +107,6 @@ def test_outputs_chain(site) -> None:
     site.run("exec", "--in", "b", "--out", "c", "--", "cp", "b", "c")
     names = {row["name"] for row in site.query('files upstream of (files where name = "c") show name')}
     assert names == {"a", "b"}
-    assert not Path(site.folder / ".pirene" / "spool").exists() or not any((site.folder / ".pirene" / "spool").iterdir())
+    assert not Path(site.folder / ".pirene" / "spool").exists() or not any(
+        (site.folder / ".pirene" / "spool").iterdir()
+    )

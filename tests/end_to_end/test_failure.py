@@ -103,7 +103,16 @@ if os.fork() == 0:
 
 
 def test_odd_names_arguments_and_empty_files(site, script) -> None:
-    names = ["with space", "quo'te\"s", "new\nline", "emoji-\U0001f40e", "comma,semi;", "-dash", "sub/folder/file", "empty"]
+    names = [
+        "with space",
+        "quo'te\"s",
+        "new\nline",
+        "emoji-\U0001f40e",
+        "comma,semi;",
+        "-dash",
+        "sub/folder/file",
+        "empty",
+    ]
     program = """import os, sys
 for name in sys.argv[1:]:
     os.makedirs(os.path.dirname(name) or ".", exist_ok=True)
@@ -115,14 +124,23 @@ for name in sys.argv[1:]:
     outputs = [{"lfn": name, "type": "output"} for name in names]
     inputs = [{"lfn": name, "type": "input"} for name in names]
     jobs = "jobs: " + json.dumps(
-        [
+        ensure_ascii=False,
+        obj=[
             {"type": "job", "id": "writes", "name": "writes", "arguments": names, "uses": outputs},
-            {"type": "job", "id": "reads", "name": "reads", "arguments": names, "uses": [*inputs, {"lfn": "all", "type": "output"}]},
-        ]
+            {
+                "type": "job",
+                "id": "reads",
+                "name": "reads",
+                "arguments": names,
+                "uses": [*inputs, {"lfn": "all", "type": "output"}],
+            },
+        ],
     )
-    run = site.run("run", str(workflow(site, {"writes": program, "reads": reads}, jobs, script)), "--format", "json").json()
+    run = site.run(
+        "run", str(workflow(site, {"writes": program, "reads": reads}, jobs, script)), "--format", "json"
+    ).json()
     assert (Path(run["output_dir"]) / "all").read_text() == "|".join("" if name == "empty" else name for name in names)
-    assert {row["name"] for row in site.query("files where origin = \"produced\" show name")} == {*names, "all"}
+    assert {row["name"] for row in site.query('files where origin = "produced" show name')} == {*names, "all"}
     again = site.run("run", "fails.yml", "--format", "json").json()
     assert again["jobs"]["reused"] == 2
 

@@ -1,9 +1,10 @@
-"""The engine is killed again and again: every time the same command completes the run, and nothing ran or counts twice."""
+"""The engine is killed again and again: every time the same command completes the run, and nothing ran or counts
+twice.
+"""
 
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import time
@@ -34,7 +35,13 @@ def workflow_of(journal: Path) -> str:
         inputs = [f"o{parent}" for parent in parents]
         uses = [{"lfn": f"o{number}", "type": "output"}, *({"lfn": name, "type": "input"} for name in inputs)]
         jobs.append(
-            {"type": "job", "id": f"j{number}", "name": "step", "arguments": [str(journal), f"j{number}", f"o{number}", *inputs], "uses": uses}
+            {
+                "type": "job",
+                "id": f"j{number}",
+                "name": "step",
+                "arguments": [str(journal), f"j{number}", f"o{number}", *inputs],
+                "uses": uses,
+            }
         )
     return json.dumps({"pegasus": "5.0", "name": "kill", "jobs": jobs})
 
@@ -131,9 +138,9 @@ def test_one_run_killed_twenty_times(site, script) -> None:
     assert set(starts) == {f"j{number}" for number in range(JOBS)}
     # The wrappers outlive a killed engine, so no job at all started twice, not only none that succeeded.
     assert set(starts.values()) == {1}
-    rows = site.query("jobs where status = \"succeeded\" and workflow.name = \"kill\" show id, attempts limit 1000")
+    rows = site.query('jobs where status = "succeeded" and workflow.name = "kill" show id, attempts limit 1000')
     assert Counter(row["id"] for row in rows) == Counter({f"j{number}": 1 for number in range(JOBS)})
-    files = site.query("files where origin = \"produced\" show name, status limit 1000")
+    files = site.query('files where origin = "produced" show name, status limit 1000')
     assert Counter(row["name"] for row in files) == Counter({f"o{number}": 1 for number in range(JOBS)})
     assert {row["status"] for row in files} == {"ok"}
     lineage = site.run("lineage", "o199", "--format", "json").json()
@@ -145,7 +152,10 @@ def test_terminate_leaves_no_process_and_the_run_goes_on(site, script) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         name = signal.Signals(number).name
         marker = f"{site.folder}/{name}-sleeper"
-        program = script(f"{name}.py", f"import os, subprocess, sys\nsubprocess.Popen(['sleep', '300'], start_new_session=True)\nopen({marker!r}, 'a').close()\nimport time\ntime.sleep(300)\n")
+        program = script(
+            f"{name}.py",
+            f"import os, subprocess, sys\nsubprocess.Popen(['sleep', '300'], start_new_session=True)\nopen({marker!r}, 'a').close()\nimport time\ntime.sleep(300)\n",
+        )
         workflow = site.folder / f"{name}.yml"
         workflow.write_text(
             f'pegasus: "5.0"\nname: {name}\n'
@@ -154,7 +164,7 @@ def test_terminate_leaves_no_process_and_the_run_goes_on(site, script) -> None:
         )
         process = site.start("run", str(workflow), "-d", name)
         limit = time.monotonic() + 30
-        while not os.path.exists(marker):
+        while not Path(marker).exists():
             assert time.monotonic() < limit and process.poll() is None
             time.sleep(0.02)
         family = descendants_of(process.pid)
@@ -162,7 +172,7 @@ def test_terminate_leaves_no_process_and_the_run_goes_on(site, script) -> None:
         process.send_signal(number)
         _, err = process.communicate(timeout=60)
         assert process.returncode == 130, err
-        assert [pid for pid in family if os.path.exists(f"/proc/{pid}")] == []
+        assert [pid for pid in family if Path(f"/proc/{pid}").exists()] == []
         state = site.run("status", name, "--format", "json", code=3).json()
         assert state["status"] == "incomplete"
         # The program now ends at once: the run goes on from where it was stopped.

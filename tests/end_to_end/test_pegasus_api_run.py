@@ -1,4 +1,6 @@
-"""A workflow that the real `Pegasus.api` wrote runs as it is: metadata, checksum, inline catalogs, retries, Unicode names."""
+"""A workflow that the real `Pegasus.api` wrote runs as it is: metadata, checksum, inline catalogs, retries, Unicode
+names.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ open(target, "w").write(open(source).read().upper() + "|".join(rest))
 def test_it_runs_unmodified(site, script, python_environment: Callable[[str, Sequence[str]], Path]) -> None:
     python = python_environment("pegasus-api", ["pegasus-wms.api>=5.1,<5.2"])
     script("tool.py", TOOL)
-    subprocess.run([python, Path(__file__).with_name("write_with_pegasus_api.py"), site.folder], check=True, timeout=120)
+    subprocess.run(
+        [python, Path(__file__).with_name("write_with_pegasus_api.py"), site.folder], check=True, timeout=120
+    )
     tally = site.folder / "tally"
     result = site.run("run", str(site.folder / "workflow.yml"), "--format", "json", environment={"TALLY": str(tally)})
     run = result.json()
@@ -35,7 +39,9 @@ def test_it_runs_unmodified(site, script, python_environment: Callable[[str, Seq
     assert not (output / "moitié.txt").exists()
     assert tally.read_text() == "xxx"
     shutil.rmtree(run["run_dir"])
-    assert site.query('jobs where timesteps > 1000 and timesteps = "500000" and good = "True" show id') == [{"id": "premier"}]
+    assert site.query('jobs where timesteps > 1000 and timesteps = "500000" and good = "True" show id') == [
+        {"id": "premier"}
+    ]
     raw = site.query('files where name = "données 🌾.txt" and exposure = 5140 and timesteps = 500000 show *')
     assert len(raw) == 1 and raw[0]["digest_origin"] == "declared" and raw[0]["metadata"]["instrument"] == "caméra"
     assert site.query('workflows where campaign = "DR3" show name') == [{"name": "blé🌾"}]
@@ -59,4 +65,4 @@ jobs:
     )
     result = site.run("run", "hooks.yml", "--format", "json")
     assert result.json()["status"] == "succeeded"
-    assert "warning" in result.err and "'hooks' of a job" in result.err and "hooks.yml:9" in result.err
+    assert "warning" in result.err and "'hooks' of a job" in result.err and "hooks.yml:10" in result.err

@@ -1,4 +1,6 @@
-"""Written with the real `Pegasus.api` (another environment): a workflow that can run on this machine, in the folder argv[1]."""
+"""Written with the real `Pegasus.api` (another environment): a workflow that can run on this machine, in the folder
+argv[1].
+"""
 
 import hashlib
 import sys
@@ -36,6 +38,8 @@ first = (
 second = Job(tool).add_args("flaky", half, total).add_inputs(half).add_outputs(total).set_stdout("journal.txt")
 second.add_dagman_profile(retry=3)
 
-workflow = Workflow("blé🌾").add_metadata(campaign="DR3").add_jobs(first, second).add_dependency(first, children=[second])
+workflow = (
+    Workflow("blé🌾").add_metadata(campaign="DR3").add_jobs(first, second).add_dependency(first, children=[second])
+)
 workflow.add_replica_catalog(replicas).add_transformation_catalog(transformations)
 workflow.write(str(folder / "workflow.yml"))
