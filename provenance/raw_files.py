@@ -14,7 +14,7 @@ import re
 import stat as status_bits
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from provenance.errors import StoreError
 from provenance.identity import new_run_id, source_of
 from provenance.location import FOLDER
 from provenance.metadata import Value, forms
+from provenance.metadata_table import TableRow, read_table
 from provenance.registration import FileId, Registration, register
 from provenance.urls import file_url
 
@@ -51,10 +52,11 @@ class DeclaredDigestError(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file to register: its logical name, and the path to it."""
+    """A file to register: its logical name, the path to it, and what is known of it and not of the others."""
 
     name: str
     path: Path
+    metadata: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ def add_files(
     store: Store,
     paths: Iterable[Path],
     *,
+    table: Path | None = None,
     metadata: Mapping[str, Value] | None = None,
     name: str | None = None,
     site: str = "local",
@@ -90,14 +93,17 @@ def add_files(
     author: str | None = None,
     workers: int = 2,
 ) -> RawFiles:
-    """Register files and all files below folders, in one commit.
+    """Register files, all files below folders, and those that a table names (metadata_table.py), in one commit.
 
+    ``metadata`` is that of all these files; what a table says of one comes before it.
     ``name`` is a template for logical names in which ``{name}`` is the usual one (the path below the folder that was
     given, or the base name), ``{stem}``, ``{site}``, ``{sha256}`` and ``{KEY}`` of the metadata stand for themselves.
     ``sha256`` is a digest that the one file must have. Raises UnreadableFilesError, NameTemplateError,
-    DeclaredDigestError, StoreError as `Store.commit`.
+    DeclaredDigestError, MetadataTableError, StoreError as `Store.commit`.
     """
     found = [file for path in paths for file in find_files(path, store.root)]
+    if table is not None:
+        found += [_in_table(row) for row in read_table(table)]
     hashed = _hashed(found, workers)
     if sha256 is not None:
         _require_digest(found, hashed, sha256)
@@ -105,7 +111,7 @@ def add_files(
     origin = "observed" if sha256 is None else "declared"
     entries = [
         Registration(
-            name=_named(name, file.name, site, result.sha256, given),
+            name=_named(name, file.name, site, result.sha256, {**given, **file.metadata}),
             url=file_url(file.path),
             site=site,
             sha256=result.sha256,
@@ -114,7 +120,7 @@ def add_files(
             stat=result.stat,
             owner=owner_of(file.path),
             checksum_seconds=result.seconds,
-            metadata=given,
+            metadata={**given, **file.metadata},
         )
         for file, result in zip(found, hashed, strict=True)
     ]
@@ -146,6 +152,16 @@ def find_files(path: Path, store_root: Path | None = None) -> Iterator[FoundFile
             raise UnreadableFilesError(f"{path}: neither a file nor a folder")
     except OSError as error:
         raise UnreadableFilesError(f"{error.filename or path}: {error.strerror or error}") from error
+
+
+def _in_table(row: TableRow) -> FoundFile:
+    try:
+        regular = status_bits.S_ISREG(row.path.stat().st_mode)
+    except OSError as error:
+        raise UnreadableFilesError(f"{row.path}: {error.strerror or error}", hint="nothing was registered") from error
+    if not regular:
+        raise UnreadableFilesError(f"{row.path}: not a file", hint="a table names files, one a row")
+    return FoundFile(row.name, row.path, row.metadata)
 
 
 def owner_of(path: Path) -> str | None:

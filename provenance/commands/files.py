@@ -22,7 +22,13 @@ def files() -> None:
 
 
 @files.command()
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="[PATH...]", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--table",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV with a column `path` (relative to its folder); the other columns are metadata keys.",
+)
 @click.option(
     "-m", "--metadata", multiple=True, metavar="KEY=VALUE", help="Metadata of all these files; again: a list."
 )
@@ -34,6 +40,7 @@ def files() -> None:
 def add(
     invocation: Invocation,
     paths: tuple[Path, ...],
+    table: Path | None,
     metadata: tuple[str, ...],
     name: str | None,
     site: str,
@@ -50,10 +57,13 @@ def add(
     from provenance.raw_files import add_files
     from query.vocabulary import FieldType
 
+    if not paths and table is None:
+        raise click.UsageError("name the files to register: PATH... or --table FILE")
     store = open_store(invocation)
     done = add_files(
         store,
         paths,
+        table=table,
         metadata=parse_assignments(metadata),
         name=name,
         site=site,
@@ -63,7 +73,7 @@ def add(
     store.project()
     if output_format == "table":
         new = sum(file.new for file in done.files)
-        invocation.note(f"{new} new files, {len(done.files) - new} known already ({store.root})")
+        invocation.note(f"{new} new files, {len(done.files) - new} known already")
         return
     text = FieldType.TEXT
     columns = [
