@@ -37,7 +37,7 @@ class Site:
     environment: Mapping[str, str]
 
     def argv(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "planner.cli", *arguments]
+        return [sys.executable, "-P", "-m", "planner.cli", *arguments]
 
     def start(self, *arguments: str, cwd: Path | None = None) -> subprocess.Popen[str]:
         return subprocess.Popen(
