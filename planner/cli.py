@@ -6,6 +6,7 @@ Exit codes: 0 good; 1 the thing asked about is bad; 2 bad usage or input; 3 inco
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -16,13 +17,15 @@ from typing import NoReturn
 import click
 
 from integrity.errors import IntegrityError
-from planner.errors import PlannerError
+from planner.errors import FileError, PlannerError
 from provenance.commands.context import Invocation
 from provenance.errors import StoreError
 from query.errors import QueryError
+from query.terminal_text import harmless, harmless_lines
 
 BUG = 70
 INTERRUPTED = 130
+_OBJECTS_BETWEEN_COLLECTIONS = 50_000  # of the youngest: a few megabytes
 
 # Name -> where the command is, and its line in `pirene --help`: listing commands must not import them.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -117,7 +120,7 @@ class LazyGroup(click.Group):
 
             close = difflib.get_close_matches(name, COMMANDS, n=1)
             hint = f" Did you mean {close[0]}?" if close else " `pirene --help` lists the commands."
-            context.fail(f"no such command: {name}.{hint}")
+            context.fail(f"no such command: {harmless(name)}.{hint}")
         return super().resolve_command(context, arguments)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
@@ -145,10 +148,10 @@ def root(context: click.Context) -> None:
 
 
 def fail(message: str, hint: str | None, exit_code: int) -> NoReturn:
-    """End with one clear line (and what to do) on stderr."""
-    click.echo(f"pirene: {message}", err=True)
+    """End with one clear line (and what to do) on stderr. Below that line a message may show the place in a file."""
+    click.echo(f"pirene: {harmless_lines(message)}", err=True)
     if hint:
-        click.echo(hint, err=True)
+        click.echo(harmless(hint), err=True)
     sys.exit(exit_code)
 
 
@@ -167,8 +170,10 @@ def exit_codes() -> Iterator[None]:
     except QueryError as error:
         # Where in a query something is wrong is shown in it; where the query stands, if it was in a file, is a note.
         fail("\n".join([*getattr(error, "__notes__", ()), error.report()]), None, error.exit_code)
-    except (IntegrityError, StoreError, PlannerError) as error:
+    except FileError as error:
         fail(str(error), error.hint, error.exit_code)
+    except (IntegrityError, StoreError, PlannerError) as error:
+        fail(harmless(str(error)), error.hint, error.exit_code)
     except BrokenPipeError:
         # The reader of a pipe went away (`| head`): nothing is wrong, but nothing more can be said on stdout either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -176,21 +181,34 @@ def exit_codes() -> Iterator[None]:
     except OSError as error:
         # Disk full, no permission: the system's own words, with the path, are what the user can act on.
         where = f"{error.filename}: " if error.filename else ""
-        fail(f"{where}{error.strerror or error}", None, 2)
+        fail(harmless(f"{where}{error.strerror or error}"), None, 2)
     except Exception as error:
         # The process boundary: what is left is a bug, and is called one.
         if os.environ.get("PIRENE_DEBUG"):
             raise
         fail(
-            f"internal error: {type(error).__name__}: {error}",
+            harmless(f"internal error: {type(error).__name__}: {error}"),
             "Set PIRENE_DEBUG=1 for the traceback; please report it.",
             BUG,
         )
 
 
+@contextmanager
+def little_garbage_collection() -> Iterator[None]:
+    """Look for garbage cycles rarely, and not at all at the end: imports and plans are many objects and no garbage.
+
+    Python's own thresholds suit long-lived servers: they cost a query a tenth of its time and a plan more.
+    """
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *gc.get_threshold()[1:])
+    try:
+        yield
+    finally:
+        gc.freeze()  # the process ends: its memory goes all at once, what is in it need not be walked through
+
+
 def main() -> None:
     """Entry point of the command ``pirene``."""
-    with exit_codes():
+    with little_garbage_collection(), exit_codes():
         result = root(standalone_mode=False)
         sys.exit(result if isinstance(result, int) else 0)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from query.terminal_text import harmless
+
 if TYPE_CHECKING:
     from planner.workflow import Place
 
@@ -34,7 +36,7 @@ class FileError(PlannerError):
     """
 
     def __init__(self, place: Place, message: str, *, hint: str | None = None) -> None:
-        super().__init__(f"{place}: {message}{_excerpt(place)}", hint=hint)
+        super().__init__(harmless(f"{place}: {message}") + _excerpt(place), hint=hint)
         self.place = place
 
 

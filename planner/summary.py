@@ -9,6 +9,7 @@ from planner.run_folder import RunFolder
 from provenance.records import read_record
 from provenance.runs import Run, run_state
 from provenance.store import Store
+from query.terminal_text import harmless
 
 EXIT_CODES = {"succeeded": 0, "failed": 1, "incomplete": 3}
 
@@ -54,10 +55,10 @@ class Summary:
         why = f" ({self.reason})" if self.reason else ""
         return "\n".join(
             [
-                f"{self.run.name}: {self.state}{why} in {self.duration_seconds:.1f} s",
+                harmless(f"{self.run.name}: {self.state}{why} in {self.duration_seconds:.1f} s"),
                 f"  jobs     {jobs['total']}: {', '.join(parts)}",
-                f"  outputs  {self.run.output_dir}",
-                f"  run      {self.run.submit_dir}",
+                f"  outputs  {harmless(str(self.run.output_dir))}",
+                f"  run      {harmless(str(self.run.submit_dir))}",
             ]
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from provenance.lineage import FileNode, Lineage, Node
-from provenance.output import harmless
+from query.terminal_text import harmless
 
 
 def tree_lines(graph: Lineage) -> Iterator[str]:

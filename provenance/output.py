@@ -14,18 +14,20 @@ import io
 import itertools
 import json
 import math
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, Protocol
 
 from provenance.errors import StoreError
+from query.terminal_text import DECEIVING, harmless
 from query.vocabulary import FieldType
 
 _NUMBERS = frozenset({FieldType.INTEGER, FieldType.FLOAT, FieldType.SIZE, FieldType.DURATION})
 _SHOWN_DIGITS = 12
 _BLOCK_ROWS = 1000
-# Format characters (Cf) that join or shape letters are part of ordinary text and stay; these reorder or hide it.
-_DECEIVING = frozenset("\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff")
+_UNSHOWN = re.compile(f"[\x7f-\x9f\u2028\u2029{DECEIVING}]")
+"""What JSON may hold as it is and a terminal obeys; the other control characters are escaped in JSON anyway."""
 
 Row = Sequence[object]
 
@@ -63,7 +65,7 @@ def write_rows(columns: Sequence[OutputColumn], rows: Iterable[Row], output_form
 
 def write_document(document: object, stream: BinaryIO) -> None:
     """Write one JSON document, indented."""
-    stream.write((json.dumps(plain(document), ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode("utf-8"))
+    stream.write((_json(document, indent=2) + "\n").encode("utf-8"))
     stream.flush()
 
 
@@ -91,29 +93,14 @@ def time_text(time: dt.datetime) -> str:
     return time.astimezone(dt.UTC).isoformat().removesuffix("+00:00") + "Z"
 
 
-def harmless(text: str) -> str:
-    """Text for a terminal: what could move the cursor, change colours or reorder writing becomes a visible escape."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_escape(character) for character in text)
-
-
-def _escape(character: str) -> str:
-    if character.isprintable() or (unicodedata.category(character) == "Cf" and character not in _DECEIVING):
-        return character
-    short = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(character)
-    if short:
-        return short
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
 def _odd_float(value: float) -> str:
     return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
 
 
-def _json(value: object) -> str:
-    return json.dumps(plain(value), ensure_ascii=False, allow_nan=False)
+def _json(value: object, indent: int | None = None) -> str:
+    """A JSON text: readable, and safe to be looked at."""
+    text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=indent)
+    return _UNSHOWN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _objects(columns: Sequence[OutputColumn], rows: Iterable[Row]) -> Iterator[str]:

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from query.terminal_text import harmless
+
 Span = tuple[int, int]
 """Offsets of the first character and of the one after the last, in the text of the query."""
 
@@ -35,7 +37,7 @@ class QueryError(Exception):
 
     def report(self) -> str:
         """The message and, where there is one, the hint, each on its own line."""
-        return str(self) if self.hint is None else f"{self}\n{self.hint}"
+        return "\n".join(harmless(line) for line in (str(self), self.hint) if line is not None)
 
 
 class QueryTooLarge(QueryError):  # noqa: N818 - what it says, not what it is
@@ -52,9 +54,9 @@ class LocatedError(QueryError):
 
     def report(self) -> str:
         """What is wrong, the line of the query with a caret under the place, and what to write instead."""
-        lines = [str(self), *excerpt(self.text, self.span)]
+        lines = [harmless(str(self)), *excerpt(self.text, self.span)]
         if self.hint is not None:
-            lines.append(self.hint)
+            lines.append(harmless(self.hint))
         return "\n".join(lines)
 
 
@@ -84,7 +86,8 @@ def excerpt(text: str, span: Span) -> tuple[str, str]:
     end = min(end, last + 1)
     before = "…" if first > line_start else ""
     after = "…" if last < line_end else ""
-    shown = text[first:last].replace("\t", " ")
+    # One character for one, so that the caret stays below its place.
+    shown = "".join(c if c.isprintable() else " " if c == "\t" else "\ufffd" for c in text[first:last])
     return f"  {before}{shown}{after}", "  " + " " * (len(before) + start - first) + "^" * (end - start)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from provenance.commands.context import Invocation, pass_invocation
+from query.terminal_text import harmless
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +56,7 @@ def analyze(invocation: Invocation, run: str | None, output_format: str) -> int:
         if waiting:
             click.echo(f"\nnot run ({len(waiting)}):")
             for job in waiting:
-                click.echo(f"  {printable(job.id)}: {printable(job.reason or '')}")
+                click.echo(f"  {harmless(job.id)}: {harmless(job.reason or '')}")
     return EXIT_CODES[summary.status]
 
 
@@ -89,25 +90,25 @@ def _as_json(failure: Failure, run_dir: Path) -> dict[str, object]:
 
 
 def _as_text(failure: Failure, run_dir: Path) -> Iterator[str]:
-    yield f"{printable(failure.id)}: {printable(failure.failure or failure.status)}"
-    yield f"  command    {printable(shlex.join(failure.command))}"
+    yield f"{harmless(failure.id)}: {harmless(failure.failure or failure.status)}"
+    yield f"  command    {harmless(shlex.join(failure.command))}"
     yield f"  ended      {_how(failure)}, attempt {failure.attempts}, on {failure.host}"
     for check in failure.checks:
         yield from _check_as_text(check)
-    yield f"  look at    {failure.work_dir}"
-    yield f"             {_record(failure, run_dir)}"
+    yield f"  look at    {harmless(failure.work_dir or 'no work folder')}"
+    yield f"             {harmless(str(_record(failure, run_dir)))}"
     for title, tail in (("stderr", failure.stderr_tail), ("stdout", failure.stdout_tail)):
         if tail.strip():
             yield f"  {title}, the end:"
-            yield from (f"    {printable(line)}" for line in tail.rstrip("\n").split("\n")[-_LINES_SHOWN:])
+            yield from (f"    {harmless(line.expandtabs())}" for line in tail.rstrip("\n").split("\n")[-_LINES_SHOWN:])
 
 
 def _check_as_text(check: FailedCheck) -> Iterator[str]:
-    yield f"  {check.stage:<10} {printable(check.name)}: {check.finding or check.verdict}"
+    yield f"  {check.stage:<10} {harmless(check.name)}: {check.finding or check.verdict}"
     yield f"    expected {check.expected_sha256 or 'nothing known'}"
     yield f"    found    {check.actual_sha256 or 'nothing readable'}"
     if check.url:
-        yield f"    at       {printable(check.url)}"
+        yield f"    at       {harmless(check.url)}"
 
 
 def _how(failure: Failure) -> str:
@@ -122,10 +123,3 @@ def _record(failure: Failure, run_dir: Path) -> Path:
     from planner.run_folder import RunFolder
 
     return RunFolder(run_dir).record_path(failure.job, failure.attempts)
-
-
-def printable(text: str) -> str:
-    """Text of users and jobs with control characters made harmless for a terminal."""
-    return "".join(
-        character if character.isprintable() or character == "\t" else repr(character)[1:-1] for character in text
-    )

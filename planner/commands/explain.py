@@ -20,6 +20,7 @@ def explain(invocation: Invocation, run: str | None, output_format: str) -> None
     Answers come from the store, so they outlive the run folder.
     """
     from planner.explanation import explain_folder, explain_run
+    from query.terminal_text import harmless
 
     if run is not None and (Path(run) / "plan").is_dir():
         rows = explain_folder(Path(run))
@@ -30,7 +31,8 @@ def explain(invocation: Invocation, run: str | None, output_format: str) -> None
     if output_format == "json":
         click.echo(json.dumps([row.as_json() for row in rows]))
         return
-    width = max((len(row.job) for row in rows), default=0)
-    for row in rows:
+    names = [harmless(row.job) for row in rows]
+    width = max(map(len, names), default=0)
+    for name, row in zip(names, rows, strict=True):
         ground = f" ({row.ground})" if row.ground else ""
-        click.echo(f"{row.job:<{width}}  {row.decision + ground:<17}  {row.reason}")
+        click.echo(f"{name:<{width}}  {row.decision + ground:<17}  {harmless(row.reason)}")

@@ -25,6 +25,7 @@ def plan(invocation: Invocation, workflow: Path, options: PlanOptions, output_fo
 
     from planner.plan_folder import read_plan
     from provenance.store import Store
+    from query.terminal_text import harmless
 
     store = Store.open(invocation.store)
     made = read_plan(options.make(invocation, workflow, store))
@@ -32,9 +33,9 @@ def plan(invocation: Invocation, workflow: Path, options: PlanOptions, output_fo
         click.echo(json.dumps(_as_json(made)))
         return
     reused = sum(job.decision == "reuse" for job in made.jobs)
-    click.echo(f"{made.name}: {len(made.jobs)} jobs, {len(made.jobs) - reused} to run, {reused} reused")
-    click.echo(f"  plan     {made.run_dir}")
-    click.echo(f"  outputs  {made.output_dir}")
+    click.echo(harmless(f"{made.name}: {len(made.jobs)} jobs, {len(made.jobs) - reused} to run, {reused} reused"))
+    click.echo(f"  plan     {harmless(str(made.run_dir))}")
+    click.echo(f"  outputs  {harmless(str(made.output_dir))}")
     invocation.note(f"`pirene run {made.run_dir}` runs it; `pirene explain {made.run_dir}` says why.")
 
 

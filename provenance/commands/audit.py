@@ -56,7 +56,8 @@ def _print_report(report: Report) -> None:
 
 
 def _print_finding(finding: Finding) -> None:
-    from provenance.output import harmless, time_text
+    from provenance.output import time_text
+    from query.terminal_text import harmless
 
     click.echo("")
     click.echo(

@@ -23,7 +23,9 @@ class Invocation:
     def note(self, text: str) -> None:
         """One line for a person, on stderr, unless ``-q`` was given."""
         if not self.quiet:
-            click.echo(text, err=True)
+            from query.terminal_text import harmless
+
+            click.echo(harmless(text), err=True)
 
 
 pass_invocation = click.make_pass_decorator(Invocation, ensure=True)

@@ -61,6 +61,7 @@ def _explain(invocation: Invocation, text: str, parameters: dict[str, object], o
 
     from provenance.ask import answer, without_conditions
     from provenance.commands.printing import open_store, print_document
+    from query.terminal_text import harmless, harmless_lines
 
     store = open_store(invocation)
     found = answer(store, text, parameters)
@@ -72,9 +73,9 @@ def _explain(invocation: Invocation, text: str, parameters: dict[str, object], o
         document = {"query": found.text, "tree": found.tree, "sql": found.sql, "parameters": list(found.parameters)}
         print_document(document | {"commit": found.commit, "now": found.now, "plan": plan, "without": without})
         return
-    click.echo(f"query:  {found.text}\n")
-    click.echo(f"tree:\n{json.dumps(found.tree, indent=2, ensure_ascii=False)}\n")
-    click.echo(f"sql:\n{found.sql}\n\nparameters: {list(found.parameters)!r}\n")
-    click.echo(f"plan:\n{plan}")
+    tree = json.dumps(found.tree, indent=2, ensure_ascii=False)
+    click.echo(f"query:  {harmless(found.text)}\n")
+    click.echo(harmless_lines(f"tree:\n{tree}\n\nsql:\n{found.sql}\n\nparameters: {list(found.parameters)!r}\n"))
+    click.echo(harmless_lines(f"plan:\n{plan}"))
     for one in dropped:
-        click.echo(f"nothing matches; without `{one.condition}` {one.rows} rows would")
+        click.echo(harmless(f"nothing matches; without `{one.condition}` {one.rows} rows would"))

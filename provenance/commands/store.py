@@ -28,6 +28,7 @@ def info(invocation: Invocation, output_format: str) -> None:
     from provenance.commands.printing import open_store, print_document
     from provenance.output import time_text
     from provenance.schema import TABLES
+    from query.terminal_text import harmless
 
     opened = open_store(invocation)
     snapshot = opened.snapshot()
@@ -46,7 +47,7 @@ def info(invocation: Invocation, output_format: str) -> None:
         print_document(document)
         return
     click.echo(f"store     {opened.store_id}")
-    click.echo(f"at        {opened.root}")
+    click.echo(f"at        {harmless(str(opened.root))}")
     click.echo(f"created   {time_text(opened.created)}")
     click.echo(
         f"commits   {snapshot.number}" + (f", the newest at {time_text(snapshot.time)}" if snapshot.time else "")
