@@ -180,15 +180,15 @@ class _Run:
         status = _run_wrapper(self._description(), record_path)
         if not record_path.exists():
             failure: str | None = f"the wrapper ended with status {status} and left no record"
+            refused = False
         else:
             record = read_record(record_path.read_bytes())
-            failure = record.failure
+            failure, refused = record.failure, record.status == "integrity_failed"
             outputs = {
-                (JOB, ATTEMPT, seen.name): Published(
-                    file_url(seen.name), "local", Stat.of(Path(seen.name)), seen.sha256
-                )
+                # The stat that goes with the digest: a look from here could be at bytes that nobody has hashed.
+                (JOB, ATTEMPT, seen.name): Published(file_url(seen.name), "local", seen.stat, seen.sha256)
                 for seen in record.outputs
-                if record.status == "succeeded" and seen.sha256 is not None
+                if record.status == "succeeded" and seen.sha256 is not None and seen.stat is not None
             }
             ingest(self._store, [record_path], published=outputs)
         batch = Batch()
@@ -199,7 +199,7 @@ class _Run:
         self._store.commit(CommitKind.INGEST, batch)
         shutil.rmtree(self._folder, ignore_errors=True)
         self._store.project()
-        return CommandResult(self._run_id, failure)
+        return CommandResult(self._run_id, failure, refused=refused)
 
     def _register(self, batch: Batch, file: _Input, now: dt.datetime) -> None:
         assert file.stat is not None

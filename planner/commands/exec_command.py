@@ -40,4 +40,6 @@ def exec_command(
         invocation.note(f"not run: reused from {result.reused_from}")
     if result.failure is not None:
         invocation.note(f"pirene exec: {result.failure}")
+    if result.refused:
+        invocation.note("If that file was changed on purpose, register its new version: `pirene files add FILE`.")
     return 0 if result.failure is None else 1
