@@ -190,8 +190,7 @@ def _add_finding(batch: Batch, plan: Plan, number: int, file: PlannedFile, actua
     event = {"mismatch": "quarantined", "missing": "missing"}.get(verdict)
     if event is not None:
         reason = f"{finding} found while planning {plan.workflow.name}"
-        stat = _stat(file) if actual is not None else None
-        add_event(batch, event, **_copy(file), at=plan.planned, stat=stat, reason=reason)
+        add_event(batch, event, **_copy(file), at=plan.planned, reason=reason)
 
 
 def _add_all_metadata(batch: Batch, plan: Plan, user: str) -> None:

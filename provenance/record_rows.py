@@ -60,9 +60,9 @@ def add_sightings(batch: Batch, records: Iterable[Record]) -> None:
             elif seen.verdict in ("mismatch", "missing") and not (seen.verdict == "missing" and seen.optional):
                 event = "quarantined" if seen.verdict == "mismatch" else "missing"
                 reason = f"{seen.finding or seen.verdict} seen by job {record.id}, attempt {record.attempt}"
-                _add_sighting(batch, event, seen.source, seen.file, seen, reason)
+                _add_sighting(batch, event, seen.source, seen.file, seen, stat=None, reason=reason)
     for (source, file, _), seen in verified.items():
-        _add_sighting(batch, "verified", source, file, seen, None)
+        _add_sighting(batch, "verified", source, file, seen, stat=seen.stat, reason=None)
 
 
 def add_published(
@@ -273,9 +273,11 @@ def _add_fact(batch: Batch, record: Record, fact: ReportedFact) -> None:
     )
 
 
-def _add_sighting(batch: Batch, event: str, source: int, file: int, seen: Input, reason: str | None) -> None:
+def _add_sighting(
+    batch: Batch, event: str, source: int, file: int, seen: Input, *, stat: Stat | None, reason: str | None
+) -> None:
     url = None if seen.url is None else copy_url(seen.url)
-    add_event(batch, event, source=source, file=file, url=url, site=None, at=seen.at, stat=seen.stat, reason=reason)
+    add_event(batch, event, source=source, file=file, url=url, site=None, at=seen.at, stat=stat, reason=reason)
 
 
 def _check_key(record: Record, place: int) -> dict[str, object]:

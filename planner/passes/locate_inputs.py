@@ -158,11 +158,13 @@ def _occurrence(
         metadata=metadata,
     )
     old = None if known is None else _as_known(fresh, known)
+    # Bytes that a job refused do not become a file of their own by planning again: registering them would.
+    quarantined = known is not None and known.state == "quarantined"
     if fresh.sha256 is not None:
         if old is not None and old.sha256 == fresh.sha256:
             return replace(old, digest_origin="declared")
         return _first_sight(fresh, old)
-    if old is not None and old.sha256 is not None and same_stat(old, Stat.of(Path(path))):
+    if old is not None and old.sha256 is not None and (quarantined or same_stat(old, Stat.of(Path(path)))):
         return old
     found = copies.hash(path)
     if isinstance(found, Finding):

@@ -84,6 +84,24 @@ def test_a_declared_digest_that_one_flipped_bit_does_not_match(site, one_reader)
     assert_refused(site, run, declared, actual)
 
 
+@pytest.mark.parametrize("declares", [True, False])
+def test_a_damaged_input_is_refused_each_time_also_when_its_outputs_are_known(site, one_reader, declares) -> None:
+    """Once a bad copy is in quarantine its stat is known: that must not pass for the stat of good bytes."""
+    make, raw, started = one_reader
+    workflow = make(hashlib.sha256(raw.read_bytes()).hexdigest() if declares else None)
+    site.run("run", str(workflow))
+    site.run("plan", str(workflow), "-d", "planned", "--no-reuse")
+    started.unlink()
+    flip_bit(raw)
+    site.run("run", "planned", code=1)
+    for _ in range(2):
+        again = site.run("run", str(workflow), "--format", "json", code=1).json()
+        assert again["jobs"]["integrity_failed"] == 1
+    assert not started.exists()
+    flip_bit(raw)
+    assert site.run("run", str(workflow), "--format", "json").json()["jobs"]["reused"] == 1
+
+
 def test_a_bit_that_flips_after_planning(site, one_reader) -> None:
     make, raw, started = one_reader
     expected = hashlib.sha256(raw.read_bytes()).hexdigest()

@@ -1,6 +1,7 @@
 -- One row for each copy of a file that was ever registered (url null: the file itself was retired, copy or no copy).
 -- The last event decides. A verification says that the copy is there, which takes back `missing`, but never takes back
--- what was decided about it: quarantined, replaced, removed, retired.
+-- what was decided about it: quarantined, replaced, removed, retired. The stat is that of bytes that were read and found
+-- good: one of damaged bytes would make them pass for unchanged.
 SELECT source, file, url,
        arg_max(site, (commit_number, "at")) AS site,
        CASE
@@ -14,11 +15,11 @@ SELECT source, file, url,
        min("at") FILTER (event = 'registered') AS registered,
        -- A registration that read the bytes knows the inode that it read.
        max("at") FILTER (event IN ('verified', 'reinstated') OR (event = 'registered' AND inode IS NOT NULL)) AS verified,
-       arg_max(size_bytes, (commit_number, "at")) FILTER (inode IS NOT NULL) AS size_bytes,
-       arg_max(modified_ns, (commit_number, "at")) FILTER (inode IS NOT NULL) AS modified_ns,
-       arg_max(changed_ns, (commit_number, "at")) FILTER (inode IS NOT NULL) AS changed_ns,
-       arg_max(inode, (commit_number, "at")) FILTER (inode IS NOT NULL) AS inode,
-       arg_max(device, (commit_number, "at")) FILTER (inode IS NOT NULL) AS device
+       arg_max(size_bytes, (commit_number, "at")) FILTER (inode IS NOT NULL AND event <> 'quarantined') AS size_bytes,
+       arg_max(modified_ns, (commit_number, "at")) FILTER (inode IS NOT NULL AND event <> 'quarantined') AS modified_ns,
+       arg_max(changed_ns, (commit_number, "at")) FILTER (inode IS NOT NULL AND event <> 'quarantined') AS changed_ns,
+       arg_max(inode, (commit_number, "at")) FILTER (inode IS NOT NULL AND event <> 'quarantined') AS inode,
+       arg_max(device, (commit_number, "at")) FILTER (inode IS NOT NULL AND event <> 'quarantined') AS device
 FROM replicas
 GROUP BY source, file, url
 HAVING bool_or(event = 'registered') OR url IS NULL
