@@ -60,13 +60,15 @@ class SingleCommand:
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """How it ended: ``failure`` None when it succeeded; ``reused_from`` says what it was reused from, if it did not
-    run.
+    """How it ended: ``failure`` None when it succeeded; ``reused_from`` says what it was reused from, if it did not run.
+
+    ``refused``: an input was not what the store knows, so the command never started.
     """
 
     run_id: uuid.UUID
     failure: str | None
     reused_from: str | None = None
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
