@@ -193,22 +193,19 @@ def exit_codes() -> Iterator[None]:
         )
 
 
-@contextmanager
-def little_garbage_collection() -> Iterator[None]:
-    """Look for garbage cycles rarely, and not at all at the end: imports and plans are many objects and no garbage.
+def collect_garbage_rarely() -> None:
+    """Look for garbage cycles rarely: imports and plans are many objects and no garbage.
 
-    Python's own thresholds suit long-lived servers: they cost a query a tenth of its time and a plan more.
+    Python's own thresholds suit long-lived servers: they cost a query a tenth of its time and a plan more. The last
+    collection, at the end, stays: DuckDB complains on stderr about objects of its own that are alive after it.
     """
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *gc.get_threshold()[1:])
-    try:
-        yield
-    finally:
-        gc.freeze()  # the process ends: its memory goes all at once, what is in it need not be walked through
 
 
 def main() -> None:
     """Entry point of the command ``pirene``."""
-    with little_garbage_collection(), exit_codes():
+    collect_garbage_rarely()
+    with exit_codes():
         result = root(standalone_mode=False)
         sys.exit(result if isinstance(result, int) else 0)
 
