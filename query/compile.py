@@ -11,24 +11,25 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from query import format as text_of
 from query import literals, resolve, resolved, tree
 from query.context import Context
+from query.frozen import Frozen, frozen
 from query.output_types import aggregate_type, column_type
 from query.parse import parse
 from query.selection import readable
-from query.sql import Compiler
+from query.sql import Compiler, Count
 from query.vocabulary import Entity, EntityTable, FieldType, MetadataKey, Relations, Vocabulary
 
 UnknownKeys = Literal["error", "no match"]
 ColumnType = FieldType | Literal["metadata", "metadata value"]
 
 
-@dataclass(frozen=True, slots=True)
-class OutputColumn:
+@frozen
+class OutputColumn(Frozen):
     """A column of the answer.
 
     ``type`` "metadata" (of `show *`): a list of STRUCT(key, position, written, written_type, text_form), all keys of
@@ -40,18 +41,8 @@ class OutputColumn:
     type: ColumnType
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
-    """A statement whose single number goes into ``message`` in place of ``{count}``, unless it is 0."""
-
-    sql: str
-    parameters: tuple[object, ...]
-    message: str
-    severity: Literal["note", "warning"]
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
+@frozen
+class Condition(Frozen):
     """A top-level condition and a statement that counts the rows there would be without it."""
 
     text: str
@@ -59,16 +50,16 @@ class Condition:
     parameters: tuple[object, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AsOf:
+@frozen
+class AsOf(Frozen):
     """Which state of the store is asked about: ``commit``, or all commits up to and including ``time`` (UTC)."""
 
     commit: int | None = None
     time: dt.datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
+@frozen
+class Compiled(Frozen):
     """A query, ready to run.
 
     ``text`` is the normalised query, ``tree`` its resolved tree (JSON-able). The first ``key_columns`` columns of the
@@ -134,7 +125,7 @@ def compile_query(
         key_columns=len(vocabulary.table(found.query.entity).key) if keys else 0,
         notes=tuple(context.notes),
         warnings=tuple(context.warnings),
-        counts=tuple(Count(each.sql, each.parameters, each.message, each.severity) for each in compiler.counted()),
+        counts=compiler.counted(),
         as_of=_as_of(context, statement),
     )
 

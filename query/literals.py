@@ -10,10 +10,10 @@ import datetime as dt
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 
+from query.frozen import Frozen, frozen
 from query.tree import TimeShape
 
 
@@ -27,38 +27,38 @@ class Dimension(Enum):
     DURATION = "duration"
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+@frozen
+class Number(Frozen):
     """An exact integer or a double."""
 
     value: int | float
     dimension: Dimension = Dimension.NONE
 
 
-@dataclass(frozen=True, slots=True)
-class TextValue:
+@frozen
+class TextValue(Frozen):
     """A text."""
 
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
+@frozen
+class Truth(Frozen):
     """True or false."""
 
     value: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+@frozen
+class Moment(Frozen):
     """The instant ``start``, or, with ``end``, the period [start, end). UTC."""
 
     start: dt.datetime
     end: dt.datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FromOutside:
+@frozen
+class FromOutside(Frozen):
     """The text of a parameter together with the literal that it reads like: the other side decides which is meant."""
 
     text: str

@@ -5,12 +5,12 @@ exactly.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from fractions import Fraction
 
 from query import literals, names, resolved, tree
 from query.context import NUMERIC, Context
 from query.errors import Span
+from query.frozen import Frozen, frozen
 from query.literals import BadLiteral, Dimension, FromOutside, Moment, Number, TextValue, Truth
 from query.resolved import Arithmetic, BuiltIn, Form, Metadata, Value
 from query.vocabulary import Entity, FieldType
@@ -19,8 +19,8 @@ _INT64 = range(-(1 << 63), 1 << 63)
 _AGGREGATES = ("count", "sum", "min", "max", "avg", "median")
 
 
-@dataclass(frozen=True, slots=True)
-class Typed:
+@frozen
+class Typed(Frozen):
     """A resolved value, where it was written, and what it is.
 
     ``form`` None: it answers in whatever form is asked (metadata), or a parameter's text whose meaning the other side

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from query.frozen import Frozen, frozen
 from query.literals import Dimension, Moment, Number, TextValue, Truth
-from query.nodes import Record, node
 from query.vocabulary import Entity, FieldType
 
 
@@ -24,8 +24,8 @@ class Form(Enum):
     COMMON = "common"  # two metadata values: the first of number, time, boolean, text that both have
 
 
-@node
-class BuiltIn(Record):
+@frozen
+class BuiltIn(Frozen):
     """A built-in field, reached over ``path`` (names of many-to-one paths; empty: of the row itself)."""
 
     path: tuple[str, ...]
@@ -34,8 +34,8 @@ class BuiltIn(Record):
     label: str
 
 
-@node
-class Metadata(Record):
+@frozen
+class Metadata(Frozen):
     """A metadata key of ``entity`` (the value of `metadata.entity`), reached over ``path``.
 
     ``seen`` False: the store does not know the key, so it is missing everywhere. ``sorts_as`` is the form that orders
@@ -50,8 +50,8 @@ class Metadata(Record):
     label: str
 
 
-@node
-class Arithmetic(Record):
+@frozen
+class Arithmetic(Frozen):
     """``operator`` `+ - * / %` on numbers, or `+ -` with a time on the left; ``form`` NUMBER or TIME."""
 
     operator: str
@@ -65,8 +65,8 @@ Constant = Number | TextValue | Truth | Moment
 Value = BuiltIn | Metadata | Arithmetic | Constant
 
 
-@node
-class Compare(Record):
+@frozen
+class Compare(Frozen):
     """``left operator right``; a constant, if there is one, is on the right."""
 
     operator: str
@@ -75,8 +75,8 @@ class Compare(Record):
     form: Form
 
 
-@node
-class OneOf(Record):
+@frozen
+class OneOf(Frozen):
     """Equal to one of ``constants``; ``negated``: unequal to each, and present."""
 
     operand: Value
@@ -84,8 +84,8 @@ class OneOf(Record):
     negated: bool
 
 
-@node
-class Like(Record):
+@frozen
+class Like(Frozen):
     """A glob over the whole text."""
 
     operand: Value
@@ -93,8 +93,8 @@ class Like(Record):
     negated: bool
 
 
-@node
-class Matches(Record):
+@frozen
+class Matches(Frozen):
     """An RE2 search."""
 
     operand: Value
@@ -102,22 +102,22 @@ class Matches(Record):
     negated: bool
 
 
-@node
-class Missing(Record):
+@frozen
+class Missing(Frozen):
     """There is no value."""
 
     operand: Value
 
 
-@node
-class Present(Record):
+@frozen
+class Present(Frozen):
     """There is a value."""
 
     operand: Value
 
 
-@node
-class Has(Record):
+@frozen
+class Has(Frozen):
     """A list (or a single value) holds any or ``every`` one of ``constants``."""
 
     operand: BuiltIn | Metadata
@@ -126,36 +126,36 @@ class Has(Record):
     negated: bool
 
 
-@node
-class IsTrue(Record):
+@frozen
+class IsTrue(Frozen):
     """The bool form is true."""
 
     operand: Value
 
 
-@node
-class Not(Record):
+@frozen
+class Not(Frozen):
     """The exact complement."""
 
     operand: Condition
 
 
-@node
-class And(Record):
+@frozen
+class And(Frozen):
     """All of them."""
 
     operands: tuple[Condition, ...]
 
 
-@node
-class Or(Record):
+@frozen
+class Or(Frozen):
     """At least one of them."""
 
     operands: tuple[Condition, ...]
 
 
-@node
-class Related(Record):
+@frozen
+class Related(Frozen):
     """The row stands in the relation ``word`` to a row of ``query``; ``steps``: from, to, both included."""
 
     word: str
@@ -166,38 +166,38 @@ class Related(Record):
 Condition = Compare | OneOf | Like | Matches | Missing | Present | Has | IsTrue | Not | And | Or | Related
 
 
-@node
-class All(Record):
+@frozen
+class All(Frozen):
     """All rows of ``entity``."""
 
     entity: Entity
 
 
-@node
-class Operand(Record):
+@frozen
+class Operand(Frozen):
     """The rows of ``source`` for which ``where`` holds."""
 
     source: All | Query
     where: tuple[Condition, ...]
 
 
-@node
-class SetOperation(Record):
+@frozen
+class SetOperation(Frozen):
     """``operator`` union | intersect | minus."""
 
     operator: str
     operands: tuple[Operand, ...]
 
 
-@node
-class Where(Record):
+@frozen
+class Where(Frozen):
     """A further condition."""
 
     conditions: tuple[Condition, ...]
 
 
-@node
-class Latest(Record):
+@frozen
+class Latest(Frozen):
     """The newest ``count`` rows of each group."""
 
     count: int
@@ -205,43 +205,43 @@ class Latest(Record):
     by: BuiltIn | Metadata
 
 
-@node
-class Sort(Record):
+@frozen
+class Sort(Frozen):
     """Missing values come last in both directions."""
 
     operand: Value
     descending: bool
 
 
-@node
-class Order(Record):
+@frozen
+class Order(Frozen):
     """By the first, then by the next; then by the order that was there before, then by the id."""
 
     sorts: tuple[Sort, ...]
 
 
-@node
-class Limit(Record):
+@frozen
+class Limit(Frozen):
     """The first ``count`` rows."""
 
     count: int
 
 
-@node
-class AllMetadata(Record):
+@frozen
+class AllMetadata(Frozen):
     """The whole metadata of the row as one object (of `show *`)."""
 
 
-@node
-class Column(Record):
+@frozen
+class Column(Frozen):
     """A column of the answer."""
 
     name: str
     content: Value | Condition | AllMetadata
 
 
-@node
-class Aggregate(Record):
+@frozen
+class Aggregate(Frozen):
     """``function`` count | sum | min | max | avg | median; ``operand`` None: of `count(*)`."""
 
     name: str
@@ -249,16 +249,16 @@ class Aggregate(Record):
     operand: Value | None
 
 
-@node
-class OutputSort(Record):
+@frozen
+class OutputSort(Frozen):
     """Order of a summary by the column at ``position``."""
 
     position: int
     descending: bool
 
 
-@node
-class Summary(Record):
+@frozen
+class Summary(Frozen):
     """One row for each group; missing values are a group of their own."""
 
     groups: tuple[Column, ...]
@@ -270,8 +270,8 @@ class Summary(Record):
 Clause = Where | Latest | Order | Limit
 
 
-@node
-class Query(Record):
+@frozen
+class Query(Frozen):
     """Rows of ``entity``."""
 
     entity: Entity
@@ -279,8 +279,8 @@ class Query(Record):
     clauses: tuple[Clause, ...]
 
 
-@node
-class Resolved(Record):
+@frozen
+class Resolved(Frozen):
     """A whole query: its rows and what is shown of them."""
 
     query: Query

@@ -7,10 +7,11 @@ it into a common table expression of keys, and the next SELECT starts from those
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, assert_never
 
 from query import resolved
+from query.frozen import Frozen, frozen
 from query.literals import Moment, Number, TextValue, Truth
 from query.resolved import Arithmetic, BuiltIn, Condition, Form, Metadata, Value
 from query.sql_binder import Binder
@@ -22,9 +23,9 @@ from query.sql_values import Values
 from query.vocabulary import Entity, FieldType, Vocabulary
 
 
-@dataclass(frozen=True, slots=True)
-class Counting:
-    """A statement whose one number goes into ``message``."""
+@frozen
+class Count(Frozen):
+    """A statement whose single number goes into ``message`` in place of ``{count}``, unless it is 0."""
 
     sql: str
     parameters: tuple[object, ...]
@@ -32,8 +33,8 @@ class Counting:
     severity: Literal["note", "warning"]
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+@frozen
+class Rows(Frozen):
     """Rows of ``entity`` in the making: those of ``within`` (a name of keys; None: all) for which ``conditions``
     hold.
     """
@@ -45,8 +46,8 @@ class Rows:
     limit: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Select:
+@frozen
+class _Select(Frozen):
     """One SELECT with its parts; ``conditions`` are complete before ``scope.sql()`` is asked."""
 
     scope: Scope
@@ -102,10 +103,10 @@ class Compiler:
             f"SELECT count(*) FROM ({self.select_of(query, lambda scope: scope.key())}) AS counted"
         )
 
-    def counted(self) -> tuple[Counting, ...]:
+    def counted(self) -> tuple[Count, ...]:
         """What was found worth counting, as statements of their own."""
         return tuple(
-            Counting(*self.binder.finish(sql), message=message, severity=severity)
+            Count(*self.binder.finish(sql), message=message, severity=severity)
             for sql, message, severity in self.countings
         )
 

@@ -7,9 +7,9 @@ raises on overflow. Here an integer never meets a double unrounded, NaN equals n
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from fractions import Fraction
 
+from query.frozen import Frozen, frozen
 from query.sql_binder import Binder
 
 _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
@@ -17,8 +17,8 @@ _TWO_TO_63 = "9223372036854775808::DOUBLE"
 NULL_STRUCT = "{'i': NULL::BIGINT, 'f': NULL::DOUBLE}"
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+@frozen
+class Pair(Frozen):
     """SQL of a number: at most one of ``integer`` (BIGINT) and ``double`` is not null in a row. None: it always is."""
 
     integer: str | None

@@ -11,11 +11,11 @@ from dataclasses import field
 from enum import Enum
 
 from query.errors import Span
-from query.nodes import Record, node
+from query.frozen import Frozen, frozen
 
 
-@node
-class Node(Record):
+@frozen
+class Node(Frozen):
     """What was written somewhere in the text; ``span`` is where."""
 
     span: Span = field(default=(0, 0), compare=False, repr=False, kw_only=True)
@@ -29,7 +29,7 @@ class TimeShape(Enum):
     MONTH = "month"
 
 
-@node
+@frozen
 class Quantity(Node):
     """A number as written, and its unit if there is one: `5`, `1.5e3`, `2 GiB`."""
 
@@ -37,21 +37,21 @@ class Quantity(Node):
     unit: str | None = None
 
 
-@node
+@frozen
 class Text(Node):
     """A quoted literal; ``value`` is what it means."""
 
     value: str
 
 
-@node
+@frozen
 class Boolean(Node):
     """`true` or `false`."""
 
     value: bool
 
 
-@node
+@frozen
 class Time(Node):
     """A date, month or time as written."""
 
@@ -59,19 +59,19 @@ class Time(Node):
     shape: TimeShape
 
 
-@node
+@frozen
 class Now(Node):
     """`now`."""
 
 
-@node
+@frozen
 class Parameter(Node):
     """`$name`."""
 
     name: str
 
 
-@node
+@frozen
 class Sign(Node):
     """`-x` or `+x`."""
 
@@ -79,29 +79,29 @@ class Sign(Node):
     operand: Expression
 
 
-@node
-class Part(Record):
+@frozen
+class Part(Frozen):
     """One part of a dotted name; ``quoted``: it was written in backticks."""
 
     text: str
     quoted: bool = False
 
 
-@node
+@frozen
 class Name(Node):
     """A field as written: `size`, `job.site`, `` meta.`exposure id` ``."""
 
     parts: tuple[Part, ...]
 
 
-@node
+@frozen
 class Lookalike(Node):
     """Digits or words glued by `-`: always an error, raised where the meaning of names is known."""
 
     written: str
 
 
-@node
+@frozen
 class Call(Node):
     """`count(*)`, `sum(size)`."""
 
@@ -110,7 +110,7 @@ class Call(Node):
     arguments: tuple[Expression, ...]
 
 
-@node
+@frozen
 class Arithmetic(Node):
     """``operator`` is one of `+ - * / %`."""
 
@@ -119,7 +119,7 @@ class Arithmetic(Node):
     right: Expression
 
 
-@node
+@frozen
 class Compare(Node):
     """``operator`` is one of `= != < <= > >=`."""
 
@@ -128,14 +128,14 @@ class Compare(Node):
     right: Expression
 
 
-@node
+@frozen
 class Choices(Node):
     """`(a, b, c)` after `in` and `has`."""
 
     bounds: tuple[Expression, ...]
 
 
-@node
+@frozen
 class Range(Node):
     """`low..high`, both ends included."""
 
@@ -143,7 +143,7 @@ class Range(Node):
     high: Expression
 
 
-@node
+@frozen
 class In(Node):
     """`x in (…)`, `x in a..b`, `x in $list`, `x in 2026-03`."""
 
@@ -152,7 +152,7 @@ class In(Node):
     negated: bool = False
 
 
-@node
+@frozen
 class Between(Node):
     """`x between a and b`, both ends included."""
 
@@ -162,7 +162,7 @@ class Between(Node):
     negated: bool = False
 
 
-@node
+@frozen
 class Like(Node):
     """`x like "*.fits"`."""
 
@@ -171,14 +171,14 @@ class Like(Node):
     negated: bool = False
 
 
-@node
+@frozen
 class Regex(Node):
     """`/re/`: the source between the slashes, as written."""
 
     source: str
 
 
-@node
+@frozen
 class Matches(Node):
     """`x matches /re/`."""
 
@@ -187,7 +187,7 @@ class Matches(Node):
     negated: bool = False
 
 
-@node
+@frozen
 class Is(Node):
     """`x is missing`, `x is present`; `is not` is turned into the other one."""
 
@@ -195,7 +195,7 @@ class Is(Node):
     missing: bool
 
 
-@node
+@frozen
 class Has(Node):
     """``quantifier`` is "any", "all" or None (one value)."""
 
@@ -205,7 +205,7 @@ class Has(Node):
     negated: bool = False
 
 
-@node
+@frozen
 class Within(Node):
     """How many steps a walk may take, both ends included; ``low`` None: `within N`, which is 1 to N."""
 
@@ -213,7 +213,7 @@ class Within(Node):
     high: int
 
 
-@node
+@frozen
 class Relation(Node):
     """`upstream of ( query ) within 3 steps`. ``word``: lower case, single spaces."""
 
@@ -222,21 +222,21 @@ class Relation(Node):
     within: Within | None = None
 
 
-@node
+@frozen
 class Not(Node):
     """The exact complement of ``operand``."""
 
     operand: Expression
 
 
-@node
+@frozen
 class And(Node):
     """All of ``operands`` (two or more)."""
 
     operands: tuple[Expression, ...]
 
 
-@node
+@frozen
 class Or(Node):
     """At least one of ``operands`` (two or more)."""
 
@@ -267,7 +267,7 @@ Expression = (
 )
 
 
-@node
+@frozen
 class Entity(Node):
     """All rows of an entity, or those in a relation. ``name``: plural, lower case."""
 
@@ -275,7 +275,7 @@ class Entity(Node):
     relation: Relation | None = None
 
 
-@node
+@frozen
 class Argument(Node):
     """`name = value` of a saved query."""
 
@@ -283,7 +283,7 @@ class Argument(Node):
     value: Choices | Expression
 
 
-@node
+@frozen
 class Saved(Node):
     """`@name(argument, ...)`."""
 
@@ -291,14 +291,14 @@ class Saved(Node):
     arguments: tuple[Argument, ...] = ()
 
 
-@node
+@frozen
 class Nested(Node):
     """`( query )` as a source."""
 
     query: Query
 
 
-@node
+@frozen
 class Operand(Node):
     """A source and the condition on it."""
 
@@ -306,7 +306,7 @@ class Operand(Node):
     where: Expression | None = None
 
 
-@node
+@frozen
 class SetOperation(Node):
     """``operator`` is "union", "intersect" or "minus" (of exactly two)."""
 
@@ -314,14 +314,14 @@ class SetOperation(Node):
     operands: tuple[Operand, ...]
 
 
-@node
+@frozen
 class Where(Node):
     """`where` after another clause."""
 
     condition: Expression
 
 
-@node
+@frozen
 class Latest(Node):
     """`latest n per a, b by c`; ``count`` None: 1."""
 
@@ -330,7 +330,7 @@ class Latest(Node):
     by: Name | None
 
 
-@node
+@frozen
 class Sort(Node):
     """``descending`` None: not said, which is ascending."""
 
@@ -338,26 +338,26 @@ class Sort(Node):
     descending: bool | None = None
 
 
-@node
+@frozen
 class Order(Node):
     """`order by a, b desc`."""
 
     sorts: tuple[Sort, ...]
 
 
-@node
+@frozen
 class Limit(Node):
     """`limit 20`, `limit $n`."""
 
     count: int | Parameter
 
 
-@node
+@frozen
 class Everything(Node):
     """`*` of `show *`."""
 
 
-@node
+@frozen
 class Item(Node):
     """`expression as name`."""
 
@@ -365,14 +365,14 @@ class Item(Node):
     name: Part | None = None
 
 
-@node
+@frozen
 class Show(Node):
     """`show a, b as c, *`."""
 
     items: tuple[Item | Everything, ...]
 
 
-@node
+@frozen
 class Summarize(Node):
     """`summarize sum(size) as bytes by site`."""
 
@@ -383,7 +383,7 @@ class Summarize(Node):
 Clause = Where | Latest | Order | Limit | Show | Summarize
 
 
-@node
+@frozen
 class Query(Node):
     """A set and the clauses applied to all of it, from left to right."""
 
@@ -391,21 +391,21 @@ class Query(Node):
     clauses: tuple[Clause, ...] = ()
 
 
-@node
+@frozen
 class AsOfTime(Node):
     """`as of 2026-05-01`."""
 
     time: Time | Parameter
 
 
-@node
+@frozen
 class AsOfCommit(Node):
     """`as of commit 42`."""
 
     number: int | Parameter
 
 
-@node
+@frozen
 class Statement(Node):
     """A whole query."""
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
+from query.frozen import Frozen, frozen
+
 
 class Entity(Enum):
     """What a query is about; the value is the word of the language."""
@@ -41,8 +43,8 @@ class FieldType(Enum):
     TEXTS = "list of text"
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+@frozen
+class Field(Frozen):
     """A built-in field: an SQL expression over the alias ``e`` of its entity and the aliases of ``joins``."""
 
     name: str
@@ -77,8 +79,8 @@ class EntityTable:
     path_joins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class MetadataKey:
+@frozen
+class MetadataKey(Frozen):
     """How often a key was seen, and in which forms. Counts are of current values (list elements count one each)."""
 
     name: str
@@ -91,8 +93,8 @@ class MetadataKey:
     examples: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Relations:
+@frozen
+class Relations(Frozen):
     """SQL names of the edges that relations walk; each is a table or view with exactly these columns, all BIGINT.
 
     ``reads``: (file_source, file, run, job): a job (some attempt of it) read a file as input, inout or checkpoint.
