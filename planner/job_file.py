@@ -176,6 +176,10 @@ def lfn(reading: Reading, node: Node, name: str) -> str:
 
 def lfn_problem(name: str) -> str | None:
     """What is wrong with ``name`` as the name of a file below a job's folder; None: nothing."""
+    if not name:
+        return "is empty"
+    if "\0" in name:
+        return "holds a NUL character"
     if "/" not in name and name not in (".", ".."):
         return None
     if name.startswith("/"):

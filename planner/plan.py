@@ -15,6 +15,7 @@ from pathlib import Path
 from planner.catalogs.find import find_catalogs
 from planner.catalogs.model import Catalogs
 from planner.passes.build_graph import build_graph
+from planner.passes.check_names import check_names
 from planner.passes.check_runnable import check_runnable
 from planner.passes.expand_jobs import expand_jobs
 from planner.passes.locate_inputs import locate_inputs
@@ -29,6 +30,7 @@ from provenance.identity import new_run_id, source_of
 PASSES: tuple[Callable[[Plan], Plan], ...] = (
     select_inputs,  # selections -> concrete files
     expand_jobs,  # foreach, select, outputs-of -> jobs and their uses
+    check_names,  # names that folders can hold
     resolve_jobs,  # transformations -> executables, environment, settings
     build_graph,  # files and jobDependencies -> edges
     locate_inputs,  # raw inputs -> occurrences with digests

@@ -114,12 +114,6 @@ def _with_producer(
         return use
     last = len(versions)
     for index, writer in enumerate(versions):
-        if writer.number == job.number:
-            raise FileError(
-                job.job.place,
-                f"job {job.job.id} reads {use.name!r}, which it writes itself",
-                hint="Declare it once, as inout, if the job changes it in place.",
-            )
         changes_it = index > 0 or not _makes(writer, use.name)
         if changes_it and before.reaches(job.number, writer.number):
             last = index
