@@ -23,10 +23,10 @@ from pathlib import Path
 
 import integrity
 from integrity.digest import Stat, hash_path
+from planner.command_reuse import reuse_outputs
 from planner.errors import PlannerError
-from planner.passes.history import PastOutput, PastSuccess, load_history
+from planner.passes.history import PastSuccess
 from planner.reuse_key import reuse_key
-from planner.transfer import copy_verified
 from planner.version import VERSION
 from provenance.batch import Batch
 from provenance.commits import CommitKind
@@ -34,7 +34,7 @@ from provenance.identity import new_run_id, registered_file, source_of
 from provenance.ingest import Published, ingest
 from provenance.metadata import add_metadata, from_text
 from provenance.records import read_record
-from provenance.replicas import add_event, by_file, by_url, file_url, local_path, unchanged
+from provenance.replicas import Replica, add_event, by_url, file_url, unchanged
 from provenance.store import Store
 
 KICKSTART = Path(integrity.__file__).with_name("kickstart.py")
@@ -60,7 +60,7 @@ class SingleCommand:
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """How it ended: ``failure`` None when it succeeded; ``reused_from`` says what it was reused from, if it did not run.
+    """How it ended: ``failure`` None when it succeeded; ``reused_from`` what it was reused from, if it did not run.
 
     ``refused``: an input was not what the store knows, so the command never started.
     """
@@ -73,7 +73,9 @@ class CommandResult:
 
 @dataclass(frozen=True, slots=True)
 class _Input:
-    """A file that the command reads. ``new``: the store does not know it; this run registers it as a first sight."""
+    """A file that the command reads. ``replica`` is what the store knows of it; None: this run registers it as a first
+    sight, with the digest that it has now.
+    """
 
     name: str
     role: str
@@ -83,7 +85,7 @@ class _Input:
     sha256: bytes | None
     size_bytes: int | None
     digest_origin: str
-    new: bool
+    replica: Replica | None
     stat: Stat | None = None
     seconds: float | None = None
 
@@ -108,7 +110,9 @@ def run_command(store: Store, request: SingleCommand) -> CommandResult:
         outputs=[*request.outputs, *request.inouts],
         salt="",
     )
-    reused = _reuse(store, key, request.outputs) if request.reuse and not request.inouts else None
+    reused = None
+    if request.reuse and not request.inouts and all(_as_recorded(file) for file in inputs):
+        reused = reuse_outputs(store, key, request.outputs)
     run = _Run(store, request, run_id, inputs, executable, executable_sha256, key)
     run.plan(metadata, reused)
     if reused is not None:
@@ -169,7 +173,7 @@ class _Run:
             executable_sha256=self._executable_sha256, reuse_key=self._key, **decision,
         )  # fmt: skip
         for file in self._inputs:
-            if file.new:
+            if file.replica is None:
                 self._register(batch, file, now)
         for key, value in metadata:
             add_metadata(batch, "job", self._run, JOB, key, from_text(value), origin="static", author=user, at=now)
@@ -290,48 +294,21 @@ def _inputs(store: Store, request: SingleCommand, source: int) -> list[_Input]:
         path = _absolute(name)
         replica = known.get(file_url(name))
         if replica is not None and replica.sha256 is not None:
-            files.append(
-                _Input(name, role, path, *replica.id, replica.sha256, replica.size_bytes, "recorded", new=False)
-            )
+            files.append(_Input(name, role, path, *replica.id, replica.sha256, replica.size_bytes, "recorded", replica))
         else:
             hashed = hash_path(path)
             files.append(
                 _Input(
                     name, role, path, source, registered_file(position), hashed.sha256, hashed.stat.size, "observed",
-                    new=True, stat=hashed.stat, seconds=hashed.seconds,
+                    replica=None, stat=hashed.stat, seconds=hashed.seconds,
                 )
             )  # fmt: skip
     return files
 
 
-def _reuse(store: Store, key: bytes, outputs: Sequence[str]) -> PastSuccess | None:
-    """Put the outputs of an earlier success of the same command in their places; None if there is none to trust."""
-    history = load_history(store, outputs)
-    if history.disagreement(key) is not None:
-        return None  # the command is not deterministic: no ground
-    for success in history.of(key):
-        copies = {name: _good_copy(store, success.outputs[name]) for name in outputs if name in success.outputs}
-        if len(copies) == len(outputs) and all(copies.values()):
-            for name, copy in copies.items():
-                assert copy is not None
-                if copy != _absolute(name):
-                    copy_verified(copy, Path(name).absolute(), success.outputs[name].sha256)
-            return success
-    return None
-
-
-def _good_copy(store: Store, output: PastOutput) -> Path | None:
-    """A local copy that has the recorded bytes: by stat, else by reading it."""
-    for replica in by_file(store, [(output.source, output.file)]).get((output.source, output.file), []):
-        path = local_path(replica.url)
-        if replica.state != "ok" or path is None:
-            continue
-        try:
-            if unchanged(replica) or hash_path(path).sha256 == output.sha256:
-                return path
-        except OSError:
-            continue
-    return None
+def _as_recorded(file: _Input) -> bool:
+    """Whether an input has the bytes that the reuse key speaks of; if not, the wrapper is to refuse it."""
+    return file.replica is None or unchanged(file.replica) or hash_path(file.path).sha256 == file.sha256
 
 
 def _absolute(name: str) -> Path:

@@ -101,6 +101,17 @@ def test_reuse(site) -> None:
     assert sorted(decisions) == ["reuse", "run", "run", "run"]
 
 
+def test_reuse_never_stands_for_an_input_that_has_changed(site) -> None:
+    (site.folder / "a").write_text("x")
+    command = ("exec", "--reuse", "--in", "a", "--out", "b", "--", "cp", "a", "b")
+    site.run(*command)
+    (site.folder / "a").write_text("y")
+    assert "files add" in site.run(*command, code=1).err
+    assert [row["name"] for row in site.query('checks where verdict = "mismatch"')] == ["a"]
+    (site.folder / "a").write_text("x")  # the same bytes at another time: read again, and found good
+    assert "reused" in site.run(*command).err
+
+
 def test_outputs_chain(site) -> None:
     (site.folder / "a").write_text("x")
     site.run("exec", "--in", "a", "--out", "b", "--", "cp", "a", "b")
