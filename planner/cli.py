@@ -6,12 +6,12 @@ Exit codes: 0 good; 1 the thing asked about is bad; 2 bad usage or input; 3 inco
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NoReturn
 
 import click
@@ -23,6 +23,7 @@ from provenance.errors import StoreError
 from query.errors import QueryError
 from query.terminal_text import harmless, harmless_lines
 
+BAD_USAGE = 2
 BUG = 70
 INTERRUPTED = 130
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000  # of the youngest: a few megabytes
@@ -123,6 +124,14 @@ class LazyGroup(click.Group):
             context.fail(f"no such command: {harmless(name)}.{hint}")
         return super().resolve_command(context, arguments)
 
+    def invoke(self, context: click.Context) -> object:
+        """As click does it, except that a reader who goes away (`| head`) is no failure: click would end with 1."""
+        try:
+            return super().invoke(context)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(0) from None
+
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in ``--help``, from COMMANDS alone."""
         with formatter.section("Commands"):
@@ -155,7 +164,7 @@ def fail(message: str, hint: str | None, exit_code: int) -> NoReturn:
     sys.exit(exit_code)
 
 
-@contextmanager
+@contextlib.contextmanager
 def exit_codes() -> Iterator[None]:
     """Turn what leaves a command into an exit code; the only place that does."""
     try:
@@ -174,14 +183,10 @@ def exit_codes() -> Iterator[None]:
         fail(str(error), error.hint, error.exit_code)
     except (IntegrityError, StoreError, PlannerError) as error:
         fail(harmless(str(error)), error.hint, error.exit_code)
-    except BrokenPipeError:
-        # The reader of a pipe went away (`| head`): nothing is wrong, but nothing more can be said on stdout either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except OSError as error:
         # Disk full, no permission: the system's own words, with the path, are what the user can act on.
         where = f"{error.filename}: " if error.filename else ""
-        fail(harmless(f"{where}{error.strerror or error}"), None, 2)
+        fail(harmless(f"{where}{error.strerror or error}"), None, BAD_USAGE)
     except Exception as error:
         # The process boundary: what is left is a bug, and is called one.
         if os.environ.get("PIRENE_DEBUG"):
@@ -202,12 +207,42 @@ def collect_garbage_rarely() -> None:
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *gc.get_threshold()[1:])
 
 
-def main() -> None:
+def leave(code: int) -> NoReturn:
+    """End the process now, without its tear-down.
+
+    All that matters is on disk, synced; what is left are native libraries whose threads race with their own
+    destructors: seen were an abort after all was said and done ("terminate called without an active exception"), and
+    complaints on stderr.
+    """
+    try:
+        with contextlib.suppress(BrokenPipeError):  # nobody reads any more: nothing is wrong
+            sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        code = code or BAD_USAGE  # what was to be said could not be said whole
+    os._exit(code)
+
+
+def open_standard_streams() -> None:
+    """Where the caller closed 0, 1 or 2, connect them to nothing: no file of ours may be taken for one of them."""
+    descriptor = os.open(os.devnull, os.O_RDWR)
+    while descriptor <= 2:
+        descriptor = os.dup(descriptor)
+    os.close(descriptor)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
+
+
+def main() -> NoReturn:
     """Entry point of the command ``pirene``."""
     collect_garbage_rarely()
-    with exit_codes():
-        result = root(standalone_mode=False)
-        sys.exit(result if isinstance(result, int) else 0)
+    open_standard_streams()
+    try:
+        with exit_codes():
+            result = root(standalone_mode=False)
+            sys.exit(result if isinstance(result, int) else 0)
+    except SystemExit as end:
+        leave(end.code if isinstance(end.code, int) else 0)
 
 
 if __name__ == "__main__":

@@ -205,7 +205,8 @@ def _read_table(path: Path, expected: str) -> pa.Table:
     found = hashlib.sha256(data).hexdigest()
     if found != expected:
         raise _changed(path, f"expected sha256 {expected}, found {found}")
-    return pq.read_table(pa.BufferReader(data))
+    # In this thread alone: a plan's tables are small, and pools of threads cost a command more than they save it.
+    return pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(use_threads=False)
 
 
 def _write_table(path: Path, table: pa.Table) -> tuple[int, str]:
