@@ -144,9 +144,15 @@ def _add_invocation(batch: Batch, record: Record) -> None:
         stderr_tail=record.stderr_tail,
         command=record.command,
         work_dir=record.work_dir,
-        reuse_key=record.reuse_key,
+        reuse_key=_key_of_what_ran(record),
         record_sha256=record.digest,
     )
+
+
+def _key_of_what_ran(record: Record) -> bytes | None:
+    """The key that the attempt was described with; none if an optional input that it counts on had gone by then."""
+    gone = any(seen.verdict == "missing" and seen.sha256 is not None for seen in record.inputs)
+    return None if gone else record.reuse_key
 
 
 def _add_states(batch: Batch, record: Record) -> None:
@@ -184,7 +190,7 @@ def _add_output(batch: Batch, record: Record, position: int, output: Output) -> 
         file=file,
         name=output.name,
         origin="produced",
-        kind="file",
+        kind=output.kind,
         job=record.job,
         attempt=record.attempt,
         size_bytes=output.size_bytes,

@@ -28,6 +28,7 @@ INPUT_ROLES = ("input", "inout", "checkpoint", "executable")
 OUTPUT_ROLES = ("output", "inout", "checkpoint")
 VERDICTS = ("ok", "mismatch", "missing", "unreadable")
 DIGEST_ORIGINS = ("declared", "recorded", "produced", "observed")
+KINDS = ("file", "folder")
 PROTECTIONS = ("guard", "copy", "seal", "none")
 _FINDING = re.compile(r"[a-z]+(?:-[a-z]+)*")
 _INT64 = (-(1 << 63), (1 << 63) - 1)
@@ -67,12 +68,13 @@ class Input:
 class Output:
     """A file that the command was to write, as it was after all processes of the job had ended.
 
-    Its place in `Record.outputs` is the position that goes into the file's ordinal. ``sha256``, ``size_bytes`` and
-    ``stat`` are None where it was not made or could not be read whole.
+    Its place in `Record.outputs` is the position that goes into the file's ordinal. ``kind`` (file | folder),
+    ``sha256``, ``size_bytes`` and ``stat`` are None where it was not made or could not be read whole.
     """
 
     name: str
     role: str
+    kind: str | None
     verdict: str
     finding: str | None
     error: str | None
@@ -197,6 +199,8 @@ def _require_consistent(record: Record) -> None:
         raise MalformedError(
             f"status: succeeded, but exit_code is {record.exit_code} and signal {record.signal}: expected 0 and null"
         )
+    if record.changed_inputs:
+        raise MalformedError(f"status: succeeded, but {record.changed_inputs[0].name!r} changed while the command ran")
     looked_at: tuple[Input | Output, ...] = (*record.inputs, *record.outputs)
     for seen in looked_at:
         if seen.verdict != "ok" and not (seen.verdict == "missing" and seen.optional):
@@ -253,6 +257,7 @@ def _outputs(document: JsonObject) -> Iterator[Output]:
         output = Output(
             name=entry.text("name"),
             role=entry.one_of("role", OUTPUT_ROLES),
+            kind=entry.optional_one_of("kind", KINDS),
             verdict=entry.one_of("verdict", VERDICTS),
             finding=_finding(entry),
             error=entry.optional_text("error"),
@@ -266,6 +271,8 @@ def _outputs(document: JsonObject) -> Iterator[Output]:
         )
         if output.verdict == "ok" and (output.sha256 is None or size is None):
             raise entry.fail("sha256", "a digest and a size, for the verdict is ok")
+        if output.sha256 is not None and output.kind is None:
+            raise entry.fail("kind", " | ".join(KINDS) + ", for there is a digest")
         yield output
 
 

@@ -163,6 +163,7 @@ def _made_file(name: str, content: bytes = b"", **changes: Any) -> dict[str, Any
         "name": name,
         "path": name,
         "role": "output",
+        "kind": "file",
         "optional": False,
         "sha256": hashlib.sha256(content).hexdigest(),
         "size": len(content),

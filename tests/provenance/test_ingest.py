@@ -44,6 +44,20 @@ def test_a_record_becomes_rows_in_one_commit(store, record_bytes, read_file, mad
     assert fetch(store, "SELECT source, file, event, inode FROM replicas") == [(5, 1, "verified", -2)]
 
 
+def test_an_attempt_without_an_optional_input_has_not_the_key_of_one_with_it(store, record_bytes, read_file):
+    gone = {"verdict": "missing", "optional": True, "actual_sha256": None, "actual_size": None}
+    ingest(store, [record_bytes(1, inputs=[read_file("a", **gone)]), record_bytes(2, inputs=[read_file("a")])])
+    assert fetch(store, "SELECT job, status, reuse_key IS NULL FROM invocations ORDER BY job") == [
+        (1, "succeeded", True),
+        (2, "succeeded", False),
+    ]
+
+
+def test_a_folder_is_recorded_as_one(store, record_bytes, made_file):
+    ingest(store, [record_bytes(outputs=[made_file("a.zarr", kind="folder"), made_file("b")])])
+    assert fetch(store, "SELECT name, kind FROM files ORDER BY name") == [("a.zarr", "folder"), ("b", "file")]
+
+
 def test_ingesting_again_adds_nothing(store, record_bytes, tmp_path):
     path = tmp_path / "1.json"
     path.write_bytes(record_bytes())

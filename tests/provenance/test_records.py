@@ -89,6 +89,19 @@ def test_a_success_without_its_output_is_no_success(record_bytes, made_file):
     assert read_record(failed).status == "failed"
 
 
+def test_an_input_that_changed_meanwhile_is_no_success(record_bytes, read_file):
+    changed = read_file("a", stage="post-exec", verdict="mismatch", finding="content-mismatch")
+    with pytest.raises(MalformedError, match="'a' changed while the command ran"):
+        read_record(record_bytes(changed_inputs=[changed]))
+
+
+def test_a_file_of_no_kind_is_refused(record_bytes, made_file):
+    assert read_record(record_bytes(outputs=[made_file("a.zarr", kind="folder")])).outputs[0].kind == "folder"
+    for kind in (None, "device"):
+        with pytest.raises(MalformedError, match=r"outputs\[0\].kind: expected file | folder"):
+            read_record(record_bytes(outputs=[made_file("a", kind=kind)]))
+
+
 def test_one_name_cannot_be_two_outputs(record_bytes, made_file):
     with pytest.raises(MalformedError, match="twice"):
         read_record(record_bytes(outputs=[made_file("b"), made_file("b")]))
