@@ -48,6 +48,7 @@ DEFAULT_TAIL_BYTES = 65536
 DEFAULT_GRACE_SECONDS = 5.0
 METADATA_LIMIT_BYTES = 1 << 20
 HALF_CHARACTERS = "".join(chr(code) for code in range(0xDC80, 0xDD00))  # what a cut through a character leaves behind
+RESERVED_BYTES = 1 << 18  # for a record: two tails of the usual length, escaped, and the rest
 PIPE_BYTES = 1 << 16  # what a pipe holds
 BLOCK_BYTES = 1 << 18  # fits the second-level cache; larger blocks hash no faster
 RACY_NS = 20 * 1000 * 1000  # ctime ticks at up to 10 ms on older kernels: a younger one proves nothing
@@ -1191,32 +1192,60 @@ class Lock:
         os.close(self._descriptor)
 
 
-def write_record(path: bytes, record: "Mapping[str, Any]") -> None:
-    """Publish the record: temporary file, fsync, link to its name, fsync of the folder. Raises UnrecordedError.
+class Draft:
+    """The record's temporary file, with space reserved in it before anything is touched.
 
-    The lock is held: a temporary file that is there was left by a wrapper that died. A failed fsync is final: what the
-    system then holds in its cache is not what the disk has.
+    So a job that fills the disk cannot keep its own end from being recorded, and none starts that could not be. Used
+    while the lock is held: a temporary file that is there was left by a wrapper that died. Raises UnrecordedError.
     """
-    temporary = path + b".tmp"
-    data = json.dumps(record, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
-    try:
-        remove_if_there(temporary)
+
+    def __init__(self, record: bytes) -> None:
+        self.record = record
+        self.path = record + b".tmp"
         try:
-            with open(temporary, "xb", buffering=0) as file:
-                rest = memoryview(data)
-                while rest:
-                    rest = rest[file.write(rest) :]
-                os.fsync(file.fileno())
-            os.link(temporary, path)
-            folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            remove_if_there(self.path)
+            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise self._refused(error) from error
+        try:
+            os.posix_fallocate(self._descriptor, 0, RESERVED_BYTES)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                self.discard()
+                raise self._refused(error) from error
+            # A file system that reserves nothing: the record takes its chance at the end.
+
+    def publish(self, document: "Mapping[str, Any]") -> None:
+        """Write the record, fsync, link it to its name, fsync of the folder.
+
+        A failed fsync is final: what the system then holds in its cache is not what the disk has.
+        """
+        data = json.dumps(document, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+            os.ftruncate(self._descriptor, len(data))
+            os.fsync(self._descriptor)
+            os.link(self.path, self.record)
+            folder = os.open(os.path.dirname(self.record), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 os.fsync(folder)
             finally:
                 os.close(folder)
-        finally:
-            remove_if_there(temporary)
-    except OSError as error:
-        raise UnrecordedError("cannot write %r: %s" % (to_text(path), reason(error))) from error
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def discard(self) -> None:
+        """Remove the temporary name; a record that has been published keeps its own."""
+        os.close(self._descriptor)
+        try:
+            remove_if_there(self.path)
+        except OSError:
+            return  # the next wrapper of this attempt removes it
+
+    def _refused(self, error: OSError) -> UnrecordedError:
+        return UnrecordedError("cannot write %r: %s" % (to_text(self.record), reason(error)))
 
 
 def remove_if_there(path: bytes) -> None:
@@ -1363,7 +1392,8 @@ def signal_name(number: int) -> str:
 
 def describe(entry: "Mapping[str, Any]") -> str:
     """One sentence on an input that is not as expected."""
-    start = "input %r (%s) is %s" % (entry["name"], entry["path"], entry["finding"])
+    place = "" if entry["path"] == entry["name"] else " (%s)" % entry["path"]
+    start = "input %r%s is %s" % (entry["name"], place, entry["finding"])
     if entry["error"] is not None:
         return "%s: %s" % (start, entry["error"])
     expected = "sha256 %s" % entry["sha256"] if entry["sha256"] else "%d bytes" % entry["size"]
@@ -1371,13 +1401,22 @@ def describe(entry: "Mapping[str, Any]") -> str:
     return "%s: expected %s, found %s" % (start, expected, actual)
 
 
+def made(attempt: Attempt) -> "dict[str, Any]":
+    """The record of an attempt, which is made now; whatever happens, there is one."""
+    try:
+        attempt.run()
+    except Exception as error:  # noqa: BLE001 - the process boundary
+        attempt.abandon(error)
+    return attempt.finish()
+
+
 def run_attempt(description: "Mapping[str, Any]", record_path: "str | bytes") -> int:
     """Run one attempt and write its record; returns the wrapper's exit status.
 
     0: it succeeded; 1: it failed; 2: the description is unusable, nothing was touched and there is no record; 3: an
     input did not match, the command never started; 4: there is no record of it, because one was there already or
-    another wrapper is at work on it (nothing was touched), or because it could not be written. The process must have no
-    other children.
+    another wrapper is at work on it or the disk has no room for it (nothing was touched), or because it could not be
+    written. The process must have no other children.
     """
     stop = Stop()
     stop.install()
@@ -1393,13 +1432,12 @@ def run_attempt(description: "Mapping[str, Any]", record_path: "str | bytes") ->
     try:
         if os.path.lexists(record):
             return complain("%r exists: this attempt was made" % to_text(record), EXIT_UNRECORDED)
-        attempt = Attempt(job, stop)
+        draft = Draft(record)
         try:
-            attempt.run()
-        except Exception as error:  # noqa: BLE001 - the process boundary: whatever happens, there is a record of it
-            attempt.abandon(error)
-        document = attempt.finish()
-        write_record(record, document)
+            document = made(Attempt(job, stop))
+            draft.publish(document)
+        finally:
+            draft.discard()
     except UnrecordedError as error:
         return complain(str(error), EXIT_UNRECORDED)
     finally:

@@ -13,7 +13,7 @@ def tree_lines(graph: Lineage) -> Iterator[str]:
 
     What a tree has shown before is named again, with ``...`` in place of what hangs below it.
     """
-    sources, targets = graph.sources(), graph.targets()
+    sources, targets = _by_name(graph, graph.sources()), _by_name(graph, graph.targets())
     for index, seed in enumerate(graph.seeds):
         if index:
             yield ""
@@ -52,6 +52,11 @@ def _below(graph: Lineage, root: str, adjacent: Mapping[str, list[str]]) -> Iter
             shown.add(node)
             inner = prefix + ("   " if last else "│  ")
             stack.extend((inner, child, is_last) for child, is_last in _with_last(children))
+
+
+def _by_name(graph: Lineage, adjacent: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Neighbours in the order in which a person looks for one."""
+    return {node: sorted(others, key=lambda other: _label(graph.nodes[other])) for node, others in adjacent.items()}
 
 
 def _with_last(children: list[str]) -> list[tuple[str, bool]]:
