@@ -7,7 +7,6 @@ when it is.
 
 from __future__ import annotations
 
-import getpass
 import json
 import socket
 from collections.abc import Iterable, Mapping
@@ -27,6 +26,7 @@ from provenance.record_rows import time_of_ns
 from provenance.replicas import add_event
 from provenance.storable import storable
 from provenance.urls import copy_url
+from provenance.users import current_user
 
 
 class _Copy(TypedDict):
@@ -41,7 +41,7 @@ def record_plan(plan: Plan, plan_sha256: bytes) -> Commit | None:
     take it.
     """
     batch = Batch()
-    user = getpass.getuser()
+    user = current_user()
     _add_workflow(batch, plan, plan_sha256, user)
     for job in plan.jobs:
         _add_job(batch, plan.run, job)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import pwd
 import re
 import stat as status_bits
 import uuid
@@ -28,6 +27,7 @@ from provenance.metadata import Value, forms
 from provenance.metadata_table import TableRow, read_table
 from provenance.registration import FileId, Registration, register
 from provenance.urls import file_url
+from provenance.users import owner_of
 
 if TYPE_CHECKING:
     from provenance.snapshot import Snapshot
@@ -162,18 +162,6 @@ def _in_table(row: TableRow) -> FoundFile:
     if not regular:
         raise UnreadableFilesError(f"{row.path}: not a file", hint="a table names files, one a row")
     return FoundFile(row.name, row.path, row.metadata)
-
-
-def owner_of(path: Path) -> str | None:
-    """The name of the user that a file belongs to, or the number of one without a name."""
-    try:
-        uid = path.stat().st_uid
-    except OSError:
-        return None
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
 
 
 def _below(folder: Path, above: frozenset[tuple[int, int]], store_root: Path | None) -> Iterator[Path]:

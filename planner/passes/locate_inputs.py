@@ -10,7 +10,6 @@ starts, and records it. What cannot be found or read at all is refused, with all
 from __future__ import annotations
 
 import difflib
-import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from planner.workflow import Metadata
 from provenance.identity import registered_file
 from provenance.metadata import Value
 from provenance.replicas import Replica, by_url
+from provenance.users import owner_of
 
 _SHOWN = 10
 
@@ -194,14 +194,9 @@ def _as_known(fresh: PlannedFile, known: Replica) -> PlannedFile:
 
 def _first_sight(fresh: PlannedFile, old: PlannedFile | None) -> PlannedFile:
     """A new occurrence: with its owner and size as the file system has them, and what it takes the place of."""
-    user = Path(fresh.path).stat().st_uid
-    try:
-        owner = pwd.getpwuid(user).pw_name
-    except KeyError:
-        owner = str(user)  # a user of another machine, known here by number only
     size = Stat.of(fresh.path).size if fresh.size_bytes is None else fresh.size_bytes
     replaces = None if old is None else (old.source, old.file)
-    return replace(fresh, owner=owner, size_bytes=size, replaces=replaces)
+    return replace(fresh, owner=owner_of(Path(fresh.path)), size_bytes=size, replaces=replaces)
 
 
 def _declared_metadata(jobs: tuple[PlannedJob, ...]) -> Mapping[str, Metadata]:

@@ -24,17 +24,18 @@ def audit(invocation: Invocation, context: click.Context, scope: str | None, out
     verified; 4: tampering.
     """
     from provenance.audits import audit_store
-    from provenance.commands.printing import author, open_store, print_document
+    from provenance.commands.printing import open_store, print_document
     from provenance.designators import is_query
     from provenance.runs import find_run
+    from provenance.users import current_user
 
     store = open_store(invocation)
     if scope is None:
-        report = audit_store(store, author=author())
+        report = audit_store(store, author=current_user())
     elif is_query(scope):
-        report = audit_store(store, query=scope, author=author())
+        report = audit_store(store, query=scope, author=current_user())
     else:
-        report = audit_store(store, run=find_run(store, scope), author=author())
+        report = audit_store(store, run=find_run(store, scope), author=current_user())
     store.project()
     if output_format == "json":
         print_document(report.document())

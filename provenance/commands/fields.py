@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -17,19 +16,13 @@ if TYPE_CHECKING:
 ENTITIES = ("files", "jobs", "workflows", "replicas", "checks")
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
-    name: str
-    type: object
-
-
 @click.command()
 @click.argument("entity", required=False, type=click.Choice(ENTITIES))
 @format_option
 @pass_invocation
 def fields(invocation: Invocation, entity: str | None, output_format: str) -> None:
     """List what can be asked: built-in fields, and the metadata keys that the store has seen."""
-    from provenance.commands.printing import open_store, print_rows
+    from provenance.commands.printing import Column, open_store, print_rows
     from provenance.views import Reading
     from provenance.vocabulary import StoreVocabulary
     from query.vocabulary import Entity, FieldType
@@ -37,13 +30,13 @@ def fields(invocation: Invocation, entity: str | None, output_format: str) -> No
     store = open_store(invocation)
     text, texts = FieldType.TEXT, FieldType.TEXTS
     columns = [
-        _Column("entity", text),
-        _Column("name", text),
-        _Column("kind", text),
-        _Column("types", texts),
-        _Column("values", FieldType.INTEGER),
-        _Column("things", FieldType.INTEGER),
-        _Column("meaning", text),
+        Column("entity", text),
+        Column("name", text),
+        Column("kind", text),
+        Column("types", texts),
+        Column("values", FieldType.INTEGER),
+        Column("things", FieldType.INTEGER),
+        Column("meaning", text),
     ]
     with Reading(store, store.snapshot()) as reading:
         vocabulary = StoreVocabulary(reading.rows)

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from provenance.commands.context import Invocation, format_option, pass_invocation
-
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    name: str
-    type: object
 
 
 @click.group()
@@ -52,9 +45,10 @@ def add(
     The logical name of a file is its path below the folder that was given, or its base name. Registering the same
     content at the same place again changes nothing but the time of its last verification.
     """
-    from provenance.commands.printing import author, open_store, print_rows
+    from provenance.commands.printing import Column, open_store, print_rows
     from provenance.metadata import parse_assignments
     from provenance.raw_files import add_files
+    from provenance.users import current_user
     from query.vocabulary import FieldType
 
     if not paths and table is None:
@@ -68,7 +62,7 @@ def add(
         name=name,
         site=site,
         sha256=_declared(checksum),
-        author=author(),
+        author=current_user(),
     )
     store.project()
     if output_format == "table":
@@ -77,13 +71,13 @@ def add(
         return
     text = FieldType.TEXT
     columns = [
-        _Column("name", text),
-        _Column("path", text),
-        _Column("url", text),
-        _Column("id", text),
-        _Column("sha256", FieldType.DIGEST),
-        _Column("size", FieldType.SIZE),
-        _Column("new", FieldType.BOOLEAN),
+        Column("name", text),
+        Column("path", text),
+        Column("url", text),
+        Column("id", text),
+        Column("sha256", FieldType.DIGEST),
+        Column("size", FieldType.SIZE),
+        Column("new", FieldType.BOOLEAN),
     ]
     from provenance.designators import file_id
     from provenance.storable import storable
@@ -113,13 +107,14 @@ def retire(invocation: Invocation, what: tuple[str, ...], assignments: tuple[str
 
     Nothing is deleted, and the history stays. `pirene files add` of the same file takes it back.
     """
-    from provenance.commands.printing import author, open_store
+    from provenance.commands.printing import open_store
     from provenance.commands.query import parameter_values
     from provenance.retirement import retire_files, wanted_files
+    from provenance.users import current_user
 
     store = open_store(invocation)
     keys = wanted_files(store, what, parameter_values(assignments))
-    retired = retire_files(store, keys, reason=reason, author=author())
+    retired = retire_files(store, keys, reason=reason, author=current_user())
     store.project()
     invocation.note(f"{retired} files retired, {len(keys) - retired} were retired already")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -20,12 +19,6 @@ _WHAT = "QUERY | RUN [JOB] | FILE"
 _PARAM = click.option(
     "-p", "--param", "parameters", multiple=True, metavar="NAME=VALUE", help="A value for $NAME in a query."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    name: str
-    type: object
 
 
 @click.group()
@@ -47,7 +40,7 @@ def list_(
     invocation: Invocation, what: tuple[str, ...], with_history: bool, parameters: tuple[str, ...], output_format: str
 ) -> None:
     """Show what the user gave (static, set), what jobs reported (runtime) and what was measured."""
-    from provenance.commands.printing import open_store, print_rows
+    from provenance.commands.printing import Column, open_store, print_rows
     from provenance.facts import facts, history
     from query.vocabulary import FieldType
 
@@ -55,18 +48,18 @@ def list_(
     things = _things(store, what, parameters)
     text = FieldType.TEXT
     columns = [
-        _Column("entity", text),
-        _Column("id", text),
-        _Column("of", text),
-        _Column("key", text),
-        _Column("value", "metadata value"),
-        _Column("text", text),
-        _Column("origin", text),
-        _Column("author", text),
-        _Column("at", FieldType.TIME),
+        Column("entity", text),
+        Column("id", text),
+        Column("of", text),
+        Column("key", text),
+        Column("value", "metadata value"),
+        Column("text", text),
+        Column("origin", text),
+        Column("author", text),
+        Column("at", FieldType.TIME),
     ]
     if with_history:
-        columns += [_Column("withdrawn", FieldType.BOOLEAN), _Column("commit", FieldType.INTEGER)]
+        columns += [Column("withdrawn", FieldType.BOOLEAN), Column("commit", FieldType.INTEGER)]
     rows = (
         (
             thing.kind,
@@ -148,11 +141,11 @@ def _things(store: Store, words: tuple[str, ...], parameters: tuple[str, ...]) -
 def _say(store: Store, things: list[Thing], values: Mapping[str, Value | None]) -> None:
     """One commit that sets keys, or (value None) withdraws them."""
     from provenance.batch import Batch
-    from provenance.commands.printing import author
     from provenance.commits import CommitKind
     from provenance.metadata import add_metadata
+    from provenance.users import current_user
 
-    batch, at, who = Batch(), dt.datetime.now(dt.UTC), author()
+    batch, at, who = Batch(), dt.datetime.now(dt.UTC), current_user()
     for thing in things:
         for key, value in values.items():
             add_metadata(

@@ -1,17 +1,25 @@
-"""What commands that ask a store have in common: opening it, who speaks, and rows and documents on standard output."""
+"""What commands that ask a store have in common: opening it, and rows and documents on standard output."""
 
 from __future__ import annotations
 
-import getpass
-import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, BinaryIO
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 if TYPE_CHECKING:
     from provenance.commands.context import Invocation
     from provenance.output import OutputColumn, Row
     from provenance.store import Store
+    from query.vocabulary import FieldType
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a listing that is no answer of the language."""
+
+    name: str
+    type: FieldType | Literal["metadata value"]
 
 
 def open_store(invocation: Invocation) -> Store:
@@ -50,11 +58,3 @@ def print_document(document: object) -> None:
     from provenance.output import write_document
 
     write_document(document, standard_output())
-
-
-def author() -> str:
-    """The user who speaks, by name where the system knows one."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import click
 
 from provenance.commands.context import Invocation, format_option, pass_invocation
-
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    name: str
-    type: object
 
 
 @click.group()
@@ -77,19 +69,19 @@ def compact(invocation: Invocation) -> None:
 @pass_invocation
 def commits(invocation: Invocation, output_format: str) -> None:
     """List the commits, oldest first."""
-    from provenance.commands.printing import open_store, print_rows
+    from provenance.commands.printing import Column, open_store, print_rows
     from query.vocabulary import FieldType
 
     opened = open_store(invocation)
     columns = [
-        _Column("number", FieldType.INTEGER),
-        _Column("time", FieldType.TIME),
-        _Column("kind", FieldType.TEXT),
-        _Column("author", FieldType.TEXT),
-        _Column("records", FieldType.INTEGER),
-        _Column("rows", FieldType.INTEGER),
-        _Column("size", FieldType.SIZE),
-        _Column("tables", FieldType.TEXTS),
+        Column("number", FieldType.INTEGER),
+        Column("time", FieldType.TIME),
+        Column("kind", FieldType.TEXT),
+        Column("author", FieldType.TEXT),
+        Column("records", FieldType.INTEGER),
+        Column("rows", FieldType.INTEGER),
+        Column("size", FieldType.SIZE),
+        Column("tables", FieldType.TEXTS),
     ]
     rows = (
         (

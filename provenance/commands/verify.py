@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from provenance.commands.context import Invocation, format_option, pass_invocation
-
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    name: str
-    type: object
 
 
 @click.command()
@@ -27,7 +20,7 @@ def verify(invocation: Invocation, context: click.Context, paths: tuple[Path, ..
     Every byte is read. Exit code 0: all are as expected; 1: at least one is not, or is missing; 3: at least one could
     not be read or is unknown.
     """
-    from provenance.commands.printing import open_store, print_rows
+    from provenance.commands.printing import Column, open_store, print_rows
     from provenance.storable import storable
     from provenance.verification import exit_code
     from provenance.verification import verify as verify_paths
@@ -36,11 +29,11 @@ def verify(invocation: Invocation, context: click.Context, paths: tuple[Path, ..
     results = verify_paths(open_store(invocation), paths)
     text, digest = FieldType.TEXT, FieldType.DIGEST
     columns = [
-        _Column("path", text),
-        _Column("name", text),
-        _Column("verdict", text),
-        _Column("expected_sha256", digest),
-        _Column("actual_sha256", digest),
+        Column("path", text),
+        Column("name", text),
+        Column("verdict", text),
+        Column("expected_sha256", digest),
+        Column("actual_sha256", digest),
     ]
     rows = (
         (
