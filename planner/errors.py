@@ -6,7 +6,11 @@ PlannerError      root: carries the exit code and, where there is one, what to d
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from query.terminal_text import harmless
@@ -38,6 +42,16 @@ class FileError(PlannerError):
     def __init__(self, place: Place, message: str, *, hint: str | None = None) -> None:
         super().__init__(harmless(f"{place}: {message}") + _excerpt(place), hint=hint)
         self.place = place
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """What the system refuses in here is about ``path``: of a write that fails it does not say where."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or os.fspath(path)
+        raise
 
 
 _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what counts as one for libyaml

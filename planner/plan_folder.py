@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from planner.engine_plan import EnginePlan
-from planner.errors import PlannerError
+from planner.errors import PlannerError, naming
 from planner.plan_tables import jobs_of, metadata_from_json, metadata_to_json, tables_of
 from planner.planned import FrozenSelection, Plan, PlannedFile
 from planner.version import VERSION
@@ -67,13 +67,23 @@ def stage_plan(plan: Plan) -> StagedPlan:
     plan.run_dir.mkdir(parents=True, exist_ok=True)
     folder = plan.run_dir / f".{FOLDER}-{uuid.uuid4().hex}"
     folder.mkdir()
+    try:
+        lock = _write_plan(folder, plan)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return StagedPlan(folder, plan.run_dir, hashlib.sha256(lock).digest())
+
+
+def _write_plan(folder: Path, plan: Plan) -> bytes:
+    """Write the files of a plan, the lock file last; its bytes."""
     digests = {name: _write_table(folder / f"{name}.parquet", table) for name, table in tables_of(plan).items()}
     if plan.workflow.path is not None:
         _write(folder / _WORKFLOW, plan.workflow.path.read_bytes())
     lock = json.dumps(_lock(plan, digests), indent=1, sort_keys=True).encode("ascii") + b"\n"
     _write(folder / LOCK, lock)
     _sync_folder(folder)
-    return StagedPlan(folder, plan.run_dir, hashlib.sha256(lock).digest())
+    return lock
 
 
 def refuse_planned(run_dir: Path) -> None:
@@ -222,7 +232,7 @@ def _write_table(path: Path, table: pa.Table) -> tuple[int, str]:
 
 
 def _write(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
+    with naming(path), path.open("xb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from integrity.digest import Stat, hash_path
-from planner.errors import PlannerError
+from planner.errors import PlannerError, naming
 
 _CHUNK_BYTES = 1 << 20
 _FICLONE = 0x40049409  # linux/fs.h: share the extents of another file, where the file system can
@@ -119,7 +119,7 @@ def _copy(source: Path, destination: Path, sha256: bytes) -> None:
 
 def _copy_file(source: Path, destination: Path) -> None:
     """Copy bytes to disk and drop them from the page cache, so that reading them back asks the disk."""
-    with source.open("rb") as reader, destination.open("xb") as writer:
+    with naming(destination), source.open("rb") as reader, destination.open("xb") as writer:
         shutil.copymode(source, destination)
         while chunk := reader.read(_CHUNK_BYTES):
             writer.write(chunk)

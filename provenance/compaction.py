@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provenance.commits import Commit, CommitKind, Segment, publish
+from provenance.errors import NotWrittenError, StoreError
 from provenance.publication import new_nonce, next_commit
 from provenance.schema import BY_NAME
 from provenance.snapshot import Snapshot
@@ -47,16 +48,26 @@ def is_due(made: Commit, snapshot: Snapshot) -> bool:
 
 def compact(store: Store, *, run: int | None = None) -> Commit | None:
     """Merge small segments: those that came since ``run`` was planned, or all. See `Store.compact`."""
-    from provenance.segments import remove
-
     snapshot = store.snapshot()
     first = 1 if run is None else _planned_at(store, run)
     nonce = new_nonce()
-    merges = [merge for table in snapshot.tables() if (merge := _merged(store, snapshot, table, first, nonce))]
+    merges: list[_Merge] = []
+    try:
+        for table in snapshot.tables():
+            if merge := _merged(store, snapshot, table, first, nonce):
+                merges.append(merge)  # noqa: PERF401 - one by one: when one fails, the others have to go
+    except StoreError:
+        _remove(store, merges)
+        raise
+    return _publish(store, merges, nonce)
+
+
+def _publish(store: Store, merges: Sequence[_Merge], nonce: str) -> Commit | None:
+    """Make those merges visible whose segments nobody else has replaced meanwhile; the others go."""
     while merges:
         snapshot = store.snapshot()
         overtaken = [merge for merge in merges if not all(snapshot.is_live(segment) for segment in merge.old)]
-        remove(store.root, [merge.new for merge in overtaken])
+        _remove(store, overtaken)
         merges = [merge for merge in merges if merge not in overtaken]
         commit = next_commit(
             store,
@@ -66,10 +77,21 @@ def compact(store: Store, *, run: int | None = None) -> Commit | None:
             [merge.new for merge in merges],
             replaces=[segment.path for merge in merges for segment in merge.old],
         )
-        if merges and publish(store.root / "commits", commit):
-            store.snapshot()
-            return commit
+        try:
+            if merges and publish(store.root / "commits", commit):
+                store.snapshot()
+                return commit
+        except NotWrittenError:
+            _remove(store, merges)
+            raise
     return None
+
+
+def _remove(store: Store, merges: Sequence[_Merge]) -> None:
+    """Remove what was merged: no commit names it and none ever will."""
+    from provenance.segments import remove
+
+    remove(store.root, [merge.new for merge in merges])
 
 
 def _merged(store: Store, snapshot: Snapshot, table: str, first: int, nonce: str) -> _Merge | None:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from provenance.errors import WriteFailedError
+from provenance.errors import NotWrittenError, WriteFailedError
 
 TEMPORARY = ".tmp"
 """Suffix of files that are being written. Readers never look at them; a writer that was killed leaves them behind."""
@@ -20,7 +20,7 @@ TEMPORARY = ".tmp"
 def write_temporary(path: Path, data: bytes | memoryview[int]) -> None:
     """Make ``path``, which must not exist and ends in TEMPORARY, with ``data`` in it, on stable storage.
 
-    Files of a store never change: they are made without write permission. Raises WriteFailedError; then it is gone.
+    Files of a store never change: they are made without write permission. Raises NotWrittenError; then it is gone.
     """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
@@ -31,7 +31,7 @@ def write_temporary(path: Path, data: bytes | memoryview[int]) -> None:
             os.close(descriptor)
     except OSError as error:
         discard(path)
-        raise write_failed(path, error) from error
+        raise write_failed(path, error, NotWrittenError) from error
 
 
 def rename_into_place(temporary: Path, path: Path) -> None:
@@ -94,9 +94,9 @@ def discard(path: Path) -> None:
         path.unlink()
 
 
-def write_failed(path: Path, error: OSError) -> WriteFailedError:
+def write_failed(path: Path, error: OSError, kind: type[WriteFailedError] = WriteFailedError) -> WriteFailedError:
     """The error to raise for what the file system said about ``path``."""
-    return WriteFailedError(
+    return kind(
         f"{path}: {error.strerror or error}",
         hint="look at the file system (space, quota, permissions, hardware), then do it again",
     )

@@ -4,7 +4,8 @@
     ├── NotAStoreError         the location holds something else, or nothing can be made there (2)
     ├── UnsupportedStoreError  a newer format, or a kind of location that this version does not know (2)
     ├── DamagedStoreError      what the store's own files say does not fit together (1)
-    └── WriteFailedError       the file system did not take what was to be written: nothing was acknowledged (3)
+    └── WriteFailedError       the file system did not take what was to be written: nothing was acknowledged (2)
+        └── NotWrittenError    ... and nobody can see any of it (2)
 
 Misuse by our own code (an unknown column, a naive time) is a bug, not a StoreError: it raises KeyError, TypeError or
 ValueError.
@@ -44,4 +45,6 @@ class DamagedStoreError(StoreError):
 class WriteFailedError(StoreError):
     """Writing, syncing or publishing failed: what was to be written is not acknowledged and must be committed again."""
 
-    exit_code = 3
+
+class NotWrittenError(WriteFailedError):
+    """It failed before the file got its name: what it would have stood for can be removed."""

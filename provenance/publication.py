@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from integrity.merkle import root_hash
 from provenance.batch import Batch
 from provenance.commits import Commit, CommitKind, Segment, publish
+from provenance.errors import NotWrittenError
 from provenance.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -46,9 +47,13 @@ def commit_batch(
         nonce = new_nonce()
         segments = write_batch(store.root, batch, snapshot.number + 1, nonce)
         commit = next_commit(store, snapshot, kind, nonce, segments, records=records, author=author)
-        if publish(store.root / "commits", commit):
-            store.snapshot()
-            return commit
+        try:
+            if publish(store.root / "commits", commit):
+                store.snapshot()
+                return commit
+        except NotWrittenError:
+            remove(store.root, segments)  # on a full disk they would be in the way of the next try
+            raise
         remove(store.root, segments)
 
 

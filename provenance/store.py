@@ -101,7 +101,7 @@ class Store:
 
         made = commit_batch(self, kind, batch, records=records, author=author, rebase=rebase, base=base or self._seen)
         if made is not None:
-            self._tidy(made)
+            self._care(made)
         return made
 
     def compact(self, *, run: int | None = None) -> Commit | None:
@@ -112,6 +112,13 @@ class Store:
         from provenance.compaction import compact
 
         return compact(self, run=run)
+
+    def tidy(self, *, run: int | None = None) -> None:
+        """`compact` after work that is done and must not fail for it: what keeps it from being done is logged."""
+        try:
+            self.compact(run=run)
+        except StoreError as error:
+            _warn(f"{self.root}: small segments were not merged: {error}")
 
     def project(self) -> None:
         """Bring the DuckLake catalog ``lake.sqlite`` up to date. It is derived: what keeps it from being written is
@@ -199,16 +206,12 @@ class Store:
             hint="restore it from a backup of the store",
         )
 
-    def _tidy(self, made: Commit) -> None:
+    def _care(self, made: Commit) -> None:
         """Let one writer in a while see whether small segments pile up. The commit is made: nothing takes it back."""
-        from provenance.compaction import compact, is_due
+        from provenance.compaction import is_due
 
-        if not is_due(made, self._seen):
-            return
-        try:
-            compact(self)
-        except StoreError as error:
-            _warn(f"{self.root}: small segments were not merged: {error}")
+        if is_due(made, self._seen):
+            self.tidy()
 
 
 def _warn(message: str) -> None:

@@ -21,13 +21,19 @@ from planner.engines.recorder import Recorder
 from planner.engines.schedule import JobState, Schedule
 from planner.engines.stop_signals import StopSignals
 from planner.engines.survivors import wait_for_survivors
+from planner.errors import PlannerError
 from planner.run_folder import RunFolder
 from planner.transfer import TransferError
 from provenance.checked_json import MalformedError
 from provenance.records import Record, read_record
 from provenance.store import Store
 
+_WRAPPER_UNRECORDED = 4  # its exit status when it could not keep a record (docs/formats/invocation.md)
 _TICK_SECONDS = 0.5  # how long at most until the engine looks whether a commit is due
+
+
+class UnrecordedError(PlannerError):
+    """Attempts cannot be recorded: nobody would know later what they did, so no more jobs start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +47,9 @@ class Watch:
 def run_local(plan: EnginePlan, store: Store, *, at_once: int, watch: Watch) -> str:
     """Run what is left of a plan; the state that the run ends in: succeeded | failed | incomplete (interrupted).
 
-    Raises RunBusyError when another engine works in the folder. However this ends, no process of the run is left
-    behind,
-    except when this process itself is killed: then its wrappers finish their jobs, and the next engine waits for them.
+    Raises RunBusyError when another engine works in the folder, UnrecordedError when it takes no records. However this
+    ends, no process of the run is left behind, except when this process itself is killed: then its wrappers finish
+    their jobs, and the next engine waits for them.
     """
     folder = RunFolder(plan.run_dir)
     with folder.lock(), StopSignals() as stop:
@@ -159,6 +165,11 @@ class _LocalRun:
         """A wrapper is gone: its record decides what becomes of the job."""
         self._running -= 1
         job = self._plan.jobs[ended.job - 1]
+        if not ended.recorded and ended.status == _WRAPPER_UNRECORDED:
+            raise UnrecordedError(
+                f"{self._folder.records}: what {job.id} did could not be recorded",
+                hint="look at the file system (space, quota, permissions), then run the folder again",
+            )
         if not ended.recorded:
             self._failed(job, f"its wrapper ended with status {ended.status} and left no record", retry=True)
             return

@@ -88,7 +88,7 @@ class Recorder:
             self._states.add("job_states", run=self._plan.run, job=job, state="not_run", at=now, reason=why)
         self._state(state, reason)
         self._write(*self._take())
-        self._store.compact(run=self._plan.run)
+        self._store.tidy(run=self._plan.run)
         self._store.project()
 
     def _state(self, state: str, reason: str | None) -> None:

@@ -38,7 +38,7 @@ def wait_for_survivors(folder: RunFolder, *, stopped: Callable[[], bool], note: 
 
 
 def _held(lock: Path) -> bool:
-    """Whether a living wrapper holds the lock; a lock that nobody holds is removed."""
+    """Whether a living wrapper holds the lock; one that nobody holds is removed, with the record that was begun."""
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -48,6 +48,7 @@ def _held(lock: Path) -> bool:
     except BlockingIOError:
         return True
     else:
+        lock.with_suffix(".tmp").unlink(missing_ok=True)
         lock.unlink(missing_ok=True)
         return False
     finally:

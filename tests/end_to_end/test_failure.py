@@ -163,3 +163,21 @@ def test_one_engine_at_a_time(site, script) -> None:
     gate.touch()
     process.communicate(timeout=60)
     assert process.returncode == 0
+
+
+def test_a_run_whose_records_cannot_be_written_stops_and_can_be_taken_up(site, script) -> None:
+    starts = site.folder / "starts"
+    program = f"import sys\nopen({str(starts)!r}, 'a').write('x')\nopen(sys.argv[1], 'w').write('x')\n"
+    jobs = "jobs:\n" + "".join(
+        f"- {{type: job, id: j{n}, name: writes, arguments: [f{n}], uses: [{{lfn: f{n}, type: output}}]}}\n"
+        for n in range(3)
+    )
+    site.run("plan", str(workflow(site, {"writes": program}, jobs, script)), "-d", "r")
+    obstacle = site.folder / "r" / "records" / "0" / "2-1.json.tmp"
+    obstacle.mkdir(parents=True)
+    said = site.run("run", "r", "-j", "1", code=2).err
+    assert "what j1 did could not be recorded" in said and "Traceback" not in said
+    assert starts.read_text() == "x"
+    obstacle.rmdir()
+    assert site.run("run", "r", "--format", "json").json()["jobs"]["succeeded"] == 3
+    assert starts.read_text() == "xxx"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from integrity import kickstart
 
 KICKSTART = Path(__file__).resolve().parents[2] / "integrity" / "kickstart.py"
 TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -257,3 +260,30 @@ def test_a_bug_of_ours_is_recorded_and_leaves_no_process(bench: Any) -> None:
     assert bench.record["status"] == "failed"
     assert bench.record["failure"] == "a bug in the wrapper: ZeroDivisionError: division by zero"
     assert bench.processes() == []
+
+
+def test_space_for_the_record_is_reserved_before_the_command_starts(bench: Any) -> None:
+    status, record = bench.sh("stat -c '%s %b' ../record.json.tmp")
+    assert status == 0
+    size, blocks = map(int, record["stdout"]["text"].split())
+    assert size == 1 << 18 and blocks * 512 >= size
+    assert bench.record_path.read_bytes().endswith(b"}\n")
+    assert sorted(path.name for path in bench.folder.iterdir()) == ["job.json", "record.json", "work"]
+
+
+def test_no_command_starts_where_no_record_can_be_written(bench: Any) -> None:
+    Path(f"{bench.record_path}.tmp").mkdir(parents=True)
+    status, said = bench.refused(bench.describe(["/bin/sh", "-c", "echo > started"]))
+    assert status == 4
+    assert said == f"kickstart: cannot write '{bench.record_path}': Is a directory\n"
+    assert not bench.work.exists() and not Path(f"{bench.record_path}.lock").exists()
+
+
+def test_on_a_full_disk_no_command_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    with pytest.raises(kickstart.UnrecordedError, match="No space left on device"):
+        kickstart.Draft(os.fsencode(tmp_path / "record.json"))
+    assert list(tmp_path.iterdir()) == []

@@ -118,6 +118,9 @@ def test_a_commit_stands_when_tidying_up_after_it_fails(
     made = [store.commit(CommitKind.PLAN, states(run)) for run in range(1, 5)]
     assert [commit.number for commit in made if commit] == [1, 2, 3, 4]
     assert "small segments were not merged: no space left on device" in caplog.text
+    store.tidy()  # at the end of a run, too
+    with pytest.raises(WriteFailedError):
+        store.compact()  # where it is what was asked for, its failure is one
 
 
 def test_of_two_compactions_one_wins_and_the_other_leaves_nothing(
@@ -192,3 +195,41 @@ def first_link(monkeypatch: pytest.MonkeyPatch, rival: Callable[[], object]) -> 
         real_link(source, target)
 
     monkeypatch.setattr("os.link", link)
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3])
+def test_a_compaction_that_the_disk_refuses_leaves_nothing_behind(
+    store: Store, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    for run in range(1, 4):
+        store.commit(CommitKind.PLAN, states(run))
+    before = sorted(path for path in store.root.rglob("*") if path.is_file())
+    _refuse_temporary(monkeypatch, failing)
+    with pytest.raises(WriteFailedError, match="No space left on device"):
+        store.compact()
+    assert sorted(path for path in store.root.rglob("*") if path.is_file()) == before
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3])
+def test_a_commit_that_the_disk_refuses_leaves_nothing_behind(
+    store: Store, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    before = sorted(path for path in store.root.rglob("*") if path.is_file())
+    _refuse_temporary(monkeypatch, failing)
+    with pytest.raises(WriteFailedError, match="No space left on device"):
+        store.commit(CommitKind.PLAN, states(1))
+    assert sorted(path for path in store.root.rglob("*") if path.is_file()) == before
+
+
+def _refuse_temporary(monkeypatch: pytest.MonkeyPatch, failing: int) -> None:
+    """Let the disk be full when the ``failing``-th temporary file is written: one for each table, one for the commit."""
+    written: list[int] = []
+    real = os.write
+
+    def write(descriptor: int, data: bytes) -> int:
+        written.append(descriptor)
+        if len(written) == failing:
+            raise OSError(28, "No space left on device")
+        return real(descriptor, data)
+
+    monkeypatch.setattr("os.write", write)

@@ -203,6 +203,6 @@ def test_a_failed_write_leaves_nothing_and_says_what_failed(
     monkeypatch.setattr("os.fsync", fail_at_the_eighth)
     with pytest.raises(WriteFailedError, match=r"segments/.*Input/output error") as caught:
         segments.write_batch(tmp_path, full_batch(1, 3), 1, "0" * 16)
-    assert caught.value.exit_code == 3
+    assert caught.value.exit_code == 2
     assert len(synced) == 8  # never tried again
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

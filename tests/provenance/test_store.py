@@ -448,7 +448,7 @@ def test_writing_where_nothing_can_be_written_says_so(store: Store, monkeypatch:
     monkeypatch.setattr("os.open", read_only)
     with pytest.raises(StoreError, match="Read-only file system") as caught:
         store.commit(CommitKind.PLAN, edges(1, 1))
-    assert caught.value.exit_code == 3
+    assert caught.value.exit_code == 2
     with pytest.raises(NotAStoreError, match="there is no store and none can be made") as made:
         Store.open(store.root.parent / "another")
     assert made.value.exit_code == 2
