@@ -2,14 +2,13 @@
 records.
 
 Logical names are paths as they were written. What the store knows at an input's place is what the input must be; what
-it
-does not know is hashed before and registered as a first sight. The record is spooled below the store until it is in it.
+it does not know is hashed before and registered as a first sight. The record is spooled below the store until it is in
+it.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import getpass
 import json
 import os
 import shutil
@@ -18,11 +17,11 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import integrity
-from integrity.digest import Stat, hash_path
+from integrity.digest import hash_path
 from planner.command_reuse import reuse_outputs
 from planner.errors import PlannerError
 from planner.passes.history import PastSuccess
@@ -30,12 +29,15 @@ from planner.reuse_key import reuse_key
 from planner.version import VERSION
 from provenance.batch import Batch
 from provenance.commits import CommitKind
-from provenance.identity import new_run_id, registered_file, source_of
+from provenance.identity import new_run_id, source_of
 from provenance.ingest import Published, ingest
-from provenance.metadata import add_metadata, from_text
+from provenance.metadata import Value, add_metadata, parse_assignments
 from provenance.records import read_record
-from provenance.replicas import Replica, add_event, by_url, file_url, unchanged
+from provenance.registration import FileId, Registration, register
+from provenance.replicas import Replica, by_url, file_url, unchanged
+from provenance.snapshot import Snapshot
 from provenance.store import Store
+from provenance.users import current_user, owner_of
 
 KICKSTART = Path(integrity.__file__).with_name("kickstart.py")
 JOB = 1
@@ -43,7 +45,7 @@ ATTEMPT = 1
 
 
 class CommandUsageError(PlannerError):
-    """What was asked for cannot be started: a missing input, an unknown command, metadata without `=`."""
+    """What was asked for cannot be started: a missing input, an unknown command, one file given twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,32 +75,31 @@ class CommandResult:
 
 @dataclass(frozen=True, slots=True)
 class _Input:
-    """A file that the command reads. ``replica`` is what the store knows of it; None: this run registers it as a first
-    sight, with the digest that it has now.
+    """A file that the command reads: ``known`` is what the store knows of it, or this run registers it as a first
+    sight, with the digest that it has now; then it has its ``id`` once that is done.
     """
 
     name: str
     role: str
-    path: Path
-    source: int
-    file: int
-    sha256: bytes | None
-    size_bytes: int | None
-    digest_origin: str
-    replica: Replica | None
-    stat: Stat | None = None
-    seconds: float | None = None
+    known: Replica | Registration
+    sha256: bytes
+    id: FileId | None = None
+
+    @property
+    def digest_origin(self) -> str:
+        """Where the expected digest comes from."""
+        return "recorded" if isinstance(self.known, Replica) else "observed"
 
 
 def run_command(store: Store, request: SingleCommand) -> CommandResult:
     """Verify, run and record one command; or take its outputs from the past. Raises CommandUsageError before anything
     ran.
     """
-    metadata = [_key_value(text) for text in request.metadata]
+    metadata = parse_assignments(request.metadata)
     _require_distinct(request)
     executable = _executable(request.command[0])
     run_id = new_run_id()
-    inputs = _inputs(store, request, source_of(run_id))
+    inputs = _inputs(store, request)
     executable_sha256 = hash_path(executable).sha256
     key = reuse_key(
         executable_sha256=executable_sha256,
@@ -106,7 +107,7 @@ def run_command(store: Store, request: SingleCommand) -> CommandResult:
         arguments=request.command[1:],
         streams=(None, None, None),
         environment={},
-        inputs={file.name: file.sha256 for file in inputs if file.sha256 is not None},
+        inputs={file.name: file.sha256 for file in inputs},
         outputs=[*request.outputs, *request.inouts],
         salt="",
     )
@@ -144,10 +145,23 @@ class _Run:
         self._key = key
         self._folder = store.root / "spool" / str(run_id)
 
-    def plan(self, metadata: Sequence[tuple[str, str]], reused: PastSuccess | None) -> None:
+    def plan(self, metadata: Mapping[str, Value], reused: PastSuccess | None) -> None:
         """Record what is about to run or was reused, with files that nobody had seen before, in one commit."""
         now = dt.datetime.now(dt.UTC)
-        user = getpass.getuser()
+        snapshot = self._store.snapshot()
+
+        def rows(state: Snapshot) -> Batch:
+            return self._planned(metadata, reused, state, now)
+
+        self._store.commit(
+            CommitKind.PLAN, rows(snapshot), rebase=lambda newest, _: rows(newest), base=snapshot, author=current_user()
+        )
+
+    def _planned(
+        self, metadata: Mapping[str, Value], reused: PastSuccess | None, state: Snapshot, now: dt.datetime
+    ) -> Batch:
+        """The rows of the plan, as the store is in ``state``."""
+        user = current_user()
         here = str(Path.cwd())
         batch = Batch()
         batch.add(
@@ -172,12 +186,14 @@ class _Run:
             arguments=list(self._request.command[1:]), environment=[], site="local", executable=str(self._executable),
             executable_sha256=self._executable_sha256, reuse_key=self._key, **decision,
         )  # fmt: skip
-        for file in self._inputs:
-            if file.replica is None:
-                self._register(batch, file, now)
-        for key, value in metadata:
-            add_metadata(batch, "job", self._run, JOB, key, from_text(value), origin="static", author=user, at=now)
-        self._store.commit(CommitKind.PLAN, batch)
+        entries = [file.known for file in self._inputs if isinstance(file.known, Registration)]
+        ids = iter(register(self._store, batch, self._run, entries, at=now, author=user, snapshot=state))
+        self._inputs = [
+            replace(file, id=file.known.id if isinstance(file.known, Replica) else next(ids)) for file in self._inputs
+        ]
+        for key, value in metadata.items():
+            add_metadata(batch, "job", self._run, JOB, key, value, origin="static", author=user, at=now)
+        return batch
 
     def execute(self) -> CommandResult:
         """Run the wrapper in the foreground, take its record into the store and say how it ended."""
@@ -206,19 +222,6 @@ class _Run:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._store.project()
         return CommandResult(self._run_id, failure, refused=refused)
-
-    def _register(self, batch: Batch, file: _Input, now: dt.datetime) -> None:
-        assert file.stat is not None
-        batch.add(
-            "files", source=file.source, file=file.file, name=file.name, origin="raw", kind="file",
-            size_bytes=file.size_bytes, sha256=file.sha256, digest_origin="observed", created=now,
-            modified=dt.datetime.fromtimestamp(file.stat.mtime_ns / 1e9, dt.UTC), owner=file.path.owner(),
-            checksum_seconds=file.seconds,
-        )  # fmt: skip
-        add_event(
-            batch, "registered", source=file.source, file=file.file, url=file_url(file.path), site="local", at=now,
-            stat=file.stat,
-        )  # fmt: skip
 
     def _description(self) -> Mapping[str, object]:
         return {
@@ -253,10 +256,12 @@ class _Run:
 
 
 def _described(file: _Input) -> Mapping[str, object]:
+    assert file.id is not None
+    source, number = file.id
     return {
-        "name": file.name, "path": file.name, "role": file.role, "sha256": file.sha256.hex() if file.sha256 else None,
-        "size": file.size_bytes, "digest_origin": file.digest_origin, "optional": False, "url": file_url(file.path),
-        "source": file.source, "file": file.file,
+        "name": file.name, "path": file.name, "role": file.role, "sha256": file.sha256.hex(),
+        "size": file.known.size_bytes, "digest_origin": file.digest_origin, "optional": False, "url": file.known.url,
+        "source": source, "file": number,
     }  # fmt: skip
 
 
@@ -279,7 +284,7 @@ def _run_wrapper(description: Mapping[str, object], record: Path) -> int:
             signal.signal(number, handler)
 
 
-def _inputs(store: Store, request: SingleCommand, source: int) -> list[_Input]:
+def _inputs(store: Store, request: SingleCommand) -> list[_Input]:
     """The files to read: known ones with their recorded digest, new ones with the digest that they have now."""
     named = [(name, "input") for name in request.inputs] + [(name, "inout") for name in request.inouts]
     missing = [name for name, _ in named if not Path(name).exists()]
@@ -290,25 +295,36 @@ def _inputs(store: Store, request: SingleCommand, source: int) -> list[_Input]:
         )
     known = by_url(store, [file_url(name) for name, _ in named])
     files = []
-    for position, (name, role) in enumerate(named):
-        path = _absolute(name)
+    for name, role in named:
         replica = known.get(file_url(name))
         if replica is not None and replica.sha256 is not None:
-            files.append(_Input(name, role, path, *replica.id, replica.sha256, replica.size_bytes, "recorded", replica))
+            files.append(_Input(name, role, replica, replica.sha256))
         else:
-            hashed = hash_path(path)
-            files.append(
-                _Input(
-                    name, role, path, source, registered_file(position), hashed.sha256, hashed.stat.size, "observed",
-                    replica=None, stat=hashed.stat, seconds=hashed.seconds,
-                )
-            )  # fmt: skip
+            files.append(_first_sight(name, role))
     return files
+
+
+def _first_sight(name: str, role: str) -> _Input:
+    path = _absolute(name)
+    hashed = hash_path(path)
+    entry = Registration(
+        name=name,
+        url=file_url(path),
+        sha256=hashed.sha256,
+        size_bytes=hashed.stat.size,
+        stat=hashed.stat,
+        kind=hashed.kind,
+        owner=owner_of(path),
+        checksum_seconds=hashed.seconds,
+    )
+    return _Input(name, role, entry, hashed.sha256)
 
 
 def _as_recorded(file: _Input) -> bool:
     """Whether an input has the bytes that the reuse key speaks of; if not, the wrapper is to refuse it."""
-    return file.replica is None or unchanged(file.replica) or hash_path(file.path).sha256 == file.sha256
+    if isinstance(file.known, Registration) or unchanged(file.known):
+        return True
+    return hash_path(_absolute(file.name)).sha256 == file.sha256
 
 
 def _absolute(name: str) -> Path:
@@ -321,13 +337,6 @@ def _executable(name: str) -> Path:
     if found is None:
         raise CommandUsageError(f"no such command: {name}", hint="Give a path, or a name that is on PATH.")
     return _absolute(found)
-
-
-def _key_value(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise CommandUsageError(f"metadata {text!r}: expected KEY=VALUE")
-    return key, value
 
 
 def _require_distinct(request: SingleCommand) -> None:

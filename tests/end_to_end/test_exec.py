@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
+
+from provenance.store import Store
 
 
 def test_it_runs_records_and_finds_again(site) -> None:
@@ -121,3 +124,25 @@ def test_outputs_chain(site) -> None:
     assert not Path(site.folder / ".pirene" / "spool").exists() or not any(
         (site.folder / ".pirene" / "spool").iterdir()
     )
+
+
+def test_folders_and_files_seen_again(site) -> None:
+    """First sights follow the rules of registration: same place and content is the same file, whatever became of it."""
+    (site.folder / "d").mkdir()
+    (site.folder / "d" / "x").write_text("x")
+    site.run("exec", "--in", "d", "--out", "e", "-m", "k=1", "-m", "k=2", "--", "cp", "-r", "d", "e")
+    (raw,) = site.query('files where name = "d" show id, name, sha256')
+    assert site.query("jobs where k has 1 and k has 2 show id") == [{"id": "exec"}]
+    shutil.move(site.folder / "d", site.folder / "away")
+    site.run("audit", code=1)
+    shutil.move(site.folder / "away", site.folder / "d")
+    site.run("exec", "--in", "d", "--", "true")
+    assert site.query('files where name = "d" show id, name, sha256') == [raw]
+    assert [row["state"] for row in site.query('replicas where name = "d" show state')] == ["ok"]
+    store = Store.open(site.environment["PIRENE_STORE"])
+    kinds = store.rows("SELECT name, kind FROM files ORDER BY name", tables=["files"])
+    assert kinds == [("d", "folder"), ("e", "folder")]
+
+
+def test_metadata_without_a_value_is_a_usage_error(site) -> None:
+    assert "expected key=value, found 'k'" in site.run("exec", "-m", "k", "--", "true", code=2).err
