@@ -22,7 +22,7 @@ from provenance.batch import Batch
 from provenance.commits import Commit, CommitKind
 from provenance.identity import produced_file, registered_file
 from provenance.metadata import EntityName, add_metadata
-from provenance.record_rows import time_of_ns
+from provenance.registration import Registration, add_new_file
 from provenance.replicas import add_event
 from provenance.storable import storable
 from provenance.urls import copy_url
@@ -140,27 +140,23 @@ def _new_files(plan: Plan) -> list[PlannedFile]:
 
 
 def _add_first_sight(batch: Batch, plan: Plan, file: PlannedFile) -> None:
-    stat = _stat(file)
-    batch.add(
-        "files",
-        source=file.source,
-        file=file.file,
-        name=file.name,
-        origin="raw",
-        kind="folder" if Path(file.path).is_dir() else "file",
-        size_bytes=file.size_bytes,
-        sha256=file.sha256,
-        digest_origin=file.digest_origin,
-        created=plan.planned,
-        modified=None if stat is None else time_of_ns(stat.mtime_ns),
-        owner=file.owner,
-    )
     if file.replaces is not None:
         source, number = file.replaces
         reason = f"planning {plan.workflow.name} found other content there"
         place: _Copy = {**_copy(file), "source": source, "file": number}
         add_event(batch, "replaced", **place, at=plan.planned, reason=reason)
-    add_event(batch, "registered", **_copy(file), at=plan.planned, stat=stat)
+    entry = Registration(
+        name=file.name,
+        url=copy_url(file.url),
+        site=file.site,
+        sha256=file.sha256,
+        size_bytes=file.size_bytes,
+        digest_origin=file.digest_origin,
+        stat=_stat(file),
+        kind="folder" if Path(file.path).is_dir() else "file",
+        owner=file.owner,
+    )
+    add_new_file(batch, entry, (file.source, file.file), plan.planned)
 
 
 def _add_finding(batch: Batch, plan: Plan, number: int, file: PlannedFile, actual: bytes | None, finding: str) -> None:

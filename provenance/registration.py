@@ -83,7 +83,7 @@ def register(
             first += 1
             if holder is not None and holder.state not in _OVER:
                 _add_replaced(batch, entry, holder, at)
-            _add_file(batch, entry, file, at)
+            add_new_file(batch, entry, file, at)
         for key, value in entry.metadata.items():
             add_metadata(batch, "file", *file, key, value, origin="static", author=author, at=at)
         files.append(file)
@@ -148,7 +148,8 @@ def _add_replaced(batch: Batch, entry: Registration, holder: _Holder, at: dt.dat
     add_event(batch, "replaced", source=source, file=file, url=entry.url, site=holder.site, at=at, reason=reason)
 
 
-def _add_file(batch: Batch, entry: Registration, file_id: FileId, at: dt.datetime) -> None:
+def add_new_file(batch: Batch, entry: Registration, file_id: FileId, at: dt.datetime) -> None:
+    """Add a file that nobody knew, with its copy. Whether it is one is for `register`, or for a plan, to decide."""
     source, file = file_id
     batch.add(
         "files",
