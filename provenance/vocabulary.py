@@ -28,6 +28,11 @@ def _fields(*fields: Field) -> Mapping[str, Field]:
     return {field.name: field for field in fields}
 
 
+def _one_of(name: str, sql: str, values: str, joins: tuple[str, ...] = ()) -> Field:
+    """A text field with one of a few ``values``, written `a | b`."""
+    return Field(name, _TEXT, sql, joins, values, tuple(values.split(" | ")))
+
+
 FILES = EntityTable(
     entity=Entity.FILES,
     sql="files",
@@ -47,10 +52,10 @@ FILES = EntityTable(
         Field("size", _SIZE, "e.size_bytes", meaning="bytes; missing until known"),
         Field("sha256", _DIGEST, "e.sha256", meaning="of the content; missing until known"),
         Field("created", _TIME, "e.created", meaning="when it was produced or registered"),
-        Field("origin", _TEXT, "e.origin", meaning="raw | produced"),
-        Field("digest_origin", _TEXT, "e.digest_origin", meaning="declared | recorded | produced | observed"),
+        _one_of("origin", "e.origin", "raw | produced"),
+        _one_of("digest_origin", "e.digest_origin", "declared | recorded | produced | observed"),
         Field("verified", _TIME, "s.verified", ("s",), "when a copy was last read and found good"),
-        Field("status", _TEXT, "coalesce(s.status, 'gone')", ("s",), "ok | gone | damaged | retired"),
+        _one_of("status", "coalesce(s.status, 'gone')", "ok | gone | damaged | retired", ("s",)),
         Field("sites", _TEXTS, "coalesce(s.sites, [])", ("s",), "where good copies are"),
     ),
 )
@@ -78,13 +83,12 @@ JOBS = EntityTable(
             "nullif(concat(" + ", ".join(_TRANSFORMATION) + "), '')",
             meaning="namespace::name:version, as much of it as there is",
         ),
-        Field("type", _TEXT, "e.type", meaning="job | exec | pegasusWorkflow | condorWorkflow"),
-        Field(
+        _one_of("type", "e.type", "job | exec | pegasusWorkflow | condorWorkflow"),
+        _one_of(
             "status",
-            _TEXT,
             "s.status",
-            ("s",),
             "planned | reused | running | succeeded | failed | integrity_failed | not_run",
+            ("s",),
         ),
         Field("site", _TEXT, "e.site", meaning="where it runs"),
         Field("host", _TEXT, "a.host", ("a",), "where its last attempt ran"),
@@ -97,7 +101,7 @@ JOBS = EntityTable(
         Field("cpu_seconds", _DURATION, "a.cpu_seconds", ("a",), "user and system time"),
         Field("max_rss", _SIZE, "a.max_rss_bytes", ("a",), "largest resident set of any one process"),
         Field("arguments", _TEXTS, "e.arguments", meaning="one by one"),
-        Field("decision", _TEXT, "e.decision", meaning="run | reuse"),
+        _one_of("decision", "e.decision", "run | reuse"),
         Field("reason", _TEXT, "e.reason", meaning="why it runs or not"),
     ),
 )
@@ -118,12 +122,8 @@ WORKFLOWS = EntityTable(
     fields=_fields(
         Field("id", _TEXT, "e.run_id", meaning="of the run"),
         Field("name", _TEXT, "e.name", meaning="of the workflow"),
-        Field(
-            "status",
-            _TEXT,
-            "coalesce(s.status, 'planned')",
-            ("s",),
-            "planned | running | succeeded | failed | incomplete",
+        _one_of(
+            "status", "coalesce(s.status, 'planned')", "planned | running | succeeded | failed | incomplete", ("s",)
         ),
         Field("user", _TEXT, "e.user_name", meaning="who planned it"),
         Field("host", _TEXT, "e.host", meaning="where it was planned"),
@@ -151,7 +151,7 @@ REPLICAS = EntityTable(
         Field("url", _TEXT, "e.url", meaning="without credentials"),
         Field("registered", _TIME, "e.registered", meaning="when the copy became known"),
         Field("verified", _TIME, "e.verified", meaning="when it was last read and found good"),
-        Field("state", _TEXT, "e.state", meaning="ok | quarantined | missing | removed | replaced | retired"),
+        _one_of("state", "e.state", "ok | quarantined | missing | removed | replaced | retired"),
     ),
 )
 
@@ -167,14 +167,12 @@ CHECKS = EntityTable(
     },
     fields=_fields(
         Field("name", _TEXT, "e.name", meaning="that the file was known by"),
-        Field(
-            "stage", _TEXT, "e.stage", meaning="stage-in | pre-exec | post-exec | output | stage-out | audit | scrub"
-        ),
-        Field("verdict", _TEXT, "e.verdict", meaning="ok | mismatch | missing | unreadable"),
+        _one_of("stage", "e.stage", "stage-in | pre-exec | post-exec | output | stage-out | audit | scrub"),
+        _one_of("verdict", "e.verdict", "ok | mismatch | missing | unreadable"),
         Field("class", _TEXT, "e.finding", meaning="finding class; missing when ok"),
         Field("expected", _DIGEST, "e.expected_sha256", meaning="missing at first sight"),
         Field("actual", _DIGEST, "e.actual_sha256", meaning="missing if it could not be read whole"),
-        Field("protection", _TEXT, "e.protection", meaning="guard | copy | seal | none"),
+        _one_of("protection", "e.protection", "guard | copy | seal | none"),
         Field("at", _TIME, 'e."at"', meaning="when"),
         Field("seconds", _DURATION, "e.duration_seconds", meaning="what it took"),
         Field("host", _TEXT, "e.host", meaning="where"),

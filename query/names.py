@@ -49,7 +49,10 @@ def _metadata(
         context.fail(f"no such field of {entity.value}: {key}", name.span, hint)
     known = context.key(entity, key)
     if known is None and context.unknown_keys == "error":
-        context.fail(f"no such key: {key}", name.span, _suggestion(context, entity, path, key))
+        hint = _suggestion(context, entity, path, key)
+        context.fail(
+            f"no such key: {key}", name.span, _as_value(key, hint) if _stands_as_value(context, name) else hint
+        )
     if known is None:
         context.warn(f"no {entity.value[:-1]} has the key {key} yet: it matches nothing")
     return Metadata(path, table.metadata, key, known is not None, _sorts_as(known), _label(name))
@@ -82,6 +85,30 @@ def forms(key: MetadataKey) -> str:
     if max((count for count, _ in typed), default=0) < key.values:
         words.append("text")
     return ", ".join(words) or "text"
+
+
+def warn_of_no_value(context: Context, entity: Entity, found: BuiltIn, text: str) -> None:
+    """Warn where a field that has one of a few values is compared with another text: it would match nothing."""
+    for step in found.path:
+        entity = context.table(entity).paths[step][0]
+    values = context.table(entity).fields[found.name].values
+    if values and text not in values:
+        near = did_you_mean(text, values)
+        way_out = f"did you mean {near}?" if near else f"it is one of {', '.join(values)}"
+        context.warn(f'{found.label} is never "{text}": {way_out}')
+
+
+def _stands_as_value(context: Context, name: tree.Name) -> bool:
+    """Whether a name stands where a value is compared with: there, quotes were forgotten more often than a key."""
+    one_word = len(name.parts) == 1 and not name.parts[0].quoted
+    return one_word and context.text[: name.span[0]].rstrip().endswith(("=", "<", ">"))
+
+
+def _as_value(key: str, hint: str) -> str:
+    if key.lower() in ("null", "none"):
+        return "a missing value is asked for with is missing, is present"
+    quoted = f'a text is written in quotes: "{key}"'
+    return f"{quoted}; for a key: {hint}" if hint.startswith("did you mean") else quoted
 
 
 def _suggestion(context: Context, entity: Entity, path: tuple[str, ...], key: str) -> str:

@@ -30,6 +30,7 @@ _RELATIONS = (
     "upstream of", "downstream of", "inputs of", "outputs of", "produced by", "consumed by", "producing", "consuming",
     "part of", "containing", "with the content of",
 )  # fmt: skip
+_BARE_RELATION = re.compile(rf"\b(?:{'|'.join(_RELATIONS)})\b(?!\s*\()".replace(" ", r"\s+"), re.IGNORECASE)
 _WORDS = (*_ENTITIES, *_CLAUSES, *_PREDICATES, *_RELATIONS, "per", "by", "within", "steps")
 
 
@@ -116,6 +117,13 @@ def _word_at(text: str, start: int) -> str:
 def _special_case(text: str, span: Span, written: str) -> tuple[str, str | None]:
     """Mistakes that deserve their own words. The hint is None where the expected words say it."""
     before = text[: span[0]].rstrip()
+    relation = next(
+        (found[0] for found in _BARE_RELATION.finditer(text) if found.start() <= span[0] < found.end()), None
+    )
+    if relation is not None:
+        return f"{relation} takes a query in parentheses", "put parentheses around the query that follows"
+    if re.search(r"\bas\s+of\s+(commit\s+)?\S+$", before, re.IGNORECASE):
+        return f"unexpected {written} after `as of`", "`as of` ends a whole query: write it last"
     if written in ('"', "'", "`"):
         return (
             f"this {written} has no partner",
@@ -136,7 +144,7 @@ def _special_case(text: str, span: Span, written: str) -> tuple[str, str | None]
     if re.search(r"(\bin\b|\.\.)\s*[(\w\s,.\"]*$", before, re.IGNORECASE) and written in "+-*/%":
         return f"no arithmetic in a list or range: {written}", "write x between A and B, which takes any expression"
     if not before and written.lower() == "select":
-        return "this is SQL, not a query", "write for example: files where size > 1 GiB; SQL goes to `pirene sql`"
+        return "this is SQL, not a query", "write for example: files where size > 1 GiB"
     if not before:
         near = did_you_mean(written, _ENTITIES)
         if near is not None:
@@ -178,6 +186,8 @@ def _expectation(text: str, start: int, expected: frozenset[str]) -> str | None:
         return 'a value is expected here, such as "raw", 42, 2 GiB, 2026-05-01 or $name'
     if "STRING" in expected:
         return "a text in quotes is expected here"
+    if {"INT", "PARAM"} <= expected:
+        return "a whole number or $name is expected here"
     if "NAME" in expected and "QNAME" in expected:
         return "the name of a field is expected here; quote it with backticks if it is a word of the language"
     if "ENTITY" in expected:

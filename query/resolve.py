@@ -56,7 +56,7 @@ def _summarized(context: Context, node: tree.Query, clause: tree.Summarize) -> r
             case _:
                 raise NotCompiledYet(
                     "after summarize only order by and limit are answered yet",
-                    text=context.text, span=after.span, hint="choose rows before summarize; SQL goes to `pirene sql`",
+                    text=context.text, span=after.span, hint="choose rows before summarize",
                 )  # fmt: skip
     return resolved.Resolved(resolved_query, found)
 
@@ -194,7 +194,9 @@ def _saved(context: Context, node: tree.Saved) -> resolved.Query:
     """A saved query in place of its name: resolved with its own arguments, in its own text."""
     text = context.vocabulary.saved(node.name)
     if text is None:
-        context.fail(f"no saved query called {node.name}", node.span, "pirene query --save NAME 'QUERY' makes one")
+        context.fail(
+            f"no saved query called {node.name}", node.span, "this version cannot save queries yet: write it out"
+        )
     if node.name in context.saved or len(context.saved) >= _MAX_SAVED_DEPTH:
         context.fail(f"the saved query {node.name} uses itself", node.span, " → ".join((*context.saved, node.name)))
     arguments = {argument.name: _argument(context, argument) for argument in node.arguments}

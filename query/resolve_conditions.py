@@ -24,6 +24,11 @@ _FORM_WORDS = {
     Form.NUMBER: "a number", Form.TEXT: "text", Form.BOOLEAN: "true or false", Form.TIME: "a time",
     Form.DIGEST: "a digest",
 }  # fmt: skip
+_WRITTEN = {
+    FieldType.SIZE: "a size is written 500, 2 kB or 2 GiB",
+    FieldType.DURATION: "a duration is written 60 s, 5 min or 2 h",
+    FieldType.INTEGER: "a number is written without quotes",
+}
 _HEX = frozenset("0123456789abcdefABCDEF")
 
 
@@ -81,6 +86,8 @@ class Conditions:
         if form is Form.BOOLEAN and operator not in ("=", "!="):
             self.context.fail(f"{operator} does not work on true and false", span, "use = or !=")
         right = self.as_digest(right, operator) if form is Form.DIGEST else right
+        if isinstance(left.value, BuiltIn) and isinstance(right.value, TextValue) and operator in ("=", "!="):
+            names.warn_of_no_value(self.context, self.entity, left.value, right.value.value)
         return resolved.Compare(operator, _value(left), _value(right), form)
 
     def common_form(self, left: Typed, right: Typed, span: Span) -> Form:
@@ -113,6 +120,8 @@ class Conditions:
             hint = f'a text is written in quotes: "{self.context.text[slice(*right.span)]}"'
         elif isinstance(right.value, TextValue) and literals.read(right.value.value) != right.value:
             hint = f"without quotes: {right.value.value}"
+        elif isinstance(left.value, BuiltIn) and left.value.type in _WRITTEN:
+            hint = _WRITTEN[left.value.type]
         elif left.form is Form.TIME:
             hint = "a time is written 2026-05, 2026-05-01 or 2026-05-01T13:30:00Z"
         self.context.fail(
@@ -313,7 +322,9 @@ class Conditions:
             form, known.values
         )
         if have == 0:
-            self.context.fail(_no_such_form(known, form), span, _way_out(self.context.text[slice(*span)], known))
+            written = self.context.text[slice(*span)]
+            way_out = f"write {written} is present, or compare it" if span == typed.span else _way_out(written, known)
+            self.context.fail(_no_such_form(known, form), span, way_out)
         if have < known.values:
             rest = known.values - have
             self.context.warn(

@@ -99,7 +99,14 @@ def constant(context: Context, node: tree.Expression) -> literals.Constant:
             case _:
                 raise AssertionError(f"no constant: {node!r}")
     except BadLiteral as error:
-        context.fail(str(error), node.span, error.hint)
+        context.fail(str(error), node.span, _as_name(context.text[slice(*node.span)], node, error.hint))
+
+
+def _as_name(written: str, node: tree.Expression, hint: str | None) -> str | None:
+    """The hint for a number whose unit is none: without a space between, `2mass_id` was rather meant as a name."""
+    if not isinstance(node, tree.Quantity) or node.unit is None or written != f"{node.number}{node.unit}":
+        return hint
+    return f"a key of this name is quoted: `{written}`; {hint}"
 
 
 def field(context: Context, entity: Entity, node: tree.Name) -> Typed:

@@ -45,13 +45,17 @@ class FieldType(Enum):
 
 @frozen
 class Field(Frozen):
-    """A built-in field: an SQL expression over the alias ``e`` of its entity and the aliases of ``joins``."""
+    """A built-in field: an SQL expression over the alias ``e`` of its entity and the aliases of ``joins``.
+
+    ``values`` are the only ones that it ever has; empty: any.
+    """
 
     name: str
     type: FieldType
     sql: str
     joins: tuple[str, ...] = ()
     meaning: str = ""
+    values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from provenance.commands.context import Invocation
+from provenance.commands.context import Invocation, param_option, parameter_values
 
 if TYPE_CHECKING:
     from provenance.store import Store
@@ -70,7 +70,7 @@ class PlanOptions:
             reuse_policy=self.reuse,
             trust=tuple(dict.fromkeys(self.trust)) or None,
             force=frozenset(self.force),
-            parameters=dict(_assignment(text) for text in self.parameters),
+            parameters=parameter_values(self.parameters),
             copy_reused=self.copy_reused,
         )
 
@@ -132,15 +132,6 @@ def _options() -> list[Callable[[Callable[..., Any]], Callable[..., Any]]]:
             "--trust", multiple=True, type=click.Choice(GROUNDS), help="A ground that is enough (may be repeated)."
         ),
         click.option("--force", multiple=True, metavar="JOB", help="Run this job whatever there is (may be repeated)."),
-        click.option(
-            "-p", "--param", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter of selections."
-        ),
+        param_option,
         click.option("--copy-reused", is_flag=True, help="Copy reused outputs instead of linking to them."),
     ]
-
-
-def _assignment(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise click.BadParameter(f"expected NAME=VALUE, found {text!r}", param_hint="-p")
-    return name, value

@@ -41,3 +41,30 @@ def format_option(command: Command) -> Command:
         show_default=True,
         help="How to print: for people, or for programs.",
     )(command)
+
+
+def param_option(command: Command) -> Command:
+    """The ``-p`` of every command that takes a query; the parameter is called ``parameters``."""
+    return click.option(
+        "-p",
+        "--param",
+        "parameters",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A value for $NAME in a query; the same name again: a list.",
+    )(command)
+
+
+def parameter_values(assignments: tuple[str, ...]) -> dict[str, object]:
+    """The ``-p`` options of a command, read as literals of the language; a name given several times has a list.
+
+    Raises UsageError.
+    """
+    collected: dict[str, list[str]] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        name = name.removeprefix("$")
+        if not equals or not name:
+            raise click.UsageError(f"-p {assignment!r}: expected NAME=VALUE")
+        collected.setdefault(name, []).append(value)
+    return {name: values[0] if len(values) == 1 else values for name, values in collected.items()}

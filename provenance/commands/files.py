@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from provenance.commands.context import Invocation, format_option, pass_invocation
+from provenance.commands.context import Invocation, format_option, param_option, parameter_values, pass_invocation
 
 
 @click.group()
@@ -99,21 +99,20 @@ def add(
 
 @files.command()
 @click.argument("what", metavar="QUERY|NAME|DIGEST|PATH...", nargs=-1, required=True)
-@click.option("-p", "--param", "assignments", multiple=True, metavar="NAME=VALUE", help="A value for $NAME in a query.")
+@param_option
 @click.option("--reason", metavar="TEXT", help="Why, for those who ask later.")
 @pass_invocation
-def retire(invocation: Invocation, what: tuple[str, ...], assignments: tuple[str, ...], reason: str | None) -> None:
+def retire(invocation: Invocation, what: tuple[str, ...], parameters: tuple[str, ...], reason: str | None) -> None:
     """Say that files must not be used any more: no selection finds them, no job is reused for them.
 
     Nothing is deleted, and the history stays. `pirene files add` of the same file takes it back.
     """
     from provenance.commands.printing import open_store
-    from provenance.commands.query import parameter_values
     from provenance.retirement import retire_files, wanted_files
     from provenance.users import current_user
 
     store = open_store(invocation)
-    keys = wanted_files(store, what, parameter_values(assignments))
+    keys = wanted_files(store, what, parameter_values(parameters))
     retired = retire_files(store, keys, reason=reason, author=current_user())
     store.project()
     invocation.note(f"{retired} files retired, {len(keys) - retired} were retired already")

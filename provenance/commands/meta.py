@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from provenance.commands.context import Invocation, format_option, pass_invocation
+from provenance.commands.context import Invocation, format_option, param_option, parameter_values, pass_invocation
 
 if TYPE_CHECKING:
     from provenance.facts import Thing
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from provenance.store import Store
 
 _WHAT = "QUERY | RUN [JOB] | FILE"
-_PARAM = click.option(
-    "-p", "--param", "parameters", multiple=True, metavar="NAME=VALUE", help="A value for $NAME in a query."
-)
 
 
 @click.group()
@@ -33,7 +30,7 @@ def meta() -> None:
 @meta.command("list")
 @click.argument("what", metavar=_WHAT, nargs=-1, required=True)
 @click.option("--history", "with_history", is_flag=True, help="Everything that was ever said, withdrawals too.")
-@_PARAM
+@param_option
 @format_option
 @pass_invocation
 def list_(
@@ -87,7 +84,7 @@ def list_(
 @meta.command("set")
 @click.argument("what", metavar=f"{_WHAT} KEY=VALUE...", nargs=-1, required=True)
 @click.option("-m", "--metadata", multiple=True, metavar="KEY=VALUE", help="What to set; the same key again: a list.")
-@_PARAM
+@param_option
 @pass_invocation
 def set_(invocation: Invocation, what: tuple[str, ...], metadata: tuple[str, ...], parameters: tuple[str, ...]) -> None:
     """Set metadata on everything that is meant; the history stays, and `as of` sees it."""
@@ -108,7 +105,7 @@ def set_(invocation: Invocation, what: tuple[str, ...], metadata: tuple[str, ...
 @click.option(
     "-k", "--key", "keys", multiple=True, required=True, metavar="KEY", help="The key to withdraw; repeatable."
 )
-@_PARAM
+@param_option
 @pass_invocation
 def unset(invocation: Invocation, what: tuple[str, ...], keys: tuple[str, ...], parameters: tuple[str, ...]) -> None:
     """Withdraw keys from everything that is meant; the history stays, and `as of` sees it."""
@@ -130,7 +127,6 @@ def _divide(words: tuple[str, ...], metadata: tuple[str, ...]) -> tuple[tuple[st
 
 
 def _things(store: Store, words: tuple[str, ...], parameters: tuple[str, ...]) -> list[Thing]:
-    from provenance.commands.query import parameter_values
     from provenance.things import find_things
 
     if len(words) > 2:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import click
 
-from provenance.commands.context import Invocation, format_option, pass_invocation
+from provenance.commands.context import Invocation, format_option, param_option, parameter_values, pass_invocation
 
 
 @click.command()
 @click.argument("text", metavar="QUERY")
-@click.option(
-    "-p", "--param", "assignments", multiple=True, metavar="NAME=VALUE", help="A value for $NAME in the query."
-)
+@param_option
 @click.option("--explain", is_flag=True, help="Show the resolved tree, the SQL and DuckDB's plan instead of rows.")
 @format_option
 @pass_invocation
-def query(invocation: Invocation, text: str, assignments: tuple[str, ...], explain: bool, output_format: str) -> None:
+def query(invocation: Invocation, text: str, parameters: tuple[str, ...], explain: bool, output_format: str) -> None:
     """Ask the store.
 
     \b
@@ -29,30 +27,16 @@ def query(invocation: Invocation, text: str, assignments: tuple[str, ...], expla
     from provenance.commands.printing import open_store, print_rows
 
     store = open_store(invocation)
-    parameters = parameter_values(assignments)
-    found = answer(store, text, parameters)
+    values = parameter_values(parameters)
+    found = answer(store, text, values)
     for warning in found.warnings:
         invocation.note(f"warning: {warning}")
     if explain:
-        _explain(invocation, text, parameters, output_format)
+        _explain(invocation, text, values, output_format)
         return
     for note in found.notes:
         invocation.note(f"note: {note}")
     print_rows(invocation, found.columns, found.rows(), output_format, nothing="nothing matches")
-
-
-def parameter_values(assignments: tuple[str, ...]) -> dict[str, object]:
-    """The ``-p`` options of a command; values are read as literals of the language. Raises UsageError."""
-    values: dict[str, object] = {}
-    for assignment in assignments:
-        name, equals, value = assignment.partition("=")
-        name = name.removeprefix("$")
-        if not equals or not name:
-            raise click.UsageError(f"-p {assignment!r}: expected NAME=VALUE")
-        if name in values:
-            raise click.UsageError(f"-p {name} is given twice")
-        values[name] = value
-    return values
 
 
 def _explain(invocation: Invocation, text: str, parameters: dict[str, object], output_format: str) -> None:

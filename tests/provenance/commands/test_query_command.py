@@ -113,3 +113,16 @@ def test_fields_lists_what_can_be_asked(runs, json_of, run_command):
     assert by_name["workflow.*"]["kind"] == "path"
     assert {row["entity"] for row in json_of(fields)} == {"files", "jobs", "workflows", "replicas", "checks"}
     assert "timesteps" in run_command(fields).stdout
+
+
+def test_a_parameter_given_several_times_is_a_list(runs, json_of, run_command):
+    text = "files where name in $names summarize count(*) as n"
+    assert json_of(query, text, "-p", "names=raw.dat", "-p", "names=done.flag") == [{"n": 4}]
+    with pytest.raises(QueryError, match="is a list"):
+        run_command(query, "files where name = $n", "-p", "n=a", "-p", "n=b")
+
+
+def test_a_value_that_a_field_never_has_is_said(runs, run_command):
+    result = run_command(query, 'jobs where status = "succeded"')
+    assert 'status is never "succeded": did you mean succeeded?' in result.stderr
+    assert "warning" not in run_command(query, 'jobs where status in ("succeeded", "failed")').stderr
