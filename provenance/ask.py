@@ -7,7 +7,7 @@ are not held: a listing of ten million files needs the memory of a few thousand.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -56,15 +56,19 @@ class Answer:
     _reading: Reading
     _key_columns: int
 
-    def rows(self) -> Iterator[tuple[object, ...]]:
-        """The rows, as values of Python: digests as bytes, times aware, metadata as it was written. Streams."""
-        for _, row in self.keyed_rows():
+    def rows(self, *, as_text: Collection[str] = ()) -> Iterator[tuple[object, ...]]:
+        """The rows, as values of Python: digests as bytes, times aware, metadata as it was written. Streams.
+
+        Columns of a type in ``as_text`` ("metadata", "metadata value") hold the source text of what was written
+        instead, for a reader without types: `1.10` is not `1.1` there.
+        """
+        for _, row in self.keyed_rows(as_text=as_text):
             yield row
 
-    def keyed_rows(self) -> Iterator[tuple[tuple[Any, ...], tuple[object, ...]]]:
+    def keyed_rows(self, *, as_text: Collection[str] = ()) -> Iterator[tuple[tuple[Any, ...], tuple[object, ...]]]:
         """(key of the entity, row); the key is empty unless keys were asked for."""
         keys = self._key_columns
-        convert = [_CONVERT.get(column.type, _as_is) for column in self.columns]
+        convert = [_converter(column.type, column.type in as_text) for column in self.columns]
         for block in self._reading.blocks(self.sql, self.parameters):
             for row in block:
                 yield row[:keys], tuple(f(value) for f, value in zip(convert, row[keys:], strict=True))
@@ -193,24 +197,28 @@ def _number(rows: Sequence[Row]) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _metadata(values: object) -> dict[str, object]:
-    """All keys of one thing as they were written; lists as lists."""
+def _converter(column_type: object, as_text: bool) -> Callable[[object], object]:
+    """From a value of the engine to one of Python."""
+    if column_type == "metadata":
+        return lambda values: _metadata(values, as_text)
+    if column_type == "metadata value":
+        # Of one key: None where it is missing.
+        return lambda values: next(iter(_metadata(values, as_text).values()), None)
+    return lambda value: value
+
+
+def _metadata(values: object, as_text: bool) -> dict[str, object]:
+    """The keys of one thing as they were written; lists as lists."""
     found: dict[str, object] = {}
     for entry in values if isinstance(values, list) else ():
-        _put(found, entry["key"], entry)
+        _put(found, entry["key"], entry, as_text)
     return found
 
 
-def _metadata_value(values: object) -> object:
-    """One key of one thing as it was written; None where it is missing."""
-    found: dict[str, object] = {}
-    for entry in values if isinstance(values, list) else ():
-        _put(found, "", entry)
-    return found.get("")
-
-
-def _put(found: dict[str, object], key: str, entry: Mapping[str, Any]) -> None:
+def _put(found: dict[str, object], key: str, entry: Mapping[str, Any], as_text: bool) -> None:
     value = shown(entry["written"], entry["written_type"] or "null", entry["text_form"])
+    if as_text and value is not None:
+        value = entry["text_form"] if entry["written"] is None else entry["written"]
     if entry["position"] is None:
         found[key] = value
     elif entry["position"] == EMPTY_LIST_POSITION:
@@ -219,10 +227,3 @@ def _put(found: dict[str, object], key: str, entry: Mapping[str, Any]) -> None:
         elements = found.setdefault(key, [])
         assert isinstance(elements, list)
         elements.append(value)
-
-
-def _as_is(value: object) -> object:
-    return value
-
-
-_CONVERT: Mapping[object, Callable[[object], object]] = {"metadata": _metadata, "metadata value": _metadata_value}

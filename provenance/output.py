@@ -24,6 +24,7 @@ from query.terminal_text import DECEIVING, harmless
 from query.vocabulary import FieldType
 
 _NUMBERS = frozenset({FieldType.INTEGER, FieldType.FLOAT, FieldType.SIZE, FieldType.DURATION})
+_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?")
 _SHOWN_DIGITS = 12
 _BLOCK_ROWS = 1000
 _UNSHOWN = re.compile(f"[\x7f-\x9f\u2028\u2029{DECEIVING}]")
@@ -140,7 +141,7 @@ def _flat(value: object) -> object:
 
 def _table_lines(columns: Sequence[OutputColumn], rows: Iterable[Row]) -> Iterator[str]:
     """Columns are as wide as the widest of the first rows; a wider cell further down stands out, nothing is cut."""
-    right = [column.type in _NUMBERS for column in columns]
+    right: list[bool] = []
     head = [harmless(column.name) for column in columns]
     widths: list[int] | None = None
     iterator = iter(rows)
@@ -148,9 +149,17 @@ def _table_lines(columns: Sequence[OutputColumn], rows: Iterable[Row]) -> Iterat
         cells = [[_cell(value) for value in row] for row in block]
         if widths is None:
             widths = [max(_width(cell) for cell in column) for column in zip(head, *cells, strict=True)]
+            right = [_is_number(*pair) for pair in zip(columns, zip(*cells, strict=True), strict=True)]
             yield _aligned(head, widths, right)
         for row in cells:
             yield _aligned(row, widths, right)
+
+
+def _is_number(column: OutputColumn, cells: Iterable[str]) -> bool:
+    """Whether a column is aligned at the right: of metadata if all of the first cells are numbers."""
+    return column.type in _NUMBERS or (
+        column.type == "metadata value" and all(map(_NUMBER.fullmatch, filter(None, cells)))
+    )
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:

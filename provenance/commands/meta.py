@@ -57,13 +57,14 @@ def list_(
     ]
     if with_history:
         columns += [Column("withdrawn", FieldType.BOOLEAN), Column("commit", FieldType.INTEGER)]
+    for_people = output_format == "table"
     rows = (
         (
             thing.kind,
             thing.id,
             thing.label,
             fact.key,
-            fact.value,
+            fact.text if for_people and fact.text is not None else fact.value,
             fact.text,
             fact.origin,
             fact.author,
@@ -74,8 +75,8 @@ def list_(
         for fact in (history(store, thing) if with_history else facts(store, thing))
     )
     shown = [0, 2, 3, 4, 6, 7] + ([9, 10] if with_history else [])
-    if output_format == "table":
-        # The id and the source text are for programs; a person sees what was meant and what it says.
+    if for_people:
+        # The id is for programs; a person sees what was meant, and its source text: `1.10` is not `1.1`.
         columns = [columns[index] for index in shown]
         rows = (tuple(row[index] for index in shown) for row in rows)
     print_rows(invocation, columns, rows, output_format, nothing="nothing is known of it")

@@ -6,6 +6,9 @@ import click
 
 from provenance.commands.context import Invocation, format_option, param_option, parameter_values, pass_invocation
 
+# Formats without types hand a value of metadata on as it was written; where they hold JSON, that has types.
+_AS_TEXT = {"table": ("metadata", "metadata value"), "csv": ("metadata value",), "parquet": ("metadata value",)}
+
 
 @click.command()
 @click.argument("text", metavar="QUERY")
@@ -36,7 +39,8 @@ def query(invocation: Invocation, text: str, parameters: tuple[str, ...], explai
         return
     for note in found.notes:
         invocation.note(f"note: {note}")
-    print_rows(invocation, found.columns, found.rows(), output_format, nothing="nothing matches")
+    rows = found.rows(as_text=_AS_TEXT.get(output_format, ()))
+    print_rows(invocation, found.columns, rows, output_format, nothing="nothing matches")
 
 
 def _explain(invocation: Invocation, text: str, parameters: dict[str, object], output_format: str) -> None:

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from provenance.commands.fields import fields
+from provenance.commands.meta import meta
 from provenance.commands.query import query
 from query.errors import QueryError
 
@@ -126,3 +127,15 @@ def test_a_value_that_a_field_never_has_is_said(runs, run_command):
     result = run_command(query, 'jobs where status = "succeded"')
     assert 'status is never "succeded": did you mean succeeded?' in result.stderr
     assert "warning" not in run_command(query, 'jobs where status in ("succeeded", "failed")').stderr
+
+
+def test_readers_without_types_get_what_was_written(runs, run_command, json_of):
+    run_command(meta, "set", 'workflows where name = "left"', "v=1.10", "w=007", "t=1.0", "t=x", "e=", "n=null")
+    text = 'workflows where name = "left" show v, w, t, e, n'
+    assert run_command(query, text).stdout.splitlines() == ["   v    w  t       e  n", "1.10  007  1.0, x"]
+    assert run_command(query, text, "--format", "csv").stdout.splitlines()[1] == '1.10,007,"[""1.0"", ""x""]",,'
+    data = run_command(query, text, "--format", "parquet").stdout_bytes
+    assert pq.read_table(io.BytesIO(data)).to_pylist()[0]["v"] == "1.10"
+    assert json_of(query, text) == [{"v": 1.1, "w": 7, "t": [1.0, "x"], "e": "", "n": None}]
+    lines = run_command(meta, "list", "left").stdout.splitlines()
+    assert [line.split()[3] for line in lines if line.split()[2] == "v"] == ["1.10"]
