@@ -12,7 +12,7 @@ from provenance.errors import StoreError
 from provenance.store import Store
 
 _RUNS = """
-    SELECT run, run_id, name, submit_dir, output_dir, engine, planned FROM workflows
+    SELECT run, run_id, name, submit_dir, output_dir, engine, planned, kind FROM workflows
     WHERE kind = 'workflow' OR ? IS NOT NULL
     ORDER BY planned DESC, run_id DESC
 """
@@ -25,7 +25,10 @@ class NoSuchRunError(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A planned run, as the store has it. ``run`` is the source of its ids; folders are absolute."""
+    """A planned run, as the store has it. ``run`` is the source of its ids; folders are absolute.
+
+    ``kind`` workflow | exec; the folder of the latter is where the command ran, and no run's own.
+    """
 
     run: int
     run_id: str
@@ -34,6 +37,7 @@ class Run:
     output_dir: Path
     engine: str
     planned: dt.datetime
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +89,8 @@ def find_run(store: Store, given: str | None) -> Run:
     Of several runs of one workflow the newest is meant; None means the newest of all. Raises NoSuchRunError.
     """
     runs = [
-        Run(run, run_id, name, Path(submit_dir), Path(output_dir or submit_dir), engine, planned)
-        for run, run_id, name, submit_dir, output_dir, engine, planned in store.rows(
+        Run(run, run_id, name, Path(submit_dir), Path(output_dir or submit_dir), engine, planned, kind)
+        for run, run_id, name, submit_dir, output_dir, engine, planned, kind in store.rows(
             _RUNS,
             [given],
             tables=["workflows"],
@@ -141,7 +145,8 @@ _JOB_OUTCOMES = """
 
 def _by_folder(runs: list[Run], given: str) -> list[Run]:
     path = Path(os.path.abspath(given))  # noqa: PTH100 - as the folder was given when it was planned
-    return [run for run in runs if run.submit_dir == path or run.submit_dir.name == given][:1]
+    own = [run for run in runs if run.kind == "workflow"]
+    return [run for run in own if run.submit_dir == path or run.submit_dir.name == given][:1]
 
 
 def _by_id(runs: list[Run], given: str) -> list[Run]:

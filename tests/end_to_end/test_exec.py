@@ -146,3 +146,13 @@ def test_folders_and_files_seen_again(site) -> None:
 
 def test_metadata_without_a_value_is_a_usage_error(site) -> None:
     assert "expected key=value, found 'k'" in site.run("exec", "-m", "k", "--", "true", code=2).err
+
+
+def test_the_folder_it_ran_in_names_no_run(site) -> None:
+    """A person who works in a folder called as the workflow asks for the workflow."""
+    folder = site.folder / "diamond"
+    folder.mkdir()
+    site.run("exec", "--", "true", cwd=folder)
+    result = site.run("status", "diamond", code=2)
+    assert "no run 'diamond'" in result.err
+    assert site.run("status", "true").out.startswith("true: succeeded")
