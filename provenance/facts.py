@@ -33,6 +33,9 @@ FROM metadata
 WHERE entity = $1 AND source = $2 AND number = $3
 ORDER BY key, commit_number, "at", position NULLS FIRST
 """
+_HOLDERS = """
+SELECT DISTINCT entity, source, number, key FROM current_metadata WHERE key IN (SELECT unnest($1::VARCHAR[]))
+"""
 ENTITY_NAMES: dict[Entity, EntityName] = {Entity.WORKFLOWS: "workflow", Entity.JOBS: "job", Entity.FILES: "file"}
 
 
@@ -75,6 +78,15 @@ def facts(store: Store, thing: Thing, *, snapshot: Snapshot | None = None) -> li
     with Reading(store, store.snapshot() if snapshot is None else snapshot) as reading:
         rows = reading.rows(_CURRENT, [thing.kind, thing.source, thing.number])
         return [*_grouped([(*row, False, None) for row in rows]), *_measured(reading, thing)]
+
+
+def with_keys(store: Store, things: Sequence[Thing], keys: Sequence[str]) -> list[tuple[Thing, frozenset[str]]]:
+    """Each thing with those of ``keys`` that it has now."""
+    held: dict[Row, set[str]] = {}
+    with Reading(store, store.snapshot()) as reading:
+        for entity, source, number, key in reading.rows(_HOLDERS, [list(keys)]):
+            held.setdefault((entity, source, number), set()).add(key)
+    return [(thing, frozenset(held.get((thing.kind, thing.source, thing.number), ()))) for thing in things]
 
 
 def history(store: Store, thing: Thing) -> list[Fact]:

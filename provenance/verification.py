@@ -131,8 +131,9 @@ def _wanted(store: Store, path: Path, snapshot: Snapshot) -> list[Path]:
         there = [found.path for found in find_files(path, store.root)]
         rows = fetch(store, _COPIES_BELOW, [file_url(path) + "/"], snapshot=snapshot)
         seen = {file_url(found) for found in there}
+        top = os.path.abspath(path)  # noqa: PTH100 - Path.resolve follows links
         gone = [local_path(str(url)) for (url,) in rows if url not in seen]
-        return there + [found for found in gone if found is not None]
+        return there + [path / found.relative_to(top) for found in gone if found is not None]
     if os.path.lexists(path):
         return [path]
     if file_url(path) not in last_holders(store, [file_url(path)], snapshot=snapshot):

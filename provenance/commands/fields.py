@@ -16,8 +16,16 @@ if TYPE_CHECKING:
 ENTITIES = ("files", "jobs", "workflows", "replicas", "checks")
 
 
+def _entity(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """The word of the language for an entity; as there, the singular is accepted."""
+    plural = None if value is None else value.removesuffix("s") + "s"
+    if plural is not None and plural not in ENTITIES:
+        raise click.UsageError(f"expected {', '.join(ENTITIES[:-1])} or {ENTITIES[-1]}, found {value!r}")
+    return plural
+
+
 @click.command()
-@click.argument("entity", required=False, type=click.Choice(ENTITIES))
+@click.argument("entity", required=False, metavar=f"[{'|'.join(ENTITIES)}]", callback=_entity)
 @format_option
 @pass_invocation
 def fields(invocation: Invocation, entity: str | None, output_format: str) -> None:

@@ -14,7 +14,7 @@ def files() -> None:
     """Register files, or retire them."""
 
 
-@files.command()
+@files.command(short_help="Register files and all files below folders.")
 @click.argument("paths", metavar="[PATH...]", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--table",
@@ -49,6 +49,7 @@ def add(
     from provenance.metadata import parse_assignments
     from provenance.raw_files import add_files
     from provenance.users import current_user
+    from query.context import amount
     from query.vocabulary import FieldType
 
     if not paths and table is None:
@@ -67,7 +68,7 @@ def add(
     store.project()
     if output_format == "table":
         new = sum(file.new for file in done.files)
-        invocation.note(f"{new} new files, {len(done.files) - new} known already")
+        invocation.note(f"{amount(new, 'new files')}, {len(done.files) - new} known already")
         return
     text = FieldType.TEXT
     columns = [
@@ -97,7 +98,7 @@ def add(
     print_rows(invocation, columns, rows, output_format, nothing="no files")
 
 
-@files.command()
+@files.command(short_help="Say that files must not be used any more.")
 @click.argument("what", metavar="QUERY|NAME|DIGEST|PATH...", nargs=-1, required=True)
 @param_option
 @click.option("--reason", metavar="TEXT", help="Why, for those who ask later.")
@@ -110,12 +111,13 @@ def retire(invocation: Invocation, what: tuple[str, ...], parameters: tuple[str,
     from provenance.commands.printing import open_store
     from provenance.retirement import retire_files, wanted_files
     from provenance.users import current_user
+    from query.context import amount
 
     store = open_store(invocation)
     keys = wanted_files(store, what, parameter_values(parameters))
     retired = retire_files(store, keys, reason=reason, author=current_user())
     store.project()
-    invocation.note(f"{retired} files retired, {len(keys) - retired} were retired already")
+    invocation.note(f"{amount(retired, 'files')} retired, {len(keys) - retired} retired already")
 
 
 def _declared(checksum: str | None) -> bytes | None:

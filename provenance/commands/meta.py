@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -27,7 +27,7 @@ def meta() -> None:
     """
 
 
-@meta.command("list")
+@meta.command("list", short_help="Show what was given, reported and measured.")
 @click.argument("what", metavar=_WHAT, nargs=-1, required=True)
 @click.option("--history", "with_history", is_flag=True, help="Everything that was ever said, withdrawals too.")
 @param_option
@@ -79,10 +79,10 @@ def list_(
         # The id is for programs; a person sees what was meant, and its source text: `1.10` is not `1.1`.
         columns = [columns[index] for index in shown]
         rows = (tuple(row[index] for index in shown) for row in rows)
-    print_rows(invocation, columns, rows, output_format, nothing="nothing is known of it")
+    print_rows(invocation, columns, rows, output_format, nothing="nothing matches")
 
 
-@meta.command("set")
+@meta.command("set", short_help="Set metadata; the history stays.")
 @click.argument("what", metavar=f"{_WHAT} KEY=VALUE...", nargs=-1, required=True)
 @click.option("-m", "--metadata", multiple=True, metavar="KEY=VALUE", help="What to set; the same key again: a list.")
 @param_option
@@ -97,11 +97,12 @@ def set_(invocation: Invocation, what: tuple[str, ...], metadata: tuple[str, ...
         raise click.UsageError("nothing to set: give KEY=VALUE or -m KEY=VALUE")
     store = open_store(invocation)
     things = _things(store, words, parameters)
-    _say(store, things, parse_assignments(assignments))
-    invocation.note(f"set on {len(things)} {_plural(things)}")
+    values = parse_assignments(assignments)
+    _say(store, [(thing, key, value) for thing in things for key, value in values.items()])
+    invocation.note(f"set on {_counted(things)}" if things else "nothing matches: nothing was set")
 
 
-@meta.command("unset")
+@meta.command("unset", short_help="Withdraw keys; the history stays.")
 @click.argument("what", metavar=f"{_WHAT}", nargs=-1, required=True)
 @click.option(
     "-k", "--key", "keys", multiple=True, required=True, metavar="KEY", help="The key to withdraw; repeatable."
@@ -111,11 +112,16 @@ def set_(invocation: Invocation, what: tuple[str, ...], metadata: tuple[str, ...
 def unset(invocation: Invocation, what: tuple[str, ...], keys: tuple[str, ...], parameters: tuple[str, ...]) -> None:
     """Withdraw keys from everything that is meant; the history stays, and `as of` sees it."""
     from provenance.commands.printing import open_store
+    from provenance.facts import with_keys
 
     store = open_store(invocation)
     things = _things(store, what, parameters)
-    _say(store, things, dict.fromkeys(keys))
-    invocation.note(f"withdrawn from {len(things)} {_plural(things)}")
+    found = with_keys(store, things, keys)
+    _say(store, [(thing, key, None) for thing, held in found for key in held])
+    for key in keys:
+        holders = [thing for thing, held in found if key in held]
+        said = f"withdrawn from {_counted(holders)}" if holders else "nothing that is meant has this key"
+        invocation.note(f"{key}: {said}")
 
 
 def _divide(words: tuple[str, ...], metadata: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -135,32 +141,30 @@ def _things(store: Store, words: tuple[str, ...], parameters: tuple[str, ...]) -
     return find_things(store, words, parameter_values(parameters))
 
 
-def _say(store: Store, things: list[Thing], values: Mapping[str, Value | None]) -> None:
-    """One commit that sets keys, or (value None) withdraws them."""
+def _say(store: Store, sayings: Sequence[tuple[Thing, str, Value | None]]) -> None:
+    """One commit that sets keys of things, or (value None) withdraws them."""
     from provenance.batch import Batch
     from provenance.commits import CommitKind
     from provenance.metadata import add_metadata
     from provenance.users import current_user
 
     batch, at, who = Batch(), dt.datetime.now(dt.UTC), current_user()
-    for thing in things:
-        for key, value in values.items():
-            add_metadata(
-                batch,
-                thing.kind,
-                thing.source,
-                thing.number,
-                key,
-                value,
-                origin="set",
-                author=who,
-                at=at,
-                withdrawn=value is None,
-            )
+    for thing, key, value in sayings:
+        add_metadata(
+            batch,
+            thing.kind,
+            thing.source,
+            thing.number,
+            key,
+            value,
+            origin="set",
+            author=who,
+            at=at,
+            withdrawn=value is None,
+        )
     store.commit(CommitKind.METADATA, batch, author=who)
     store.project()
 
 
-def _plural(things: list[Thing]) -> str:
-    kind = things[0].kind if things else "thing"
-    return kind if len(things) == 1 else kind + "s"
+def _counted(things: Sequence[Thing]) -> str:
+    return f"{len(things)} {things[0].kind}{'' if len(things) == 1 else 's'}"

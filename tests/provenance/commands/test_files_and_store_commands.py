@@ -43,7 +43,7 @@ def test_files_are_retired_by_name_and_by_query(runs, run_command, json_of):
     run_command(files, "retire", str(runs.output("left", "raw.dat")), "--reason", "wrong camera")
     assert len(json_of(query, 'files where status = "retired"')) == 1
     result = run_command(files, "retire", 'files where name = "raw.dat"')
-    assert "1 files retired, 1 were retired already" in result.stderr
+    assert "1 file retired, 1 retired already" in result.stderr
     run_command(files, "add", str(runs.output("left", "raw.dat")))
     assert len(json_of(query, 'files where status = "retired"')) == 1
 

@@ -91,3 +91,12 @@ def test_the_table_names_origin_and_author(runs, run_command):
 def test_commands_are_named_as_they_are_called():
     assert isinstance(meta, click.Group)
     assert set(meta.commands) == {"list", "set", "unset"}
+
+
+def test_what_matches_nothing_is_said(runs, run_command):
+    before = runs.store.snapshot().number
+    assert "nothing was set" in run_command(meta, "set", 'files where name = "none"', "a=1").stderr
+    assert "nosuch: nothing that is meant has this key" in run_command(meta, "unset", "left", "-k", "nosuch").stderr
+    assert runs.store.snapshot().number == before
+    said = run_command(meta, "unset", "workflows", "-k", "campaign", "-k", "nosuch").stderr
+    assert "campaign: withdrawn from 2 workflows" in said and "nosuch: nothing" in said

@@ -114,6 +114,8 @@ def test_fields_lists_what_can_be_asked(runs, json_of, run_command):
     assert by_name["workflow.*"]["kind"] == "path"
     assert {row["entity"] for row in json_of(fields)} == {"files", "jobs", "workflows", "replicas", "checks"}
     assert "timesteps" in run_command(fields).stdout
+    assert json_of(fields, "job") == rows
+    assert "expected files, jobs" in run_command(fields, "nope", exit_code=2).output
 
 
 def test_a_parameter_given_several_times_is_a_list(runs, json_of, run_command):

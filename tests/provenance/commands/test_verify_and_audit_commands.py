@@ -52,6 +52,13 @@ def test_missing_stale_swapped_truncated_appended(runs, json_of):
     assert result["verdict"] == "swapped"
 
 
+def test_what_is_gone_is_named_as_what_is_there(runs, json_of, monkeypatch):
+    (runs.folder / "left" / "done.flag").unlink()
+    monkeypatch.chdir(runs.folder)
+    found = {row["path"] for row in json_of(verify, "left", exit_code=1)}
+    assert found == {"left/raw.dat", "left/mid.dat", "left/done.flag"}
+
+
 def test_what_nobody_knows_is_no_pass(runs, json_of, run_command, tmp_path):
     (tmp_path / "new").write_bytes(b"never seen")
     (result,) = json_of(verify, str(tmp_path / "new"), exit_code=3)
