@@ -1,17 +1,14 @@
-"""Text to syntax tree: limits first, then Lark, then our own frozen nodes; and what is wrong, in the user's words."""
+"""Text to syntax tree: limits first, then the grammar, then our own nodes; and what is wrong, in the user's words."""
 
 from __future__ import annotations
 
 import functools
 import re
-from typing import TYPE_CHECKING
 
-from query import syntax_nodes
+from query import parser_tables, syntax_nodes
 from query.errors import QuerySyntaxError, QueryTooLarge, Span, did_you_mean
+from query.lalr import END, Leaf, Parser, Unexpected
 from query.tree import Statement
-
-if TYPE_CHECKING:
-    import lark
 
 MAX_LENGTH = 256 * 1024  # characters: a longer query is a list that belongs into a parameter
 MAX_DEPTH = 100  # nested parentheses; Python's own stack ends at about 300 of them
@@ -36,20 +33,16 @@ _WORDS = (*_ENTITIES, *_CLAUSES, *_PREDICATES, *_RELATIONS, "per", "by", "within
 
 def parse(text: str) -> Statement:
     """The tree of a whole query. Raises QuerySyntaxError with a place, QueryTooLarge beyond the limits."""
-    import lark  # 40 ms: only when there is something to parse
-
     _check_size(text)
     try:
         parsed = _parser().parse(text)
-    except lark.exceptions.UnexpectedInput as error:
-        raise _explained(text, error) from None
+    except Unexpected as error:
+        raise _explained(text, error.leaf, error.expected) from None
     return syntax_nodes.statement(parsed, text)
 
 
 @functools.cache
-def _parser() -> lark.Lark:
-    from query import parser_tables
-
+def _parser() -> Parser:
     return parser_tables.load()
 
 
@@ -78,18 +71,14 @@ def _check_size(text: str) -> None:
         )
 
 
-def _explained(text: str, error: lark.exceptions.UnexpectedInput) -> QuerySyntaxError:
+def _explained(text: str, leaf: Leaf, expected: frozenset[str]) -> QuerySyntaxError:
     """What is wrong at the place where the parser stopped, and what to write instead."""
-    import lark
-
-    token = getattr(error, "token", None)
-    if (token is not None and token.type == "$END") or (isinstance(error, lark.exceptions.UnexpectedEOF)):
-        return _at_end(text, _expected(error))
-    start = error.pos_in_stream or 0
-    written = str(token) if token is not None else _word_at(text, start)
+    if leaf.type == END:
+        return _at_end(text, expected)
+    start = leaf.span[0]
+    written = str(leaf) or _word_at(text, start)
     span = (start, start + max(len(written), 1))
     message, hint = _special_case(text, span, written)
-    expected = _expected(error)
     if hint is None:
         near = (
             did_you_mean(written, (word for word in _WORDS if _allowed(word, expected))) if written.isalpha() else None
@@ -154,13 +143,6 @@ def _special_case(text: str, span: Span, written: str) -> tuple[str, str | None]
             "start with files, jobs, workflows, replicas or checks",
         )
     return f"unexpected {written}", None
-
-
-def _expected(error: lark.exceptions.UnexpectedInput) -> frozenset[str]:
-    accepted = (
-        getattr(error, "accepts", None) or getattr(error, "expected", None) or getattr(error, "allowed", None) or ()
-    )
-    return frozenset(accepted)
 
 
 _TERMINALS = {

@@ -1,14 +1,14 @@
-"""Lark's parse tree to our nodes: the one place that knows the shape of the grammar's rules."""
+"""The parse tree to our nodes: the one place that knows the shape of the grammar's rules."""
 
 from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from query import tree
+from query import lalr, tree
 from query.errors import QuerySyntaxError, QueryTooLarge, Span
 from query.literals import BadLiteral, unquote
 
-# Lark's Tree and Token, told apart by `data` and `type`; they are Any here so that Lark is not imported for its types.
+# What a child is (branch or leaf, of which kind) follows from the rule that its branch stands for: no type says it.
 Branch = Any
 Leaf = Any
 
@@ -255,7 +255,7 @@ class _Converter:
 
 
 def _is_leaf(node: Branch | Leaf) -> bool:
-    return hasattr(node, "type")
+    return isinstance(node, lalr.Leaf)
 
 
 def _part(leaf: Leaf) -> tree.Part:
@@ -270,6 +270,5 @@ def _operator(leaf: Leaf) -> str:
 
 
 def _span(node: Branch | Leaf) -> Span:
-    if _is_leaf(node):
-        return (node.start_pos, node.end_pos)
-    return (node.meta.start_pos, node.meta.end_pos)
+    found: Span = node.span
+    return found

@@ -474,7 +474,10 @@ class Oracle:
         if "time" in one and "time" in other:
             return {"number": (one["time"] - other["time"]).total_seconds()}
         if "time" in one and "number" in other:
-            moved = dt.timedelta(seconds=other["number"])
+            try:
+                moved = dt.timedelta(seconds=other["number"])
+            except OverflowError:
+                return {}  # further than 64 bits of microseconds reach
             return {"time": one["time"] + moved if operator == "+" else one["time"] - moved}
         if "number" not in one or "number" not in other:
             return {}

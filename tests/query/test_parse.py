@@ -1,4 +1,4 @@
-"""Text to tree and back: the examples of the language, golden trees, the tables of the parser, generated trees."""
+"""Text to tree and back: the examples of the language, golden trees, generated trees."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import lark
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from query import parser_tables, tree
+from query import tree
 from query.errors import QueryError
 from query.format import format_statement
 from query.parse import parse
@@ -38,37 +37,10 @@ def test_golden_trees(text: str) -> None:
     assert to_json(parse(text)) == TREES[text]
 
 
-def test_grammar_has_no_conflicts() -> None:
-    """strict=True refuses any that Lark would settle by itself, terminals that collide included."""
-    lark.Lark(
-        parser_tables.GRAMMAR.read_text(encoding="utf-8"), parser="lalr", lexer="contextual", strict=True,
-        propagate_positions=True, maybe_placeholders=False,
-    )  # fmt: skip
-
-
-def test_shipped_tables_are_current() -> None:
-    assert parser_tables.current(), "run python -m query.parser_tables"
-
-
-def test_shipped_tables_parse_as_the_grammar_does() -> None:
-    loaded, built = parser_tables.load(), parser_tables.build()
-    for text in EXAMPLES:
-        assert loaded.parse(text) == built.parse(text)
-
-
-def test_torn_or_foreign_tables_are_not_used(tmp_path: Path) -> None:
-    content = parser_tables.SHIPPED.read_bytes()
-    for number, changed in enumerate([content[:-1], content[:-9] + b"\x00" * 9, b"pirene.ql/0" + content[11:], b""]):
-        path = tmp_path / str(number)
-        path.write_bytes(changed)
-        assert not parser_tables.current(path)
-    assert not parser_tables.current(tmp_path / "absent")
-
-
 def test_importing_the_package_is_light() -> None:
-    """Neither Lark nor the engine nor anything for errors is loaded before there is a query."""
+    """Neither Lark nor the engine nor anything for errors is loaded to ask a query."""
     heavy = ("lark", "duckdb", "difflib", "pickle", "tempfile", "logging")
-    code = f"import sys, query.compile; print([name for name in {heavy} if name in sys.modules])"
+    code = f"import sys, query.compile, query.parse; query.parse.parse('files where a = 1'); print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
