@@ -46,8 +46,11 @@ def audit(invocation: Invocation, context: click.Context, scope: str | None, out
 
 def _print_report(report: Report) -> None:
     """The report for a person: the verdict, how much it covers, and one paragraph for each finding."""
+    from query.context import amount
+
     coverage = report.coverage
-    click.echo(f"{report.verdict.value}: {coverage.verified} of {coverage.replicas} copies verified now")
+    found = f"{amount(len(report.findings), 'findings')}; " if report.findings else ""
+    click.echo(f"{report.verdict.value}: {found}{coverage.verified} of {coverage.replicas} copies read and compared")
     if coverage.never_verified:
         click.echo(f"{coverage.never_verified} copies were never verified")
     if coverage.unprotected:

@@ -8,6 +8,7 @@ from provenance.commands.audit import audit
 from provenance.commands.query import query
 from provenance.commands.verify import verify
 from provenance.raw_files import add_files
+from provenance.replicas import by_url, file_url
 from provenance.verification import NothingThereError
 
 
@@ -128,6 +129,25 @@ def test_a_run_shows_what_its_jobs_found_though_the_bytes_are_gone(runs, json_of
     (finding,) = report["findings"]
     assert (finding["name"], finding["stage"], finding["actual_sha256"]) == ("mid.dat", "pre-exec", "00" * 32)
     assert json_of(audit, "right")["verdict"] == "clean"
+
+
+def test_what_was_put_right_is_damage_of_the_run_only(runs, json_of, record_bytes, read_file):
+    """A changed input that was registered again, and an executable that was replaced and has run since."""
+    from provenance.ingest import ingest
+
+    path = runs.output("left", "raw.dat")
+    source, file = by_url(runs.store, [file_url(path)])[file_url(path)].id
+    wrong = {"verdict": "mismatch", "actual_sha256": "00" * 32, "finding": "content-mismatch"}
+    bad = read_file("raw.dat", b"left", source=source, file=file, url=file_url(path), **wrong)
+    tool = read_file("/bin/tool", b"old", source=None, role="executable", url="file:///bin/tool", **wrong)
+    ended = {"status": "integrity_failed", "exit_code": None, "duration": None}
+    ingest(runs.store, [record_bytes(2, 2, run=runs.ids["left"], inputs=[bad, tool], **ended)])
+    path.write_bytes(b"changed on purpose")
+    add_files(runs.store, [path])
+    good = read_file("/bin/tool", b"new", source=None, role="executable", url="file:///bin/tool")
+    ingest(runs.store, [record_bytes(2, 2, run=runs.ids["right"], inputs=[good])])
+    assert json_of(audit)["findings"] == []
+    assert [finding["name"] for finding in json_of(audit, "left", exit_code=1)["findings"]] == ["raw.dat", "/bin/tool"]
 
 
 def test_missing_copies_and_their_return(runs, json_of):
