@@ -26,7 +26,7 @@ class EngineJob:
 
     ``executable`` is an absolute path, there on the site (installed) or to be brought there (stageable). ``decision``
     is run or reuse; ``reused`` are a reused job's outputs by lfn. ``expected`` are the digests, by lfn, that the store
-    recorded for what a running job will make again: other jobs may have been left out because of them, so bytes that
+    recorded for what a job makes that may run (again): other jobs may have been left out because of them, so bytes that
     differ mean that the job is nondeterministic and that those jobs' outputs do not belong to this run's.
     """
 
@@ -60,6 +60,11 @@ class EngineJob:
     reused_from_names: tuple[str, str] | None
     reused: Mapping[str, ReusedOutput] = field(default_factory=dict)
     expected: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def outputs(self) -> tuple[PlannedUse, ...]:
+        """What it writes, checkpoints too, in the order that gives outputs their position (provenance/identity.py)."""
+        return tuple(use for use in self.uses if use.role in (*WRITES, "checkpoint"))
 
     def key(self, inputs: Mapping[str, bytes], executable_sha256: bytes | None = None) -> bytes | None:
         """The reuse key of what really runs: with the digests of ``inputs`` (by lfn; an optional input that is not

@@ -81,8 +81,8 @@ class PlannedJob:
     ``decision`` run | reuse; ``ground`` proven | observed | asserted | None; ``reused_from`` (run, job) of the
     original; ``reused`` its outputs by lfn. ``retries`` are attempts after the first. ``executable_ground`` says how
     well the digest of the executable is known: proven (hashed while planning) | observed | None (not known well enough
-    to reuse anything). ``expected`` are the digests of the outputs of a job that runs only because some of them are
-    gone or damaged.
+    to reuse anything). ``expected`` are the digests of outputs that the store recorded, or that the user's catalog
+    lists: what the keys of jobs below rest on.
     """
 
     number: int

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from integrity.digest import Stat
-from planner.engine_plan import WRITES, EngineJob, EnginePlan
+from planner.engine_plan import EngineJob, EnginePlan
 from planner.planned import FrozenSelection, Plan, PlannedFile, PlannedJob
 from planner.version import VERSION
 from planner.workflow import Metadata
@@ -63,9 +63,8 @@ def add_output_metadata(
     batch: Batch, plan: EnginePlan, job: EngineJob, attempt: int, made: Iterable[str], author: str | None = None
 ) -> None:
     """Add what the workflow says of the outputs that an attempt has really made (``made``, by lfn)."""
-    written = [use for use in job.uses if use.role in (*WRITES, "checkpoint")]
     present = set(made)
-    for position, use in enumerate(written):
+    for position, use in enumerate(job.outputs):
         if use.name in present:
             number = produced_file(job.number, attempt, position)
             _add_metadata(batch, plan, "file", plan.run, number, use.metadata, author)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from pathlib import Path
 from planner.errors import PlannerError
 
 JOBS_PER_FOLDER = 1000
+_RECORD = re.compile(r"([0-9]+)-([0-9]+)\.json")
+_LOCK = re.compile(r"[0-9]+-[0-9]+\.json\.lock")
 
 
 class RunBusyError(PlannerError):
@@ -65,9 +68,10 @@ class RunFolder:
 
     def spooled(self) -> Iterator[SpooledRecord]:
         """All records that are there, in no particular order; half-made files never match."""
-        for path in self._below_records(".json"):
-            job, attempt = path.stem.split("-")
-            yield SpooledRecord(int(job), int(attempt), path)
+        for path in self._below_records():
+            match = _RECORD.fullmatch(path.name)
+            if match:
+                yield SpooledRecord(int(match[1]), int(match[2]), path)
 
     @property
     def launcher_lock(self) -> Path:
@@ -77,16 +81,14 @@ class RunFolder:
     def locks(self) -> Iterator[Path]:
         """Lock files of the launcher and of wrappers: one that is still locked has an owner that is still alive."""
         yield self.launcher_lock
-        yield from self._below_records(".json.lock")
+        yield from (path for path in self._below_records() if _LOCK.fullmatch(path.name))
 
-    def _below_records(self, suffix: str) -> Iterator[Path]:
+    def _below_records(self) -> Iterator[Path]:
         if not self.records.is_dir():
             return
         for folder in self.records.iterdir():
             if folder.is_dir():
-                for path in folder.iterdir():
-                    if path.name.endswith(suffix) and path.name[: -len(suffix)].replace("-", "").isdigit():
-                        yield path
+                yield from folder.iterdir()
 
     def lock(self) -> RunLock:
         """Take the run folder for this process; RunBusyError if an engine is at work in it."""
@@ -94,7 +96,7 @@ class RunFolder:
         descriptor = os.open(self.root / "run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             os.close(descriptor)
             raise RunBusyError(
                 f"{self.root}: another `pirene run` is at work in this run folder",

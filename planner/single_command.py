@@ -208,7 +208,7 @@ class _Run:
             failure, refused = record.failure, record.status == "integrity_failed"
             outputs = {
                 # The stat that goes with the digest: a look from here could be at bytes that nobody has hashed.
-                (JOB, ATTEMPT, seen.name): Published(file_url(seen.name), "local", seen.stat, seen.sha256)
+                (JOB, ATTEMPT, seen.name): Published(file_url(seen.name), "local", seen.stat, None)
                 for seen in record.outputs
                 if record.status == "succeeded" and seen.sha256 is not None and seen.stat is not None
             }

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from planner.run_folder import RunFolder
+from provenance.checked_json import MalformedError
 from provenance.records import read_record
 from provenance.runs import Run, run_state
 from provenance.store import Store
@@ -75,7 +77,7 @@ def summarize(store: Store, run: Run, now_seconds: float) -> Summary:
         for record in RunFolder(run.submit_dir).spooled()
         if (record.job, record.attempt) not in known
     )
-    statuses = [(job, read_record(path.read_bytes()).status) for job, _, path in later]
+    statuses = [(job, status) for job, _, path in later if (status := _status(path)) is not None]
     started = state.started.timestamp() if state.started else now_seconds
     ended = state.ended.timestamp() if state.ended else now_seconds
     return Summary(
@@ -87,3 +89,11 @@ def summarize(store: Store, run: Run, now_seconds: float) -> Summary:
         jobs=state.counts(statuses),
         duration_seconds=max(0.0, ended - started),
     )
+
+
+def _status(record: Path) -> str | None:
+    """How an attempt ended, by its record; None if that cannot be believed: ingest says so, nobody counts it."""
+    try:
+        return read_record(record.read_bytes()).status
+    except MalformedError:
+        return None

@@ -38,10 +38,20 @@ class Expected:
     stat: Stat | None = None
 
 
-def publish(source: Path, destination: Path, expected: Expected) -> Stat:
-    """Move an output to its place; the stat of what is there afterwards.
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What is known of an output in its place: ``stat`` is one of the expected bytes (None: nobody has looked at them
+    since they were moved there), ``sha256`` that of a copy that was read back (None: it is the very file).
+    """
 
-    Taking up an interrupted run may find the move already done: then what is there is hashed instead. Raises
+    stat: Stat | None
+    sha256: bytes | None = None
+
+
+def publish(source: Path, destination: Path, expected: Expected) -> Arrival:
+    """Move an output to its place. An older folder there is replaced; one in the way of a file is an error.
+
+    Taking up an interrupted run may find the move already done: then what is there is looked at instead. Raises
     TransferError when the source changed after it was hashed, or when neither place has the expected bytes.
     """
     if not os.path.lexists(source):
@@ -49,8 +59,7 @@ def publish(source: Path, destination: Path, expected: Expected) -> Stat:
     if expected.stat is not None and Stat.of(source) != expected.stat:
         raise TransferError(f"{source}: it changed after its job had ended and its digest was taken")
     destination.parent.mkdir(parents=True, exist_ok=True)
-    if destination.is_dir() and not destination.is_symlink():
-        shutil.rmtree(destination)
+    _make_way(source, destination)
     try:
         source.rename(destination)
     except OSError as error:
@@ -58,7 +67,8 @@ def publish(source: Path, destination: Path, expected: Expected) -> Stat:
             raise
         _copy(source, destination, expected.sha256)
         _remove(source)
-    return Stat.of(destination)
+        return Arrival(Stat.of(destination), expected.sha256)
+    return Arrival(Stat.of(destination))
 
 
 def copy_verified(source: Path, destination: Path, sha256: bytes) -> Stat:
@@ -83,26 +93,28 @@ def show_reused(source: Path, destination: Path, sha256: bytes, *, copy: bool) -
         if not _reflink(source, temporary):
             temporary.unlink(missing_ok=True)
             temporary.symlink_to(source)
+        _make_way(temporary, destination)
         temporary.replace(destination)
 
 
-def _already_there(source: Path, destination: Path, expected: Expected) -> Stat:
+def _already_there(source: Path, destination: Path, expected: Expected) -> Arrival:
     if not os.path.lexists(destination):
         raise TransferError(f"{source}: the output is gone, and it is not at {destination} either")
     there = Stat.of(destination)
     was = expected.stat
-    # A rename moves the inode itself and touches only its ctime: the very file that was hashed needs no second reading.
+    # A rename moves the inode itself and touches its ctime: the very file that was hashed needs no second reading. But
+    # what its ctime was then nobody knows, so its stat now is no evidence of its bytes.
     if was is not None and (there.device, there.inode, there.size, there.mtime_ns) == (
         was.device,
         was.inode,
         was.size,
         was.mtime_ns,
     ):
-        return there
+        return Arrival(None)
     hashed = hash_path(destination)
     if hashed.sha256 != expected.sha256:
         raise TransferError(f"{destination}: expected {expected.sha256.hex()}, found {hashed.sha256.hex()}")
-    return hashed.stat
+    return Arrival(hashed.stat, hashed.sha256)
 
 
 def _copy(source: Path, destination: Path, sha256: bytes) -> None:
@@ -114,7 +126,19 @@ def _copy(source: Path, destination: Path, sha256: bytes) -> None:
         found = hash_path(temporary).sha256
         if found != sha256:
             raise TransferError(f"copying {source} to {destination}: expected {sha256.hex()}, found {found.hex()}")
+        _make_way(temporary, destination)
         temporary.replace(destination)
+
+
+def _make_way(source: Path, destination: Path) -> None:
+    """Remove what a rename cannot replace: an older folder, or whatever else is where a folder is to be."""
+    in_the_way = destination.is_dir() and not destination.is_symlink()
+    if in_the_way and not source.is_dir():
+        raise TransferError(
+            f"{destination}: a folder is in the way of this file", hint="move it away, or give another output folder"
+        )
+    if in_the_way or (source.is_dir() and not source.is_symlink() and os.path.lexists(destination)):
+        _remove(destination)
 
 
 def _copy_file(source: Path, destination: Path) -> None:

@@ -23,13 +23,13 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """Where an output was staged out to. ``sha256``: of the copy, read back (None: it is the very file that was
-    hashed).
+    """Where an output was staged out to. ``stat``: of the bytes that were hashed (None: nobody looked at them since
+    they came there). ``sha256``: of the copy, read back (None: it is the very file that was hashed).
     """
 
     url: str
     site: str
-    stat: Stat
+    stat: Stat | None
     sha256: bytes | None
 
 
@@ -100,7 +100,7 @@ def add_published(
         expected_sha256=output.sha256,
         actual_sha256=place.sha256,
         expected_size_bytes=output.size_bytes,
-        actual_size_bytes=place.stat.size,
+        actual_size_bytes=None if place.stat is None else place.stat.size,
         verdict="ok" if good else "mismatch",
         finding=None if good else "content-mismatch",
         digest_origin="produced",

@@ -6,7 +6,6 @@ A number is never used twice. An attempt that died without a record has left its
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from planner.engine_plan import EngineJob
 from planner.run_folder import RunFolder, SpooledRecord
@@ -17,7 +16,7 @@ class Attempts:
 
     def __init__(self, folder: RunFolder) -> None:
         self._earlier = sorted(folder.spooled(), key=lambda record: (record.job, record.attempt))
-        self._last_record = {record.job: record.path for record in self._earlier}
+        self._last_record = {record.job: record for record in self._earlier}
         self._highest = {record.job: record.attempt for record in self._earlier}
         for job, attempt in _work_folders(folder):
             self._highest[job] = max(self._highest.get(job, 0), attempt)
@@ -27,7 +26,7 @@ class Attempts:
         """Records that earlier engines left, by job and attempt."""
         return self._earlier
 
-    def last_record(self, job: int) -> Path | None:
+    def last_record(self, job: int) -> SpooledRecord | None:
         """The record of the last attempt of a job that left one before this engine came."""
         return self._last_record.get(job)
 

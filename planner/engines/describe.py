@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from planner.engine_plan import WRITES, EngineJob, EnginePlan
+from planner.engine_plan import EngineJob, EnginePlan
 from planner.run_folder import below
 from provenance.replicas import file_url
 
@@ -68,11 +68,10 @@ def describe(
 
 
 def outputs_of(job: EngineJob) -> list[dict[str, object]]:
-    """What a job writes, in the order that gives outputs their position (provenance/identity.py)."""
+    """The `outputs` of a job description: their order is that of `EngineJob.outputs`."""
     return [
         {"name": use.name, "path": use.name, "role": use.role, "optional": use.optional or use.role == "checkpoint"}
-        for use in job.uses
-        if use.role in (*WRITES, "checkpoint")
+        for use in job.outputs
     ]
 
 

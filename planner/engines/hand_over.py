@@ -11,24 +11,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from integrity.digest import Stat
-from planner.engine_plan import EngineJob, EnginePlan
+from planner.engine_plan import READS, EngineJob, EnginePlan
 from planner.engines.describe import InputFile
 from planner.errors import PlannerError
 from planner.passes.copies import Copies
 from planner.planned import PlannedFile, PlannedUse
 from planner.run_folder import RunFolder, below
-from planner.transfer import Expected, publish, show_reused
+from planner.transfer import Arrival, Expected, publish, show_reused
 from provenance.identity import produced_file
 from provenance.ingest import Published
 from provenance.records import Output, Record
 from provenance.replicas import file_url
 
-READ_ROLES = ("input", "inout")
-
 
 class ReusedFileBadError(PlannerError):
     """A file that the plan took from the past is not there any more, or not with the same bytes."""
+
+
+class NotMadeError(PlannerError):
+    """An input that a job cannot do without was optional for the job that was to make it, and was not made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,9 @@ class HandOver:
 
     def inputs_of(self, job: EngineJob) -> list[InputFile]:
         """What a job that is ready will read, with the digests that are expected; optional inputs only if they are
-        there.
+        there. Raises NotMadeError.
         """
-        return [file for use in job.uses if use.role in READ_ROLES if (file := self._input(use)) is not None]
+        return [file for use in job.uses if use.role in READS if (file := self._input(use)) is not None]
 
     def accept(self, job: EngineJob, record: Record) -> None:
         """Bring the outputs of a successful attempt to their places.
@@ -68,15 +69,16 @@ class HandOver:
         Safe to repeat after a kill. Raises TransferError when an output is not what the record says.
         """
         work_dir = self._folder.work_dir(job.number, record.attempt)
-        uses = {use.name: use for use in job.uses if use.role not in ("input", "executable")}
+        uses = {use.name: use for use in job.outputs}
         published: dict[tuple[int, int, str], Published] = {}
         for position, output in enumerate(record.outputs):
             if output.sha256 is None:
                 continue  # an optional output that was not made
-            made, stat = self._bring(job, uses[output.name], work_dir, record.attempt, position, output)
+            made, arrival = self._bring(job, uses[output.name], work_dir, record.attempt, position, output)
             self._made[job.number, output.name] = made
             if made.url is not None:
-                published[job.number, record.attempt, output.name] = Published(made.url, job.site, stat, made.sha256)
+                place = Published(made.url, job.site, arrival.stat, arrival.sha256)
+                published[job.number, record.attempt, output.name] = place
         self._published[job.number] = published
 
     def unexpected(self, job: EngineJob, record: Record) -> list[str]:
@@ -103,7 +105,7 @@ class HandOver:
     def missing_for(self, parent: EngineJob, child: EngineJob) -> str | None:
         """Why a reused parent cannot give a child what it reads; None if it can."""
         for use in child.uses:
-            if use.role in READ_ROLES and use.producer == parent.number:
+            if use.role in READS and use.producer == parent.number:
                 if use.name not in parent.reused:
                     return f"its output {use.name}, which {child.id} reads, was not kept"
                 problem = _problem(parent.reused[use.name].file)
@@ -113,7 +115,7 @@ class HandOver:
 
     def reused_producers(self, job: EngineJob, record: Record) -> set[int]:
         """The reused jobs that gave the inputs which did not match; empty when any of those came from elsewhere."""
-        producers = {use.name: use.producer for use in job.uses if use.role in READ_ROLES}
+        producers = {use.name: use.producer for use in job.uses if use.role in READS}
         bad = {producers.get(seen.name) for seen in record.inputs if seen.verdict != "ok"}
         reused = {number for number in bad if number and self._plan.jobs[number - 1].decision == "reuse"}
         return reused if reused == bad else set()
@@ -124,23 +126,23 @@ class HandOver:
 
     def _bring(
         self, job: EngineJob, use: PlannedUse, work_dir: Path, attempt: int, position: int, output: Output
-    ) -> tuple[Made, Stat]:
-        assert output.sha256 is not None
+    ) -> tuple[Made, Arrival]:
+        assert output.sha256 is not None and output.size_bytes is not None
         staged_out = use.stage_out and (job.number, use.name) not in self._superseded
         if staged_out:
             destination = below(self._plan.output_dir, use.name)
         else:
             destination = self._folder.intermediate(job.number, use.name)
-        stat = publish(below(work_dir, use.name), destination, Expected(output.sha256, output.stat))
+        arrival = publish(below(work_dir, use.name), destination, Expected(output.sha256, output.stat))
         made = Made(
             destination,
             output.sha256,
-            stat.size,
+            output.size_bytes,
             self._plan.run,
             produced_file(job.number, attempt, position),
             file_url(destination) if staged_out else None,
         )
-        return made, stat
+        return made, arrival
 
     def _input(self, use: PlannedUse) -> InputFile | None:
         if use.producer is None:
@@ -164,9 +166,9 @@ class HandOver:
 
 
 def _not_there(use: PlannedUse) -> InputFile | None:
-    """An optional input that nobody made is left out; of any other one a finished plan knows."""
+    """An optional input that nobody made is left out."""
     if not use.optional:
-        raise PlannerError(f"nothing in the plan says where the input {use.name} comes from", hint="Plan again.")
+        raise NotMadeError(f"its input {use.name} was not made: it is optional for the job that makes it")
     return None
 
 

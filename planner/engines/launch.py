@@ -108,6 +108,8 @@ class Launcher:
                 yield Started(reply["started"], reply["attempt"], reply["pid"])
             elif "ended" in reply:
                 yield Ended(reply["ended"], reply["attempt"], reply["status"], reply["record"])
+            else:
+                raise RuntimeError(f"the launcher did not take a request: {reply.get('error', reply)}")
 
     def close(self) -> None:
         """Let wrappers finish, and wait until the launcher has gone."""

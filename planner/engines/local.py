@@ -1,9 +1,8 @@
 """The local engine: runs a plan's jobs on this machine, in dependency order, some at a time.
 
 Invocation records are the truth: a job has succeeded when its record says so and its outputs are in their place. The
-engine
-keeps nothing else on disk, so it can be killed at any moment and taken up again: it reads the records, finishes what
-was left half done (moving outputs is idempotent, so is ingest) and goes on.
+engine keeps nothing else on disk, so it can be killed at any moment and taken up again: it reads the records, finishes
+what was left half done (moving outputs is idempotent, so is ingest) and goes on.
 """
 
 from __future__ import annotations
@@ -11,14 +10,15 @@ from __future__ import annotations
 import selectors
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from planner.engine_plan import EngineJob, EnginePlan
 from planner.engines.attempts import Attempts
 from planner.engines.describe import describe
-from planner.engines.hand_over import HandOver, ReusedFileBadError
+from planner.engines.hand_over import HandOver, NotMadeError, ReusedFileBadError
 from planner.engines.launch import Ended, Launcher
 from planner.engines.recorder import Recorder
-from planner.engines.schedule import JobState, Schedule
+from planner.engines.schedule import BAD, DONE, JobState, Schedule
 from planner.engines.stop_signals import StopSignals
 from planner.engines.survivors import wait_for_survivors
 from planner.errors import PlannerError
@@ -56,7 +56,7 @@ def run_local(plan: EnginePlan, store: Store, *, at_once: int, watch: Watch) -> 
         if not wait_for_survivors(folder, stopped=stop.requested, note=watch.note):
             return "incomplete"
         folder.records.mkdir(exist_ok=True)
-        with Launcher(folder.launcher_lock) as launcher, Recorder(plan, store) as recorder:
+        with Launcher(folder.launcher_lock) as launcher, Recorder(plan, store, watch.note) as recorder:
             run = _LocalRun(plan, folder, launcher, recorder, stop, watch)
             run.take_up()
             run.work(at_once)
@@ -86,26 +86,36 @@ class _LocalRun:
         self._running = 0
         self._finished = 0
         self._bad = 0
+        self._not_started: list[tuple[int, str]] = []
         self._schedule = Schedule(0, (), ())
 
     def take_up(self) -> None:
         """Read what earlier engines left, then show or bring back what is reused."""
         done: list[tuple[int, JobState]] = []
+        succeeded: list[tuple[EngineJob, Record]] = []
         for job in self._plan.jobs:
-            record_path = self._attempts.last_record(job.number)
-            if record_path is None:
+            left = self._attempts.last_record(job.number)
+            if left is None:
                 if job.decision == "reuse":
                     done.append((job.number, JobState.REUSED))
                 continue
-            record = read_record(record_path.read_bytes())
-            if record.status == "succeeded" and self._accept(job, record):
+            record = self._believed(job, left.path)
+            if record is None or record.status != "succeeded":
+                continue
+            problem = self._accept(job, record)
+            if problem is None:
                 done.append((job.number, JobState.SUCCEEDED))
+                succeeded.append((job, record))
+            else:
+                self._watch.note(f"{job.id} runs again: {problem}")
         for spooled in self._attempts.earlier_records():
             # A kill may have come between moving outputs and recording where to: it is said again, and counts once.
             self._recorder.add(spooled.path, self._hand_over.published(spooled.job))
         self._schedule = Schedule(len(self._plan.jobs), self._plan.edges, done)
         self._finished = len(done)
         self._recorder.running()
+        for job, record in succeeded:
+            self._revive_readers_of_changed(job, record)
         for job in self._plan.jobs:
             if self._schedule.state(job.number) is JobState.REUSED:
                 self._check_reused(job)
@@ -138,26 +148,29 @@ class _LocalRun:
     def conclude(self) -> str:
         """Record how the run ended and why jobs did not run; the state of the run."""
         states = self._schedule.states()
-        not_run = [
+        not_run = self._not_started + [
             (job, f"{self._plan.jobs[cause - 1].id}, which it depends on, {self._schedule.state(cause).value}")
             for job, cause in self._schedule.blocked()
         ]
-        failed = sum(state in (JobState.FAILED, JobState.INTEGRITY_FAILED) for state in states)
-        if self._stop.requested():
+        state, reason = "failed", f"{sum(each in BAD for each in states)} of {len(states)} jobs failed"
+        if all(each in DONE for each in states):
+            state, reason = "succeeded", ""
+        elif self._stop.requested():
             state, reason = "incomplete", "interrupted"
-        elif failed:
-            state, reason = "failed", f"{failed} of {len(states)} jobs failed"
-        else:
-            state, reason = "succeeded", None
-        self._recorder.ended(state, reason, not_run if state == "failed" else [])
+        self._recorder.ended(state, reason or None, not_run if state == "failed" else [])
         return state
 
     def _start(self, job: EngineJob) -> None:
+        try:
+            inputs = self._hand_over.inputs_of(job)
+        except NotMadeError as error:
+            self._not_started.append((job.number, str(error)))
+            self._failed(job, str(error), retry=False)
+            return
         attempt = self._attempts.next(job.number)
         work_dir = self._folder.work_dir(job.number, attempt)
         record = self._folder.record_path(job.number, attempt)
         record.parent.mkdir(exist_ok=True)
-        inputs = self._hand_over.inputs_of(job)
         self._launcher.start(describe(self._plan, job, attempt, inputs, work_dir), record)
         self._running += 1
 
@@ -181,7 +194,8 @@ class _LocalRun:
             self._failed(job, f"its record cannot be believed: {error}", retry=False)
             return
         if record.status == "succeeded":
-            if self._accept(job, record):
+            problem = self._accept(job, record)
+            if problem is None:
                 self._recorder.add(path, self._hand_over.published(job.number))
                 self._finished += 1
                 self._schedule.succeeded(job.number)
@@ -189,6 +203,7 @@ class _LocalRun:
                 self._revive_readers_of_changed(job, record)
             else:
                 self._recorder.add(path)
+                self._failed(job, problem, retry=False)
             return
         self._recorder.add(path)
         if record.interrupted and self._stop.requested():
@@ -198,19 +213,21 @@ class _LocalRun:
         else:
             self._failed(job, record.failure or "it failed", retry=True)
 
-    def _accept(self, job: EngineJob, record: Record) -> bool:
-        """Bring the outputs of a successful attempt to their places; False (and failed) when they are not what was
-        recorded.
-        """
+    def _believed(self, job: EngineJob, path: Path) -> Record | None:
+        """The record that an earlier engine left; None if it is damaged: the job runs again, ingest keeps it apart."""
+        try:
+            return read_record(path.read_bytes())
+        except MalformedError as error:
+            self._watch.note(f"{job.id} runs again: {path} cannot be believed: {error}")
+            return None
+
+    def _accept(self, job: EngineJob, record: Record) -> str | None:
+        """Bring the outputs of a successful attempt to their places; why that cannot be done, or None."""
         try:
             self._hand_over.accept(job, record)
         except TransferError as error:
-            if self._schedule.states():
-                self._failed(job, str(error), retry=False)
-            else:
-                self._watch.note(f"{job.id} runs again: {error}")
-            return False
-        return True
+            return str(error)
+        return None
 
     def _integrity_failed(self, job: EngineJob, record: Record) -> None:
         """An input was not what it must be. If a reused job gave it, that job runs after all and this one again."""
@@ -235,11 +252,13 @@ class _LocalRun:
         """Let a reused job's outputs appear in the output folder; revive it if one of them is gone or changed."""
         try:
             self._hand_over.show_reused(job)
-        except ReusedFileBadError as error:
+        except (ReusedFileBadError, TransferError) as error:
             self._revive(job, str(error))
 
     def _revive(self, job: EngineJob, reason: str) -> None:
         """A reused job runs after all, and so do reused producers of what it reads if their outputs are gone too."""
+        if self._schedule.state(job.number) is not JobState.REUSED:
+            return  # another job has brought it back already
         self._watch.note(f"{job.id} runs after all: {reason}")
         self._finished -= 1
         self._schedule.revive(job.number)

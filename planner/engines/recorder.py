@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,14 +30,16 @@ Places = Mapping[tuple[int, int, str], Published]
 class Recorder:
     """The one writer of a run. Use as a context manager; `ended` is the last word."""
 
-    def __init__(self, plan: EnginePlan, store: Store) -> None:
+    def __init__(self, plan: EnginePlan, store: Store, note: Callable[[str], None]) -> None:
+        """``note`` is called, from the thread of the caller, with what a person should hear of records."""
         self._plan = plan
         self._store = store
+        self._note = note
         self._records: list[Path] = []
         self._published: dict[tuple[int, int, str], Published] = {}
         self._states = Batch()
         self._thread = ThreadPoolExecutor(1, "recorder")
-        self._commit: Future[None] | None = None
+        self._commit: Future[list[str]] | None = None
         self._started = self._last = time.monotonic()
 
     def __enter__(self) -> Recorder:
@@ -87,7 +89,7 @@ class Recorder:
         for job, why in not_run:
             self._states.add("job_states", run=self._plan.run, job=job, state="not_run", at=now, reason=why)
         self._state(state, reason)
-        self._write(*self._take())
+        self._say(self._write(*self._take()))
         self._store.tidy(run=self._plan.run)
         self._store.project()
 
@@ -99,11 +101,16 @@ class Recorder:
         self._records, self._published, self._states = [], {}, Batch()
         return taken
 
-    def _write(self, records: list[Path], published: dict[tuple[int, int, str], Published], states: Batch) -> None:
+    def _write(self, records: list[Path], published: dict[tuple[int, int, str], Published], states: Batch) -> list[str]:
+        """Commit; what could not be taken in, or not all of it, one sentence each."""
+        said: list[str] = []
         if records:
-            ingest(self._store, records, published=published, also=self._add_declared)
+            done = ingest(self._store, records, published=published, also=self._add_declared)
+            said += [f"{each.path}: not taken in: {each.reason} (kept in {each.quarantined})" for each in done.rejected]
+            said += done.warnings
         if len(states):
             self._store.commit(CommitKind.INGEST, states)
+        return said
 
     def _add_declared(self, batch: Batch, record: Record) -> None:
         """What the workflow says of the files that an attempt made; in one commit with what that says of them."""
@@ -112,5 +119,9 @@ class Recorder:
 
     def _wait(self) -> None:
         if self._commit is not None:
-            self._commit.result()
+            self._say(self._commit.result())
             self._commit = None
+
+    def _say(self, sentences: list[str]) -> None:
+        for sentence in sentences:
+            self._note(sentence)

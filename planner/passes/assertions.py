@@ -17,6 +17,7 @@ from planner.passes.outlook import Outlook
 from planner.planned import Plan, PlannedFile, PlannedJob
 from provenance.identity import registered_file
 from provenance.replicas import by_url
+from provenance.storable import storable
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Assertions:
             return found
         if not usable and not any(use.role in WRITES and use.name in self._read_by_others for use in job.uses):
             return found
-        outputs = {name: file.sha256 for name, file in usable.items() if file.sha256 is not None}
+        outputs = {storable(name): file.sha256 for name, file in usable.items() if file.sha256 is not None}
         return replace(found, ground="asserted", why="", outputs=outputs, asserted=usable)
 
     def gather(self, jobs: Iterable[PlannedJob]) -> bool:
@@ -93,12 +94,15 @@ class Assertions:
                     file = replace(file, replaces=replica.id)
             files[name] = file
         makers = keys_that_made(
-            self._plan.request.store, {(name, file.sha256) for name, file in files.items() if file.sha256 is not None}
+            self._plan.request.store,
+            {(storable(name), file.sha256) for name, file in files.items() if file.sha256 is not None},
         )
         for name in entries:
             file = files.get(name)
-            keys = frozenset(makers.get((name, file.sha256), ())) if file is not None and file.sha256 else frozenset()
-            self._listed[name] = _Listed(file, keys) if file is not None else None
+            if file is None or file.sha256 is None:
+                self._listed[name] = None
+            else:
+                self._listed[name] = _Listed(file, frozenset(makers.get((storable(name), file.sha256), ())))
         return True
 
     def _read(self, entry: CatalogFile, copy: CatalogCopy) -> PlannedFile | None:

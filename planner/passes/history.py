@@ -132,14 +132,16 @@ _SUCCESSES = """
 def keys_that_made(
     store: Store, contents: Collection[tuple[str, bytes]]
 ) -> Mapping[tuple[str, bytes], set[bytes | None]]:
-    """The keys of the jobs that the store saw write a file of this name and content; None for a job without a key."""
+    """The keys of the jobs that the store saw write a file of this name (as it is stored) and content; None for a job
+    without a key.
+    """
     found: dict[tuple[str, bytes], set[bytes | None]] = defaultdict(set)
     if not contents:
         return found
     pairs = sorted(contents)
     rows: Rows = store.rows(
         _MAKERS,
-        [[storable(name) for name, _ in pairs], [digest for _, digest in pairs]],
+        [[name for name, _ in pairs], [digest for _, digest in pairs]],
         tables=["uses", "invocations"],
     )
     for name, sha256, key in rows:

@@ -250,13 +250,13 @@ def _as_file(name: str, output: PastOutput, replica: Replica, path: str) -> Plan
 
 def _decided(job: PlannedJob, outlook: Outlook, decision: Decision) -> PlannedJob:
     """The job with its decision; reasons come later, when all jobs are decided."""
+    # Also for a job that is left out: should it run after all, its readers were left out because of these digests.
+    expected = {
+        use.name: outlook.outputs[storable(use.name)]
+        for use in job.uses
+        if use.role in WRITES and storable(use.name) in outlook.outputs
+    }
     if decision.run:
-        known = outlook.outputs if outlook.candidates else {}
-        expected = {
-            use.name: known[storable(use.name)]
-            for use in job.uses
-            if use.role in WRITES and storable(use.name) in known
-        }
         return replace(job, decision="run", reuse_key=outlook.key, expected=expected)
     stage_out = {use.name: use.stage_out for use in job.uses if use.role in WRITES}
     reused = {name: ReusedOutput(_with_declared(job, file), stage_out[name]) for name, file in decision.files.items()}
@@ -269,6 +269,7 @@ def _decided(job: PlannedJob, outlook: Outlook, decision: Decision) -> PlannedJo
         reused_from=success.owner if success else None,
         reused_from_names=(success.run_id, success.id) if success else None,
         reused=reused,
+        expected=expected,
     )
 
 

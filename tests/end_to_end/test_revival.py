@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 GATED = """import os, sys, time
 while not os.path.exists({gate!r}):
     time.sleep(0.01)
@@ -26,6 +28,13 @@ jobs:
   arguments: [f2, f1]
   uses: [{{lfn: f1, type: input}}, {{lfn: flag, type: input}}, {{lfn: f2, type: output}}]
 """
+
+
+def until(condition, seconds: float = 30.0) -> None:
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < limit, "it did not come about"
+        time.sleep(0.02)
 
 
 def flip_bit(path: Path) -> None:
@@ -105,3 +114,88 @@ jobs:
     output = Path(second.json()["output_dir"])
     assert (output / "r").read_text() == (output / "t").read_text()
     assert "not deterministic" in second.err
+
+
+def test_a_damaged_record_is_no_evidence(site) -> None:
+    folder = site.copy("diamond")
+    first = site.run("run", str(folder / "diamond.yml"), "--format", "json").json()
+    record = Path(first["run_dir"]) / "records" / "0" / "4-1.json"
+    record.write_bytes(record.read_bytes()[:-100])
+    again = site.run("run", first["run_dir"], "--format", "json")
+    assert "analyze runs again" in again.err and "4-1.json" in again.err
+    assert again.json()["jobs"]["succeeded"] == 4
+    assert site.query('jobs where id = "analyze" show status, attempts') == [{"status": "succeeded", "attempts": 2}]
+    kept = list((site.folder / ".pirene" / "quarantine").iterdir())
+    assert kept
+
+
+CLOCK = "import sys, time\nopen(sys.argv[1], 'w').write(str(time.time_ns()))\n"
+TICKING = """pegasus: "5.0"
+name: w
+transformationCatalog:
+  transformations:
+  - {{name: clock, sites: [{{name: local, pfn: {clock}, type: stageable}}]}}
+  - {{name: gated, sites: [{{name: local, pfn: {gated}, type: stageable}}]}}
+  - {{name: copy, sites: [{{name: local, pfn: {copy}, type: stageable}}]}}
+jobs:
+- {{type: job, id: tick, name: clock, arguments: [t], uses: [{{lfn: t, type: output}}]}}
+- type: job
+  id: slow
+  name: gated
+  arguments: [flag]
+  uses: [{{lfn: t, type: input}}, {{lfn: flag, type: output}}]
+- {{type: job, id: read, name: copy, arguments: [r, t], uses: [{{lfn: t, type: input}}, {{lfn: r, type: output}}]}}
+"""
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_reused_job_that_comes_back_otherwise(site, script, stopped) -> None:
+    """What was left out because of its bytes runs too, also if the engine is taken up again in between."""
+    gate = site.folder / "gate"
+    gate.touch()
+    scripts = {"clock": CLOCK, "gated": GATED.format(gate=str(gate)), "copy": COPY}
+    paths = {name: script(f"{name}.py", text) for name, text in scripts.items()}
+    (site.folder / "w.yml").write_text(TICKING.format(**paths))
+    first = site.run("run", "w.yml", "--format", "json").json()
+    site.run("plan", "w.yml", "-d", "again", "--force", "slow")
+    (Path(first["output_dir"]) / "t").unlink()
+    if stopped:
+        gate.unlink()
+        process = site.start("run", "again", "-j", "1")
+        until((site.folder / "again" / "work" / "2-1").exists)
+        process.terminate()
+        process.communicate(timeout=60)
+        assert process.returncode == 130
+        gate.touch()
+    site.run("run", "again")
+    output = site.folder / "again" / "output"
+    assert (output / "r").read_text() == (output / "t").read_text()
+
+
+def test_an_input_that_its_producer_need_not_make(site, script) -> None:
+    """Only the job that cannot do without it fails, and says why; the others run."""
+    nothing, copy = script("nothing.py", ""), script("copy.py", COPY)
+    jobs = [("needs", "r", "false"), ("can do without", "s", "true")]
+    (site.folder / "w.yml").write_text(
+        f"""pegasus: "5.0"
+name: w
+transformationCatalog:
+  transformations:
+  - {{name: nothing, sites: [{{name: local, pfn: {nothing}, type: stageable}}]}}
+  - {{name: copy, sites: [{{name: local, pfn: {copy}, type: stageable}}]}}
+jobs:
+- {{type: job, id: make, name: nothing, arguments: [], uses: [{{lfn: t, type: output, optional: true}}]}}
+"""
+        + "".join(
+            f"- {{type: job, id: {id_}, name: copy, arguments: [{out}],"
+            f" uses: [{{lfn: t, type: input, optional: {optional}}}, {{lfn: {out}, type: output}}]}}\n"
+            for id_, out, optional in jobs
+        )
+    )
+    run = site.run("run", "w.yml", "--format", "json", code=1).json()
+    assert (run["jobs"]["succeeded"], run["jobs"]["not_run"]) == (2, 1)
+    (waiting,) = site.run("analyze", "--format", "json", code=1).json()["not_run"]
+    assert waiting == {
+        "job": "needs", "reason": "its input t was not made: it is optional for the job that makes it"
+    }  # fmt: skip
+    assert site.query('jobs where status = "not_run" show id') == [{"id": "needs"}]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from integrity.digest import Stat
-from planner.transfer import Expected, TransferError, copy_verified, publish, show_reused
+from integrity.digest import Stat, hash_path
+from planner.transfer import Arrival, Expected, TransferError, copy_verified, publish, show_reused
 
 
 def expected(path: Path) -> Expected:
@@ -25,9 +26,10 @@ def test_an_output_is_moved_as_it_is(tmp_path: Path) -> None:
     source.parent.mkdir()
     source.write_bytes(b"data")
     inode = source.stat().st_ino
-    stat = publish(source, target, expected(source))
+    arrival = publish(source, target, expected(source))
     assert target.read_bytes() == b"data" and not source.exists()
-    assert stat.inode == inode == target.stat().st_ino
+    assert arrival.stat == Stat.of(target) and arrival.stat.inode == inode
+    assert arrival.sha256 is None  # nobody read it again
 
 
 def test_an_output_that_changed_after_it_was_hashed_is_refused(tmp_path: Path) -> None:
@@ -46,8 +48,13 @@ def test_publishing_twice_finds_it_done(tmp_path: Path) -> None:
     source, target = tmp_path / "o", tmp_path / "out" / "o"
     source.write_bytes(b"data")
     wanted = expected(source)
-    first = publish(source, target, wanted)
-    assert publish(source, target, wanted) == first
+    publish(source, target, wanted)
+    # The bytes may have been tampered with since, under the same mtime: its stat now is no evidence.
+    assert publish(source, target, wanted) == Arrival(None)
+    copy = target.with_name("copy")
+    shutil.copy(target, copy)
+    copy.replace(target)
+    assert publish(source, target, wanted) == Arrival(Stat.of(target), wanted.sha256)
 
 
 def test_what_is_gone_or_other_than_expected_is_an_error(tmp_path: Path) -> None:
@@ -71,7 +78,8 @@ def test_to_another_file_system_it_is_copied_and_read_back(tmp_path: Path) -> No
     wanted = expected(source)
     assert Path("/dev/shm").stat().st_dev != tmp_path.stat().st_dev
     try:
-        publish(source, elsewhere / "o", wanted)
+        arrival = publish(source, elsewhere / "o", wanted)
+        assert arrival == Arrival(Stat.of(elsewhere / "o"), wanted.sha256)
         assert hashlib.sha256((elsewhere / "o").read_bytes()).digest() == wanted.sha256
         assert not source.exists() and not leftovers(elsewhere)
     finally:
@@ -117,9 +125,49 @@ def test_a_folder_is_moved_as_one(tmp_path: Path) -> None:
     (source / "sub").mkdir(parents=True)
     (source / "sub" / "a").write_bytes(b"a")
     stat = Stat.of(source)
-    from integrity.digest import hash_path
-
     wanted = Expected(hash_path(source).sha256, stat)
     publish(source, target, wanted)
     assert (target / "sub" / "a").read_bytes() == b"a"
     assert publish(source, target, wanted)
+
+
+def make(path: Path, kind: str) -> None:
+    """Something at ``path``: a file, a folder, or a link to either."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    real = path.with_name(f"{path.name}-target") if kind.startswith("link") else path
+    if kind.endswith("folder"):
+        real.mkdir()
+        (real / "old").write_text("old")
+    else:
+        real.write_text("old")
+    if real != path:
+        path.symlink_to(real)
+
+
+@pytest.mark.parametrize("how", ["publish", "copy", "link"])
+@pytest.mark.parametrize("there", ["file", "folder", "link to file", "link to folder"])
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_is_there_already_is_replaced_save_a_folder_by_a_file(
+    tmp_path: Path, kind: str, there: str, how: str
+) -> None:
+    source, target = tmp_path / "new" / "x", tmp_path / "out" / "x"
+    make(source, kind)
+    make(target, there)
+    sha256 = hash_path(source).sha256
+
+    def bring() -> None:
+        if how == "publish":
+            publish(source, target, Expected(sha256, Stat.of(source)))
+        else:
+            show_reused(source, target, sha256, copy=how == "copy")
+
+    if kind == "file" and there == "folder":
+        with pytest.raises(TransferError, match="a folder is in the way"):
+            bring()
+        assert (target / "old").exists()
+    else:
+        bring()
+        assert hash_path(target).sha256 == sha256
+    if there.startswith("link"):
+        assert target.with_name("x-target").exists()
+    assert not leftovers(target.parent)
