@@ -95,6 +95,9 @@ def _as_text(failure: Failure, run_dir: Path) -> Iterator[str]:
     yield f"  ended      {_how(failure)}, attempt {failure.attempts}, on {failure.host}"
     for check in failure.checks:
         yield from _check_as_text(check)
+    if failure.status == "integrity_failed":
+        yield "  to do      bring the expected content back and go on with the run;"
+        yield "             or, if it was changed on purpose, register it (`pirene files add`) and run the workflow anew"
     yield f"  look at    {harmless(failure.work_dir or 'no work folder')}"
     yield f"             {harmless(str(_record(failure, run_dir)))}"
     for title, tail in (("stderr", failure.stderr_tail), ("stdout", failure.stdout_tail)):
@@ -105,8 +108,9 @@ def _as_text(failure: Failure, run_dir: Path) -> Iterator[str]:
 
 def _check_as_text(check: FailedCheck) -> Iterator[str]:
     yield f"  {check.stage:<10} {harmless(check.name)}: {check.finding or check.verdict}"
-    yield f"    expected {check.expected_sha256 or 'nothing known'}"
-    yield f"    found    {check.actual_sha256 or 'nothing readable'}"
+    if check.expected_sha256 is not None or check.actual_sha256 is not None:
+        yield f"    expected {check.expected_sha256 or 'nothing known'}"
+        yield f"    found    {check.actual_sha256 or 'nothing readable'}"
     if check.url:
         yield f"    at       {harmless(check.url)}"
 

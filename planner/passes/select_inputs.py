@@ -171,7 +171,7 @@ def _check_count(
         raise FileError(
             selection.place,
             f"selection {selection.name!r} found no files: {asked.text}{_with(parameters)}",
-            hint=_what_to_drop(plan, selection, parameters),
+            hint="\n".join([*asked.warnings, _what_to_drop(plan, selection, parameters)]),
         )
     if found >= least and (most is None or found <= most):
         return
@@ -205,7 +205,10 @@ def _what_to_drop(plan: Plan, selection: Selection, parameters: Mapping[str, obj
     )
     useful = [each for each in counts if each.rows]
     if not useful:
-        return "Dropping any one condition would not help; `pirene fields` and `pirene query` show what there is."
+        return (
+            "Dropping any one condition would not help. "
+            "`pirene query files` and `pirene fields files` show what there is; `pirene files add` registers more."
+        )
     return "\n".join(f"Without `{each.condition}` there would be {each.rows}." for each in useful[:_SHOWN])
 
 

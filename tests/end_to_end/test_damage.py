@@ -72,6 +72,8 @@ def assert_refused(site, run, expected: str, actual: str, job: str = "read", nam
     found = [finding for finding in report["findings"] if finding["name"] == name]
     assert found and found[0]["class"] == "content-mismatch"
     assert (found[0]["expected_sha256"], found[0]["actual_sha256"]) == (expected, actual)
+    text = site.run("analyze", run["run"], code=1).out
+    assert expected in text and actual in text and "pirene files add" in text
 
 
 def test_a_declared_digest_that_one_flipped_bit_does_not_match(site, one_reader) -> None:

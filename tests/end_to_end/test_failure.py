@@ -43,6 +43,7 @@ def test_a_non_zero_exit(site, script) -> None:
     text = site.run("analyze", run["run"], code=1).out
     for shown in ("first", "'a b' ''", "exit code 7", "what went wrong", failure["work_dir"], "second"):
         assert shown in text
+    assert "output     f1: missing" in text and "nothing readable" not in text
     assert site.query('jobs where status = "not_run" show id') == [{"id": "second"}]
 
 

@@ -109,6 +109,8 @@ def test_no_match_names_the_condition_to_drop(world: Any) -> None:
     assert "selection 'raw' found no files" in message
     assert "w.yml:1:" in message
     assert "Without `exposure > 5` there would be 2." in hint
+    _, hint = refused(world, world.write([ISR], **raw('files where kind = "raw" and exposre > 5')))
+    assert "no file has the key exposre yet" in hint
 
 
 def test_no_match_is_fine_where_it_is_expected_to_be_possible(world: Any) -> None:
