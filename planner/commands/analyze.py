@@ -97,7 +97,7 @@ def _as_text(failure: Failure, run_dir: Path) -> Iterator[str]:
         yield from _check_as_text(check)
     if failure.status == "integrity_failed":
         yield "  to do      bring the expected content back and go on with the run;"
-        yield "             or, if it was changed on purpose, register it (`pirene files add`) and run the workflow anew"
+        yield "             or, if the change was meant, register it (`pirene files add`) and run the workflow anew"
     yield f"  look at    {harmless(failure.work_dir or 'no work folder')}"
     yield f"             {harmless(str(_record(failure, run_dir)))}"
     for title, tail in (("stderr", failure.stderr_tail), ("stdout", failure.stdout_tail)):
