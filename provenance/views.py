@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from provenance.damage import damage_named
 from provenance.schema import BY_NAME
 
 if TYPE_CHECKING:
@@ -103,17 +104,11 @@ class Reading:
 
     def blocks(self, sql: str, parameters: Parameters = ()) -> Iterator[list[Row]]:
         """The rows of a statement as they come, a few thousand at a time; another statement ends the stream."""
-        import duckdb
-
-        from provenance.errors import DamagedStoreError
-
-        try:
+        with damage_named(self.store.root, self.snapshot):
             self.define(sql)
             result = self._connection.execute(sql, parameters)
             while block := result.fetchmany(_BLOCK_ROWS):
                 yield block
-        except duckdb.IOException as error:
-            raise DamagedStoreError(f"{self.store.root}: a segment cannot be read: {error}") from error
 
     def define(self, sql: str) -> duckdb.DuckDBPyConnection:
         """Make every table and view that ``sql`` may refer to visible; the connection that it can be run on."""
