@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -201,8 +202,7 @@ def exit_codes() -> Iterator[None]:
 def collect_garbage_rarely() -> None:
     """Look for garbage cycles rarely: imports and plans are many objects and no garbage.
 
-    Python's own thresholds suit long-lived servers: they cost a query a tenth of its time and a plan more. The last
-    collection, at the end, stays: DuckDB complains on stderr about objects of its own that are alive after it.
+    Python's own thresholds suit long-lived servers: they cost a query a tenth of its time and a plan more.
     """
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *gc.get_threshold()[1:])
 
@@ -231,6 +231,10 @@ def open_standard_streams() -> None:
     os.close(descriptor)
     sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
+    # A terminal of another encoding gets escapes for what it cannot show.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def main() -> NoReturn:

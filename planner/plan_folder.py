@@ -10,12 +10,15 @@ those that its lock file names is refused; nobody edits a plan, one plans again.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import errno
 import hashlib
 import json
 import os
 import shutil
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +49,7 @@ class StagedPlan:
     folder: Path
     run_dir: Path
     plan_sha256: bytes
+    made_run_dir: bool
 
     def publish(self) -> None:
         """Give the folder its name. Raises PlanFolderError if there is a plan already."""
@@ -53,26 +57,32 @@ class StagedPlan:
             self.folder.rename(self.run_dir / FOLDER)
         except OSError as error:
             self.discard()
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
             raise _already_planned(self.run_dir) from error
         _sync_folder(self.run_dir)
 
     def discard(self) -> None:
-        """Remove what was written."""
+        """Remove what was written, and a run folder that was made for it."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        if self.made_run_dir:
+            with contextlib.suppress(OSError):  # somebody has put something there meanwhile
+                self.run_dir.rmdir()
 
 
 def stage_plan(plan: Plan) -> StagedPlan:
     """Write a finished plan beside its place in its run folder. Raises PlanFolderError if a plan is there already."""
     refuse_planned(plan.run_dir)
+    made = not plan.run_dir.exists()
     plan.run_dir.mkdir(parents=True, exist_ok=True)
     folder = plan.run_dir / f".{FOLDER}-{uuid.uuid4().hex}"
-    folder.mkdir()
     try:
+        folder.mkdir()
         lock = _write_plan(folder, plan)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        StagedPlan(folder, plan.run_dir, b"", made).discard()
         raise
-    return StagedPlan(folder, plan.run_dir, hashlib.sha256(lock).digest())
+    return StagedPlan(folder, plan.run_dir, hashlib.sha256(lock).digest(), made)
 
 
 def _write_plan(folder: Path, plan: Plan) -> bytes:
@@ -95,7 +105,15 @@ def refuse_planned(run_dir: Path) -> None:
 def read_plan(run_dir: Path) -> EnginePlan:
     """The plan in a run folder. Raises PlanFolderError if there is none, or if a file is not as it was written."""
     folder = Path(os.path.abspath(run_dir)) / FOLDER  # noqa: PTH100 - the name that the user gave, symlinks included
-    lock_bytes, lock = _read_lock(folder)
+    data, lock = _read_lock(folder)
+    try:
+        return _plan_of(folder, lock, hashlib.sha256(data).digest())
+    except (KeyError, TypeError, ValueError) as error:
+        raise _changed(folder / LOCK, f"{type(error).__name__}: {error}") from error
+
+
+def _plan_of(folder: Path, lock: Mapping[str, Any], sha256: bytes) -> EnginePlan:
+    """What the lock file and the tables say."""
     tables = {name: _read_table(folder / f"{name}.parquet", entry["sha256"]) for name, entry in lock["tables"].items()}
     jobs, files = jobs_of(tables["jobs"], tables["uses"], tables["files"])
     edges = tuple(zip(tables["edges"]["parent"].to_pylist(), tables["edges"]["child"].to_pylist(), strict=True))
@@ -111,7 +129,7 @@ def read_plan(run_dir: Path) -> EnginePlan:
         store=store["location"],
         store_id=store["id"],
         planned=dt.datetime.fromisoformat(run["planned"]),
-        plan_sha256=hashlib.sha256(lock_bytes).digest(),
+        plan_sha256=sha256,
         copy_reused=options["copy_reused"],
         jobs=jobs,
         edges=edges,
@@ -196,7 +214,7 @@ def _read_lock(folder: Path) -> tuple[bytes, dict[str, Any]]:
         ) from None
     try:
         lock = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _changed(path, f"it is no JSON: {error}") from error
     if not isinstance(lock, dict) or lock.get("schema") != SCHEMA:
         found = lock.get("schema") if isinstance(lock, dict) else type(lock).__name__

@@ -8,6 +8,7 @@ verified, and those that were given up and are good again reinstated.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +19,13 @@ from integrity.findings import Coverage, Finding, FindingClass, Report
 from provenance.batch import Batch
 from provenance.commits import CommitKind
 from provenance.dependents import Dependents
-from provenance.errors import StoreError
+from provenance.errors import StoreError, WriteFailedError
 from provenance.identity import new_run_id, source_of
 from provenance.replicas import add_event
 from provenance.urls import local_path
 from provenance.verification import KnownContents
 from provenance.views import fetch, report_sql
+from query.terminal_text import harmless
 from query.vocabulary import Entity
 
 if TYPE_CHECKING:
@@ -193,9 +195,16 @@ class _Recorder:
             self.commit()
 
     def commit(self) -> None:
-        """Commit what was added since the last time."""
+        """Commit what was added since the last time.
+
+        A store that takes nothing (a read-only archive, a full disk) is no reason not to say what was found: that it is
+        not recorded is logged as a warning.
+        """
         batch, self._batch = self._batch, Batch()
-        self._store.commit(CommitKind.AUDIT, batch, author=self._author)
+        try:
+            self._store.commit(CommitKind.AUDIT, batch, author=self._author)
+        except WriteFailedError as error:
+            logging.getLogger(__name__).warning("what this audit found is not recorded: %s", harmless(str(error)))
 
 
 def _event(state: str, verdict: CheckVerdict) -> str | None:

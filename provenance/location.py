@@ -48,7 +48,12 @@ def find(location: str | Path | None = None) -> Path:
             f"{named}: a store at a URL is not supported by this version",
             hint="name a folder, for example on a shared file system",
         )
-    return _unicode(Path(named).expanduser().absolute())
+    try:
+        return _unicode(Path(named).expanduser().absolute())
+    except RuntimeError:
+        raise UnsupportedStoreError(
+            f"{named}: there is no user of that name", hint=f"name another with --store or {VARIABLE}"
+        ) from None
 
 
 def identify(root: Path) -> StoreIdentity | None:

@@ -217,7 +217,9 @@ class Store:
 def _warn(message: str) -> None:
     import logging  # late: it takes as long as all other imports of this module, and a query has no use for it
 
-    logging.getLogger(__name__).warning("%s", message)
+    from query.terminal_text import harmless
+
+    logging.getLogger(__name__).warning("%s", harmless(message))
 
 
 def _database() -> duckdb.DuckDBPyConnection:

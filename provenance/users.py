@@ -7,11 +7,13 @@ import os
 import pwd
 from pathlib import Path
 
+from provenance.storable import storable
+
 
 def current_user() -> str:
     """The user of this process: as LOGNAME, USER and the like say, else as the system knows them."""
     try:
-        return getpass.getuser()
+        return storable(getpass.getuser())
     except (KeyError, OSError):
         return str(os.getuid())
 

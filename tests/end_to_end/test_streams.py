@@ -36,3 +36,10 @@ def test_a_full_disk_is_said(site) -> None:
     ended = shell(site, "> /dev/full")
     assert ended.returncode == 2
     assert ended.stderr == "pirene: No space left on device\n"
+
+
+def test_another_encoding_gets_escapes(site):
+    (site.folder / "日本").write_text("x")
+    site.run("files", "add", "日本")
+    shown = site.run("lineage", "日本", environment={"PYTHONIOENCODING": "latin-1"}).out
+    assert shown.startswith(r"\u65e5\u672c  (raw)")

@@ -87,6 +87,26 @@ def test_changed_missing_and_foreign_plans_are_refused(world: Any, diamond: Diam
         read_plan(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "lock", ["[" * 100_000, '{"schema": "pirene.plan/1"', '{"schema": "pirene.plan/1", "tables": {}}']
+)
+def test_a_lock_file_that_is_not_whole_is_refused(world: Any, diamond: Diamond, lock: str) -> None:
+    plan = world.plan(diamond())
+    world.freeze(plan)
+    (plan.run_dir / "plan" / "lock.json").write_text(lock)
+    with pytest.raises(PlannerError, match=r"lock.json: the plan is not as it was written"):
+        read_plan(plan.run_dir)
+
+
+def test_a_plan_that_is_given_up_leaves_nothing(world: Any, diamond: Diamond, tmp_path: Path) -> None:
+    new, old = world.plan(diamond(), run_dir=tmp_path / "new"), world.plan(diamond(), run_dir=tmp_path / "old")
+    old.run_dir.mkdir()
+    for plan in (new, old):
+        stage_plan(plan).discard()
+    assert not new.run_dir.exists()
+    assert list(old.run_dir.iterdir()) == []
+
+
 def test_folder_that_holds_a_plan_is_not_planned_again(world: Any, diamond: Diamond) -> None:
     plan = world.plan(diamond())
     twin = stage_plan(world.plan(diamond(), run_dir=plan.run_dir))

@@ -479,3 +479,8 @@ def test_an_unknown_table_is_a_bug(store: Store) -> None:
     assert "filez" not in BY_NAME
     with pytest.raises(KeyError, match="filez"):
         store.relation("filez")
+
+
+def test_a_home_of_nobody_is_no_place_for_a_store() -> None:
+    with pytest.raises(StoreError, match="there is no user of that name"):
+        Store.open("~no-such-user/store")

@@ -23,7 +23,7 @@ def test_numbers_where_it_does_not_as_in_many_containers(tmp_path, monkeypatch):
     assert current_user() == owner_of(tmp_path) == str(os.getuid())
 
 
-@pytest.mark.parametrize("name", ["ada", "ünï"])
-def test_the_environment_speaks_first(monkeypatch, name):
+@pytest.mark.parametrize(("name", "said"), [("ada", "ada"), ("ünï", "ünï"), ("\udcff", r"\xff")])
+def test_the_environment_speaks_first(monkeypatch, name, said):
     monkeypatch.setenv("LOGNAME", name)
-    assert current_user() == name
+    assert current_user() == said

@@ -7,6 +7,7 @@ import pytest
 from provenance.commands.audit import audit
 from provenance.commands.query import query
 from provenance.commands.verify import verify
+from provenance.errors import WriteFailedError
 from provenance.raw_files import add_files
 from provenance.replicas import by_url, file_url
 from provenance.verification import NothingThereError
@@ -184,3 +185,15 @@ def test_a_replaced_copy_is_not_in_the_scope(runs, json_of):
     path.write_bytes(b"other")
     add_files(runs.store, [path])
     assert json_of(audit)["verdict"] == "clean"
+
+
+def test_a_store_that_takes_nothing_is_no_reason_to_keep_damage_quiet(runs, json_of, monkeypatch, caplog):
+    flip(runs.output("left", "mid.dat"))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise WriteFailedError("Read-only file system")
+
+    monkeypatch.setattr("provenance.segments.write_batch", refuse)
+    report = json_of(audit, exit_code=1)
+    assert [finding["class"] for finding in report["findings"]] == ["content-mismatch"]
+    assert "what this audit found is not recorded: Read-only file system" in caplog.text
