@@ -95,7 +95,10 @@ _FAILURES = """
 """
 _CHECKS = """
     SELECT job, attempt, name, url, stage, verdict, finding, expected_sha256, actual_sha256
-    FROM checks WHERE run = ? AND verdict <> 'ok' AND job IS NOT NULL ORDER BY number
+    FROM checks
+    WHERE run = ? AND verdict <> 'ok' AND job IS NOT NULL
+      AND NOT (verdict = 'missing' AND finding IS NULL AND stage <> 'output')  -- an input that was allowed to be
+    ORDER BY number
 """
 _NOT_RUN = """
     SELECT j.id, arg_max(s.reason, s."at")

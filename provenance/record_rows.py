@@ -54,6 +54,8 @@ def add_sightings(batch: Batch, records: Iterable[Record]) -> None:
             if seen.url is None or seen.source is None or seen.file is None:
                 continue
             if seen.verdict == "ok":
+                if seen.sha256 is None:
+                    continue  # nothing was expected of it, so nothing was verified
                 key = (seen.source, seen.file, seen.url)
                 if key not in verified or verified[key].at <= seen.at:
                     verified[key] = seen

@@ -1,12 +1,14 @@
 -- Checks that failed while jobs ran or files were staged, oldest first; of one run if $1 is not null. One that a later
 -- success of the same job has made good, of a file that has no copy to look at any more, is left out. What was wrong
 -- stays true of a run; of the data as they are now (no run), a copy that was given up since is wrong no more, nor is a
--- place of no known file (an executable) at which what was expected later was found.
+-- place of no known file (an executable) at which what was expected later was found. What was allowed to be missing (no
+-- finding class) did not fail.
 SELECT c.file_source, c.file, c.url, c.name, c.stage, coalesce(c.finding, 'content-mismatch') AS finding, c.expected_sha256,
        c.actual_sha256, c.expected_size_bytes, c.actual_size_bytes, c."at", c.run
 FROM checks AS c
 LEFT JOIN last_attempts AS a ON a.run = c.run AND a.job = c.job
 WHERE c.verdict <> 'ok'
+  AND NOT (c.verdict = 'missing' AND c.finding IS NULL)
   AND c.stage IN ('stage-in', 'pre-exec', 'post-exec', 'stage-out')
   AND ($1::BIGINT IS NULL OR c.run = $1)
   AND NOT (c.url IS NULL AND coalesce(a.status = 'succeeded', false))

@@ -156,6 +156,13 @@ def test_a_mismatch_quarantines_the_copy_and_a_good_look_does_not_take_it_back(
     ]
 
 
+def test_a_look_at_what_nobody_knows_verifies_nothing(store, record_bytes, read_file):
+    seen = read_file("a", sha256=None, digest_origin=None, source=5, file=1, url="file:///a")
+    ingest(store, [record_bytes(inputs=[seen])])
+    assert fetch(store, "SELECT event FROM replicas") == []
+    assert fetch(store, "SELECT verdict, expected_sha256 FROM checks") == [("ok", None)]
+
+
 def test_a_missing_copy_that_is_seen_again_is_there_again(store, record_bytes, read_file, made_file, run_id):
     out = record_bytes(outputs=[made_file("x", b"raw")])
     url = "file:///out/x"

@@ -8,6 +8,7 @@ from provenance.commands.audit import audit
 from provenance.commands.query import query
 from provenance.commands.verify import verify
 from provenance.errors import WriteFailedError
+from provenance.identity import source_of
 from provenance.raw_files import add_files
 from provenance.replicas import by_url, file_url
 from provenance.verification import NothingThereError
@@ -149,6 +150,20 @@ def test_what_was_put_right_is_damage_of_the_run_only(runs, json_of, record_byte
     ingest(runs.store, [record_bytes(2, 2, run=runs.ids["right"], inputs=[good])])
     assert json_of(audit)["findings"] == []
     assert [finding["name"] for finding in json_of(audit, "left", exit_code=1)["findings"]] == ["raw.dat", "/bin/tool"]
+
+
+def test_what_was_allowed_to_be_missing_is_no_damage(runs, json_of, record_bytes, read_file):
+    """Neither of a run that succeeded without it, nor of one that failed for another reason."""
+    from provenance.failures import failures
+    from provenance.ingest import ingest
+
+    gone = {"verdict": "missing", "optional": True, "actual_sha256": None, "actual_size": None}
+    optional = read_file("calibration", url="file:///data/calibration", **gone)
+    run = runs.ids["left"]
+    failed = record_bytes(2, 2, run=run, inputs=[optional], status="failed", failure="exit code 1", exit_code=1)
+    ingest(runs.store, [record_bytes(1, 2, run=run, inputs=[optional]), failed])
+    assert json_of(audit, "left")["verdict"] == "clean"
+    assert [(failure.id, failure.checks) for failure in failures(runs.store, source_of(run))] == [("b", ())]
 
 
 def test_missing_copies_and_their_return(runs, json_of):
