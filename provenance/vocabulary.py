@@ -8,6 +8,7 @@ looked up in the store that is asked.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from provenance.views import Row
 from query.vocabulary import Entity, EntityTable, Field, FieldType, MetadataKey, Relations
@@ -181,11 +182,22 @@ CHECKS = EntityTable(
 
 ENTITIES: Mapping[Entity, EntityTable] = {table.entity: table for table in (FILES, JOBS, WORKFLOWS, REPLICAS, CHECKS)}
 
-_KEYS = """
-SELECT key, count(text_form), count(float_form), count(boolean_form), count(time_form), count(position),
-       count(DISTINCT (source, number)), list_sort(list(DISTINCT text_form) FILTER (text_form IS NOT NULL))[:5]
+# The first row of a list has position 0 (-1: an empty list), so one row a thing needs no DISTINCT.
+_COUNTS = """
+       count(text_form), count(float_form), count(boolean_form), count(time_form),
+       count(*) FILTER (position <= 0), count(*) FILTER (coalesce(position, 0) <= 0)"""
+
+_KEY = f"""
+SELECT key, {_COUNTS}
 FROM current_metadata
-WHERE entity = $1 AND ($2 IS NULL OR key = $2)
+WHERE entity = $1 AND key = $2
+GROUP BY key
+"""
+
+_KEYS = f"""
+SELECT key, {_COUNTS}, list_sort(list(DISTINCT text_form) FILTER (text_form IS NOT NULL))[:5]
+FROM current_metadata
+WHERE entity = $1
 GROUP BY key
 ORDER BY 7 DESC, key
 """
@@ -218,14 +230,15 @@ class StoreVocabulary:
         if name is None:
             return None
         if (name, key) not in self._known:
-            found = self._read(name, key)
-            self._known[name, key] = found[0] if found else self._withdrawn(name, key)
+            found = self._rows(_KEY, [name, key])
+            self._known[name, key] = MetadataKey(*found[0]) if found else self._withdrawn(name, key)
         return self._known[name, key]
 
     def metadata_keys(self, entity: Entity) -> Sequence[MetadataKey]:
         """All keys that things of ``entity`` have now; most used first."""
         name = ENTITIES[entity].metadata
-        return () if name is None else self._read(name, None)
+        rows = [] if name is None else self._rows(_KEYS, [name])
+        return tuple(replace(MetadataKey(*counts), examples=tuple(examples or ())) for *counts, examples in rows)
 
     def saved(self, name: str) -> str | None:
         """The newest text of a saved query."""
@@ -234,16 +247,6 @@ class StoreVocabulary:
         )
         return str(rows[0][0]) if rows else None
 
-    def _read(self, name: str, key: str | None) -> tuple[MetadataKey, ...]:
-        return tuple(_metadata_key(row) for row in self._rows(_KEYS, [name, key]))
-
     def _withdrawn(self, name: str, key: str) -> MetadataKey | None:
         seen = self._rows("SELECT 1 FROM metadata WHERE entity = $1 AND key = $2 LIMIT 1", [name, key])
         return MetadataKey(key, 0) if seen else None
-
-
-def _metadata_key(row: Row) -> MetadataKey:
-    name, *counts, examples = row
-    values, numbers, booleans, times, lists, things = (count for count in counts if isinstance(count, int))
-    texts = tuple(str(example) for example in examples) if isinstance(examples, list) else ()
-    return MetadataKey(str(name), values, numbers, booleans, times, lists, things, texts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from query import tree
 from query.context import Context, amount
 from query.errors import did_you_mean
@@ -73,9 +75,20 @@ def _sorts_as(known: MetadataKey | None) -> Form:
 
 def known(context: Context, entity: Entity, value: Metadata) -> MetadataKey | None:
     """What is known of the key of ``value``, which was written about a row of ``entity``."""
-    for step in value.path:
+    return context.key(_owner(context, entity, value.path), value.key)
+
+
+def with_examples(context: Context, entity: Entity, value: Metadata) -> MetadataKey | None:
+    """The same with examples, which cost more than a small query: for errors only."""
+    keys = context.vocabulary.metadata_keys(_owner(context, entity, value.path))
+    return next((key for key in keys if key.name == value.key), None)
+
+
+def _owner(context: Context, entity: Entity, path: Iterable[str]) -> Entity:
+    """What is at the end of ``path``, seen from ``entity``."""
+    for step in path:
         entity = context.table(entity).paths[step][0]
-    return context.key(entity, value.key)
+    return entity
 
 
 def forms(key: MetadataKey) -> str:
@@ -89,9 +102,7 @@ def forms(key: MetadataKey) -> str:
 
 def warn_of_no_value(context: Context, entity: Entity, found: BuiltIn, text: str) -> None:
     """Warn where a field that has one of a few values is compared with another text: it would match nothing."""
-    for step in found.path:
-        entity = context.table(entity).paths[step][0]
-    values = context.table(entity).fields[found.name].values
+    values = context.table(_owner(context, entity, found.path)).fields[found.name].values
     if values and text not in values:
         near = did_you_mean(text, values)
         way_out = f"did you mean {near}?" if near else f"it is one of {', '.join(values)}"

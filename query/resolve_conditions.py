@@ -324,7 +324,7 @@ class Conditions:
         if have == 0:
             written = self.context.text[slice(*span)]
             way_out = f"write {written} is present, or compare it" if span == typed.span else _way_out(written, known)
-            self.context.fail(_no_such_form(known, form), span, way_out)
+            self.context.fail(_no_such_form(self.with_examples(known, typed), form), span, way_out)
         if have < known.values:
             rest = known.values - have
             self.context.warn(
@@ -335,6 +335,11 @@ class Conditions:
     def known(self, typed: Typed) -> MetadataKey | None:
         """What is known of the key of a metadata value; None for anything else."""
         return names.known(self.context, self.entity, typed.value) if isinstance(typed.value, Metadata) else None
+
+    def with_examples(self, known: MetadataKey, typed: Typed) -> MetadataKey:
+        """What is known of the key, with examples: to find some costs more than a small query, so errors alone ask."""
+        assert isinstance(typed.value, Metadata)
+        return names.with_examples(self.context, self.entity, typed.value) or known
 
 
 def _value(typed: Typed) -> resolved.Value:

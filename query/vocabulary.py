@@ -85,7 +85,9 @@ class EntityTable:
 
 @frozen
 class MetadataKey(Frozen):
-    """How often a key was seen, and in which forms. Counts are of current values (list elements count one each)."""
+    """How often a key was seen, and in which forms. Counts are of current values (list elements count one each), but
+    ``lists`` and ``things`` are how many things have a list, or any value.
+    """
 
     name: str
     values: int
@@ -133,11 +135,11 @@ class Vocabulary(Protocol):
         ...
 
     def metadata_key(self, entity: Entity, key: str) -> MetadataKey | None:
-        """What is known of a key on an entity; None if it was never seen there."""
+        """What is known of a key on an entity, maybe without examples; None if it was never seen there."""
         ...
 
     def metadata_keys(self, entity: Entity) -> Sequence[MetadataKey]:
-        """All keys of an entity, for suggestions and ``show *``; most used first."""
+        """All keys of an entity with examples, for suggestions and ``show *``; most used first."""
         ...
 
     def saved(self, name: str) -> str | None:

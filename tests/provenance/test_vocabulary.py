@@ -1,0 +1,58 @@
+"""What a store says of its metadata keys."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from provenance.batch import Batch
+from provenance.commits import CommitKind
+from provenance.metadata import add_metadata, from_json
+from provenance.store import Store
+from provenance.views import Reading
+from provenance.vocabulary import StoreVocabulary
+from query.vocabulary import Entity, MetadataKey
+
+AT = dt.datetime(2026, 11, 23, 5, 20, tzinfo=dt.UTC)
+
+
+def vocabulary(store: Store, values: list[object]) -> StoreVocabulary:
+    """Of a store in which a file for each value has it under the key ``k``; "gone" is withdrawn again."""
+    batch = Batch()
+    for number, value in enumerate(values):
+        add_metadata(batch, "file", 1, number, "k", from_json(value), origin="set", author="me", at=AT)
+        if value == "gone":
+            later = AT + dt.timedelta(seconds=1)
+            add_metadata(
+                batch, "file", 1, number, "k", from_json(value), origin="set", author="me", at=later, withdrawn=True
+            )
+    store.commit(CommitKind.METADATA, batch)
+    return StoreVocabulary(Reading(store, store.snapshot()).rows)
+
+
+def test_counts_are_of_values_and_of_things(store: Store) -> None:
+    found = vocabulary(store, [["a", "b", "c", "d"], [], 7, "2026-05-01", True, None, "gone"])
+    (key,) = found.metadata_keys(Entity.FILES)
+    assert key == MetadataKey("k", 7, 1, 1, 1, lists=2, things=6, examples=("2026-05-01", "7", "a", "b", "c"))
+
+
+def test_one_key_is_known_as_among_all_but_for_examples(store: Store) -> None:
+    found = vocabulary(store, [["a", "b"], 7, "x"])
+    (key,) = found.metadata_keys(Entity.FILES)
+    assert found.metadata_key(Entity.FILES, "k") == MetadataKey(
+        "k", key.values, key.numbers, key.booleans, key.times, key.lists, key.things
+    )
+
+
+def test_a_key_without_values_is_still_known(store: Store) -> None:
+    found = vocabulary(store, ["gone"])
+    assert found.metadata_keys(Entity.FILES) == ()
+    assert found.metadata_key(Entity.FILES, "k") == MetadataKey("k", 0)
+    assert found.metadata_key(Entity.FILES, "other") is None
+    assert found.metadata_key(Entity.JOBS, "k") is None
+
+
+def test_lists_among_single_values_do_not_forbid_comparisons(store: Store) -> None:
+    """However long the lists are: only a key of which every value is a list has nothing to compare with."""
+    vocabulary(store, [["a", "b", "c", "d"], "a", "b"])
+    answer = store.query('files where k = "a"')
+    assert answer.warnings == ("k is a list for 1 of 3: no plain comparison matches those",)
