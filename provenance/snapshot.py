@@ -43,6 +43,10 @@ class Snapshot:
         """The tables that have live segments."""
         return tuple(table for table, segments in self._live.items() if segments)
 
+    def rows(self) -> int:
+        """How many rows the live segments of all tables hold."""
+        return sum(segment.rows for segments in self._live.values() for segment in segments.values())
+
     def at(self, number: int) -> Snapshot:
         """The store as it was after commit ``number``, read from the segments of today.
 

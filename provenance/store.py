@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from provenance import location
 from provenance.batch import Batch
 from provenance.commits import Commit, CommitKind, number_of, read
+from provenance.database import Database
 from provenance.errors import DamagedStoreError, StoreError
 from provenance.relations import relation
 from provenance.snapshot import Snapshot
@@ -39,7 +40,7 @@ class Store:
         self.store_id = identity.store
         self.created = identity.created
         self._seen = Snapshot()
-        self._database: duckdb.DuckDBPyConnection | None = None
+        self._database: Database | None = None
         self._lock = threading.Lock()
 
     @classmethod
@@ -144,8 +145,8 @@ class Store:
         """
         with self._lock:
             if self._database is None:
-                self._database = _database()
-            return self._database.cursor()
+                self._database = Database()
+            return self._database.cursor(self._seen.rows())
 
     def rows(
         self, sql: str, parameters: Sequence[object] = (), *, tables: Sequence[str], snapshot: Snapshot | None = None
@@ -220,19 +221,3 @@ def _warn(message: str) -> None:
     from query.terminal_text import harmless
 
     logging.getLogger(__name__).warning("%s", harmless(message))
-
-
-def _database() -> duckdb.DuckDBPyConnection:
-    import duckdb
-
-    database = duckdb.connect(
-        ":memory:",
-        config={
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-        },
-    )
-    database.execute("SET GLOBAL TimeZone = 'UTC'")
-    # Segments never change, so what was read of their footers stays true.
-    database.execute("SET GLOBAL parquet_metadata_cache = true")
-    return database
