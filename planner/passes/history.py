@@ -29,7 +29,9 @@ class PastOutput:
 
 @dataclass(frozen=True, slots=True)
 class PastSuccess:
-    """A successful attempt: of job ``id`` of the run ``run_id``, with what it wrote, by name."""
+    """A successful attempt: of job ``id`` of the run ``run_id``, with what it wrote, by name; ``retired`` are names of
+    what it wrote that nobody is to use any more, which is not among the outputs.
+    """
 
     run: int
     job: int
@@ -37,6 +39,7 @@ class PastSuccess:
     id: str
     key: bytes
     outputs: Mapping[str, PastOutput]
+    retired: Collection[str] = ()
 
     @property
     def owner(self) -> tuple[int, int]:
@@ -97,26 +100,35 @@ def load_history(store: Store, outputs: Collection[str]) -> History:
     )
     found: dict[tuple[int, int, int], PastSuccess] = {}
     written: dict[tuple[int, int, int], dict[str, PastOutput]] = defaultdict(dict)
-    for run, job, attempt, run_id, job_id, key, source, file, name, sha256, size in rows:
-        here = written[run, job, attempt]
-        if (run, job, attempt) not in found:
-            found[run, job, attempt] = PastSuccess(run, job, run_id, job_id, key, here)
-        here[name] = PastOutput(source, file, name, sha256, size)
+    retired: dict[tuple[int, int, int], set[str]] = defaultdict(set)
+    for run, job, attempt, run_id, job_id, key, source, file, name, sha256, size, is_retired in rows:
+        this = (run, job, attempt)
+        if this not in found:
+            found[this] = PastSuccess(run, job, run_id, job_id, key, written[this], retired[this])
+        if is_retired:
+            retired[this].add(name)
+        else:
+            written[this][name] = PastOutput(source, file, name, sha256, size)
     return History(found.values())
 
 
 _SUCCESSES = """
-    WITH retired AS (
-        SELECT DISTINCT source, file FROM (
-            SELECT source, file, arg_max(event, (commit_number, "at")) AS event FROM replicas GROUP BY source, file, url
-        ) WHERE event = 'retired'
+    WITH retired AS (  -- as the view file_states has it: some copy is, and no other one is good
+        SELECT source, file FROM (
+            SELECT source, file, arg_max(event, (commit_number, "at")) AS event
+            FROM replicas SEMI JOIN (FROM replicas WHERE event = 'retired') AS ever USING (source, file)
+            WHERE event <> 'verified'
+            GROUP BY source, file, url
+        )
+        GROUP BY source, file
+        HAVING bool_or(event = 'retired') AND NOT bool_or(event IN ('registered', 'reinstated'))
     ),
     wanted AS (
         SELECT DISTINCT run, job, attempt FROM uses
         WHERE direction = 'write' AND name IN (SELECT unnest(?))
     )
     SELECT i.run, i.job, i.attempt, coalesce(w.run_id, ''), coalesce(j.id, ''), i.reuse_key,
-           u.source, u.file, u.name, u.sha256, u.size_bytes
+           u.source, u.file, u.name, u.sha256, u.size_bytes, r.source IS NOT NULL
     FROM wanted
     JOIN invocations i ON i.run = wanted.run AND i.job = wanted.job AND i.attempt = wanted.attempt
     JOIN uses u ON u.run = i.run AND u.job = i.job AND u.attempt = i.attempt AND u.direction = 'write'
@@ -124,7 +136,7 @@ _SUCCESSES = """
     LEFT JOIN workflows w ON w.run = i.run
     LEFT JOIN retired r ON r.source = u.source AND r.file = u.file
     WHERE i.status = 'succeeded' AND i.reuse_key IS NOT NULL AND u.sha256 IS NOT NULL
-      AND u.role IN ('output', 'inout') AND r.source IS NULL
+      AND u.role IN ('output', 'inout')
     ORDER BY i.ended DESC, i.run, i.job, i.attempt DESC
 """
 

@@ -171,6 +171,11 @@ def _inputs(
         digest = producer.outputs.get(storable(use.name))
         if digest is not None:
             known[use.name] = digest
-        elif producer.ground is None or not use.optional:
+        elif producer.ground is None or not use.optional or _is_retired(use.name, producer):
             unknown.append((use.name, use.producer))
     return known, tuple(unknown)
+
+
+def _is_retired(name: str, producer: Outlook) -> bool:
+    """Whether an output is missing from what a job made before only because it was retired since."""
+    return any(storable(name) in success.retired for success in producer.candidates)

@@ -188,6 +188,8 @@ class _Search:
         for name in sorted(needed):
             output = success.outputs.get(storable(name))
             if output is None:
+                if storable(name) in success.retired:
+                    return {}, f"its output {name} was retired"
                 if name in optional:
                     continue
                 return {}, f"its output {name} was not recorded"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +10,12 @@ from typing import Any
 
 import pytest
 
+from integrity.digest import Stat
 from planner.errors import PlannerError
 from planner.planned import Plan
+from provenance.batch import Batch
+from provenance.commits import CommitKind
+from provenance.replicas import add_event, file_url
 
 Diamond = Callable[..., Path]
 ALL = {"preprocess", "left", "right", "analyze"}
@@ -230,18 +235,47 @@ def test_two_successes_that_disagree_are_never_reused(world: Any, diamond: Diamo
     assert "not deterministic: two successes of exactly this job made different f.c1" in why(plan, "left")
 
 
-def test_retired_outputs_are_not_reused(world: Any, diamond: Diamond) -> None:
-    from provenance.batch import Batch
-    from provenance.commits import CommitKind
-    from provenance.replicas import add_event, file_url
-
-    first = world.run(diamond())
-    source, number = world.store.rows("SELECT source, file FROM files WHERE name = 'f.d'", tables=["files"])[0]
-    batch = Batch()
-    url = file_url(world.output(first, "f.d"))
-    add_event(batch, "retired", source=source, file=number, url=url, site="local", at=first.planned)
+def say(world: Any, event: str, name: str, path: Path) -> None:
+    """An event in the life of the copy at ``path`` of the one file of that name."""
+    source, number = world.store.rows("SELECT source, file FROM files WHERE name = ?", [name], tables=["files"])[0]
+    batch, now = Batch(), dt.datetime.now(dt.UTC)
+    place = {"source": source, "file": number, "url": file_url(path), "site": "local"}
+    add_event(batch, event, **place, at=now, stat=None if event == "retired" else Stat.of(path))
     world.store.commit(CommitKind.METADATA, batch)
+
+
+def test_retired_outputs_are_not_reused(world: Any, diamond: Diamond) -> None:
+    first = world.run(diamond())
+    path = world.output(first, "f.d")
+    say(world, "retired", "f.d", path)
+    plan = world.plan(diamond())
+    assert runs(plan) == {"analyze"}
+    assert why(plan, "analyze") == "its output f.d was retired"
+    say(world, "verified", "f.d", path)  # a job has read it: that takes nothing back
     assert runs(world.plan(diamond())) == {"analyze"}
+
+
+def test_a_retired_file_that_is_registered_again_is_reused(world: Any, diamond: Diamond) -> None:
+    first = world.run(diamond())
+    path = world.output(first, "f.d")
+    copy = path.with_name("copy")
+    copy.write_bytes(path.read_bytes())
+    for event, place in (("registered", copy), ("retired", path), ("retired", copy), ("reinstated", copy)):
+        say(world, event, "f.d", place)
+    assert runs(world.plan(diamond())) == set()
+
+
+def test_a_retired_optional_output_is_not_taken_for_one_that_was_not_made(world: Any) -> None:
+    jobs = [
+        {"id": "make", "out": ["f", {"lfn": "log", "optional": True}]},
+        {"id": "read", "in": ["f", {"lfn": "log", "optional": True}], "out": ["g"]},
+    ]
+    workflow = world.write(jobs)
+    first = world.run(workflow)
+    say(world, "retired", "log", world.output(first, "log"))
+    plan = world.plan(workflow)
+    assert runs(plan) == {"make", "read"}
+    assert why(plan, "make") == "its output log was retired"
 
 
 def test_force_of_an_unknown_job_suggests(world: Any, diamond: Diamond) -> None:
