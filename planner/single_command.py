@@ -64,13 +64,15 @@ class SingleCommand:
 class CommandResult:
     """How it ended: ``failure`` None when it succeeded; ``reused_from`` what it was reused from, if it did not run.
 
-    ``refused``: an input was not what the store knows, so the command never started.
+    ``refused``: an input was not what the store knows, so the command never started. ``interrupted``: it failed because
+    it was told to stop.
     """
 
     run_id: uuid.UUID
     failure: str | None
     reused_from: str | None = None
     refused: bool = False
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,10 +204,11 @@ class _Run:
         status = _run_wrapper(self._description(), record_path)
         if not record_path.exists():
             failure: str | None = f"the wrapper ended with status {status} and left no record"
-            refused = False
+            refused = interrupted = False
         else:
             record = read_record(record_path.read_bytes())
             failure, refused = record.failure, record.status == "integrity_failed"
+            interrupted = record.interrupted
             outputs = {
                 # The stat that goes with the digest: a look from here could be at bytes that nobody has hashed.
                 (JOB, ATTEMPT, seen.name): Published(file_url(seen.name), "local", seen.stat, None)
@@ -221,7 +224,7 @@ class _Run:
         self._store.commit(CommitKind.INGEST, batch)
         shutil.rmtree(self._folder, ignore_errors=True)
         self._store.project()
-        return CommandResult(self._run_id, failure, refused=refused)
+        return CommandResult(self._run_id, failure, refused=refused, interrupted=interrupted)
 
     def _description(self) -> Mapping[str, object]:
         return {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from planner.run_folder import RunFolder
 from provenance.checked_json import MalformedError
-from provenance.records import read_record
+from provenance.records import Record, read_record
 from provenance.runs import Run, run_state
 from provenance.store import Store
 from query.terminal_text import harmless
@@ -43,26 +43,46 @@ class Summary:
 
     def as_text(self) -> str:
         """The same for a person."""
-        jobs = self.jobs
-        parts = [f"{jobs['succeeded']} succeeded"] + [
-            f"{jobs[key]} {word}"
+        parts = [
+            f"{self.jobs[key]} {word}"
             for key, word in (
+                ("succeeded", "succeeded"),
                 ("reused", "reused"),
                 ("failed", "failed"),
                 ("integrity_failed", "refused (integrity)"),
-                ("not_run", "not run"),
+                ("not_run", "to go" if self.status == "incomplete" else "not run"),
             )
-            if jobs[key]
+            if self.jobs[key]
         ]
         why = f" ({self.reason})" if self.reason else ""
+        # A plan has not begun, and an unfinished run has no end: only what ended took some time.
+        how_long = {"planned": "", "running": " for", "incomplete": " after"}.get(self.state, " in")
+        how_long += f" {self.duration_seconds:.1f} s" if how_long else ""
         return "\n".join(
             [
-                harmless(f"{self.run.name}: {self.state}{why} in {self.duration_seconds:.1f} s"),
-                f"  jobs     {jobs['total']}: {', '.join(parts)}",
+                harmless(f"{self.run.name}: {self.state}{why}{how_long}"),
+                f"  jobs     {self.jobs['total']}: {', '.join(parts) or 'none'}",
                 f"  outputs  {harmless(str(self.run.output_dir))}",
                 f"  run      {harmless(str(self.run.submit_dir))}",
             ]
         )
+
+    def next_step(self) -> str | None:
+        """What to do now, for a person; None if there is nothing."""
+        folder = harmless(str(self.run.submit_dir))
+        if self.run.kind != "workflow":
+            return None
+        match self.state:
+            case "failed":
+                return f"`pirene analyze {folder}` says why."
+            case "planned":
+                return f"`pirene run {folder}` runs it."
+            case "running":
+                return f"If nothing is at work on it any more, `pirene run {folder}` goes on."
+            case "incomplete":
+                return f"`pirene run {folder}` goes on from here."
+            case _:
+                return None
 
 
 def summarize(store: Store, run: Run, now_seconds: float) -> Summary:
@@ -73,27 +93,30 @@ def summarize(store: Store, run: Run, now_seconds: float) -> Summary:
     state = run_state(store, run.run)
     known = {(job.job, attempt) for job in state.jobs for attempt in range(1, job.attempts + 1)}
     later = sorted(
-        (record.job, record.attempt, record.path)
-        for record in RunFolder(run.submit_dir).spooled()
-        if (record.job, record.attempt) not in known
+        (spooled.job, spooled.attempt, spooled.path)
+        for spooled in RunFolder(run.submit_dir).spooled()
+        if (spooled.job, spooled.attempt) not in known
     )
-    statuses = [(job, status) for job, _, path in later if (status := _status(path)) is not None]
-    started = state.started.timestamp() if state.started else now_seconds
+    records = [(job, record) for job, _, path in later if (record := _record(path)) is not None]
+    # The store hears that a run is at work with its first records.
+    begun = state.started or min((record.started for _, record in records), default=None)
+    current = "running" if state.state == "planned" and records else state.state
+    started = begun.timestamp() if begun else now_seconds
     ended = state.ended.timestamp() if state.ended else now_seconds
     return Summary(
         run=run,
         store=str(store.root),
         status=state.state if state.state in ("succeeded", "failed") else "incomplete",
-        state=state.state,
+        state=current,
         reason=state.reason,
-        jobs=state.counts(statuses),
+        jobs=state.counts([(job, record.status) for job, record in records]),
         duration_seconds=max(0.0, ended - started),
     )
 
 
-def _status(record: Path) -> str | None:
-    """How an attempt ended, by its record; None if that cannot be believed: ingest says so, nobody counts it."""
+def _record(path: Path) -> Record | None:
+    """What an attempt left; None if that cannot be believed: ingest says so, nobody counts it."""
     try:
-        return read_record(record.read_bytes()).status
+        return read_record(path.read_bytes())
     except MalformedError:
         return None

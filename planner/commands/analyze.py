@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from provenance.failures import FailedCheck, Failure
+    from provenance.runs import Run
 
 _LINES_SHOWN = 20
 
@@ -57,7 +58,15 @@ def analyze(invocation: Invocation, run: str | None, output_format: str) -> int:
             click.echo(f"\nnot run ({len(waiting)}):")
             for job in waiting:
                 click.echo(f"  {harmless(job.id)}: {harmless(job.reason or '')}")
+        step = summary.next_step() if summary.status != "failed" else _after_mending(found)
+        if step is not None:
+            invocation.note(step)
     return EXIT_CODES[summary.status]
+
+
+def _after_mending(run: Run) -> str | None:
+    folder = harmless(str(run.submit_dir))
+    return f"Once it is mended, `pirene run {folder}` goes on." if run.kind == "workflow" else None
 
 
 def _as_json(failure: Failure, run_dir: Path) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from planner.commands.run import INTERRUPTED
 from provenance.commands.context import Invocation, pass_invocation
 
 
@@ -29,7 +30,7 @@ def exec_command(
     """Run COMMAND here: its inputs are verified first, its outputs hashed after, all of it is recorded.
 
     Write `--` before COMMAND. Inputs that the store knows must still have the recorded digest. Ends with 0 when the
-    command succeeded and made all of its outputs, else with 1.
+    command succeeded and made all of its outputs, with 130 when it was interrupted, else with 1.
     """
     from planner.single_command import SingleCommand, run_command
     from provenance.store import Store
@@ -42,4 +43,6 @@ def exec_command(
         invocation.note(f"pirene exec: {result.failure}")
     if result.refused:
         invocation.note("If that file was changed on purpose, register its new version: `pirene files add FILE`.")
-    return 0 if result.failure is None else 1
+    if result.failure is None:
+        return 0
+    return INTERRUPTED if result.interrupted else 1

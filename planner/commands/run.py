@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from planner.commands.plan_options import PlanOptions, plan_options
+from planner.commands.status import show
 from provenance.commands.context import Invocation, pass_invocation
 
 if TYPE_CHECKING:
@@ -36,14 +36,8 @@ def run(invocation: Invocation, workflow: Path, options: PlanOptions, at_once: i
     plan, store = _plan_of(invocation, workflow, options)
     state = _execute(invocation, plan, store, at_once or os.cpu_count() or 1)
     summary = _summary(store, plan)
-    if output_format == "json":
-        click.echo(json.dumps(summary.as_json()))
-    else:
-        click.echo(summary.as_text())
-        if summary.status == "failed":
-            invocation.note(f"`pirene analyze {plan.run_dir}` says why.")
+    show(invocation, summary, output_format)
     if state == "incomplete":
-        invocation.note(f"`pirene run {plan.run_dir}` goes on from here.")
         return INTERRUPTED
     return EXIT_CODES[summary.status]
 

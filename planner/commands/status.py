@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from typing import TYPE_CHECKING
 
 import click
 
 from provenance.commands.context import Invocation, pass_invocation
+
+if TYPE_CHECKING:
+    from planner.summary import Summary
 
 
 @click.command()
@@ -25,5 +29,15 @@ def status(invocation: Invocation, run: str | None, output_format: str) -> int:
 
     store = Store.open(invocation.store)
     summary = summarize(store, find_run(store, run), time.time())
-    click.echo(json.dumps(summary.as_json()) if output_format == "json" else summary.as_text())
+    show(invocation, summary, output_format)
     return EXIT_CODES[summary.status]
+
+
+def show(invocation: Invocation, summary: Summary, output_format: str) -> None:
+    """Print a summary; a person is also told what to do now."""
+    if output_format == "json":
+        click.echo(json.dumps(summary.as_json()))
+        return
+    click.echo(summary.as_text())
+    if (step := summary.next_step()) is not None:
+        invocation.note(step)
