@@ -36,6 +36,10 @@ class UnrecordedError(PlannerError):
     """Attempts cannot be recorded: nobody would know later what they did, so no more jobs start."""
 
 
+class OtherStoreError(PlannerError):
+    """A plan belongs to the store that recorded it: another one knows neither its jobs nor what they read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Watch:
     """How a run tells a person about itself: ``progress(done, total, running, failed)`` and one-line notes."""
@@ -47,10 +51,16 @@ class Watch:
 def run_local(plan: EnginePlan, store: Store, *, at_once: int, watch: Watch) -> str:
     """Run what is left of a plan; the state that the run ends in: succeeded | failed | incomplete (interrupted).
 
-    Raises RunBusyError when another engine works in the folder, UnrecordedError when it takes no records. However this
-    ends, no process of the run is left behind, except when this process itself is killed: then its wrappers finish
-    their jobs, and the next engine waits for them.
+    Raises OtherStoreError for a store that the plan was not recorded in, RunBusyError when another engine works in the
+    folder, UnrecordedError when it takes no records. However this ends, no process of the run is left behind, except
+    when this process itself is killed: then its wrappers finish their jobs, and the next engine waits for them.
     """
+    if store.store_id != plan.store_id:
+        raise OtherStoreError(
+            f"{plan.run_dir} was planned with the store {plan.store} (id {plan.store_id}), "
+            f"this is {store.root} (id {store.store_id})",
+            hint="Name that store with --store if it was moved, or plan again.",
+        )
     folder = RunFolder(plan.run_dir)
     with folder.lock(), StopSignals() as stop:
         if not wait_for_survivors(folder, stopped=stop.requested, note=watch.note):
@@ -257,17 +267,20 @@ class _LocalRun:
 
     def _revive(self, job: EngineJob, reason: str) -> None:
         """A reused job runs after all, and so do reused producers of what it reads if their outputs are gone too."""
-        if self._schedule.state(job.number) is not JobState.REUSED:
-            return  # another job has brought it back already
-        self._watch.note(f"{job.id} runs after all: {reason}")
-        self._finished -= 1
-        self._schedule.revive(job.number)
-        self._recorder.revived(job, reason)
-        for parent in self._schedule.parents(job.number):
-            if self._schedule.state(parent) is JobState.REUSED:
-                problem = self._hand_over.missing_for(self._plan.jobs[parent - 1], job)
-                if problem:
-                    self._revive(self._plan.jobs[parent - 1], problem)
+        waiting = [(job, reason)]  # a stack of its own: chains may be longer than Python's
+        while waiting:
+            revived, why = waiting.pop()
+            if self._schedule.state(revived.number) is not JobState.REUSED:
+                continue  # another job has brought it back already
+            self._watch.note(f"{revived.id} runs after all: {why}")
+            self._finished -= 1
+            self._schedule.revive(revived.number)
+            self._recorder.revived(revived, why)
+            for parent in self._schedule.parents(revived.number):
+                if self._schedule.state(parent) is JobState.REUSED:
+                    problem = self._hand_over.missing_for(self._plan.jobs[parent - 1], revived)
+                    if problem:
+                        waiting.append((self._plan.jobs[parent - 1], problem))
 
     def _revive_readers_of_changed(self, job: EngineJob, record: Record) -> None:
         """A job came out otherwise than the store had it: reused jobs that read it were left out on a false ground."""
