@@ -167,3 +167,14 @@ def test_a_policy_that_matches_nothing(diamond: Diamond) -> None:
     assert diamond.run("--reuse", 'jobs where workflow.name = "nobody"')["jobs"]["run"] == 4
     assert diamond.run("--reuse", 'jobs where workflow.name = "diamond"')["jobs"]["reused"] == 4
     assert diamond.run("--no-reuse")["jobs"]["run"] == 4
+
+
+def test_a_plan_runs_with_the_store_that_recorded_it(site) -> None:
+    folder = site.copy("diamond")
+    site.run("plan", str(folder / "diamond.yml"), "-d", "planned")
+    refused = site.run("run", "planned", "--store", "other", code=2)
+    assert "was planned with the store" in refused.err and "--store" in refused.err
+    shutil.move(site.folder / ".pirene", site.folder / "moved")
+    site.run("run", "planned", code=2)
+    site.run("run", "planned", "--store", "moved")
+    assert not any((site.folder / "other" / "commits").iterdir())
