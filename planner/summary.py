@@ -54,7 +54,9 @@ class Summary:
             )
             if self.jobs[key]
         ]
-        why = f" ({self.reason})" if self.reason else ""
+        # How many jobs of a workflow failed is said by their counts, in which earlier attempts count too.
+        counted = self.state == "failed" and self.run.kind == "workflow"
+        why = f" ({self.reason})" if self.reason and not counted else ""
         # A plan has not begun, and an unfinished run has no end: only what ended took some time.
         how_long = {"planned": "", "running": " for", "incomplete": " after"}.get(self.state, " in")
         how_long += f" {self.duration_seconds:.1f} s" if how_long else ""
