@@ -17,6 +17,7 @@ _RUNS = """
     ORDER BY planned DESC, run_id DESC
 """
 _SHOWN_AT_MOST = 5
+_FEWEST_DIGITS = 8
 
 
 class NoSuchRunError(StoreError):
@@ -83,8 +84,8 @@ class RunState:
 
 
 def find_run(store: Store, given: str | None) -> Run:
-    """The run that ``given`` means: its folder, the folder's name, its id or the start or end of it, or a workflow's
-    name.
+    """The run that ``given`` means: its folder, the folder's name, its id, a workflow's name, or at least eight digits
+    of an id at its start or end.
 
     Of several runs of one workflow the newest is meant; None means the newest of all. Raises NoSuchRunError.
     """
@@ -99,7 +100,8 @@ def find_run(store: Store, given: str | None) -> Run:
     if given is None:
         matches = runs[:1]
     else:
-        matches = _by_folder(runs, given) or _by_id(runs, given) or [run for run in runs if run.name == given][:1]
+        named = [run for run in runs if run.run_id == given.lower()] or [run for run in runs if run.name == given]
+        matches = _by_folder(runs, given) or named[:1] or _by_part_of_id(runs, given)
     if len(matches) == 1:
         return matches[0]
     if not runs:
@@ -149,8 +151,9 @@ def _by_folder(runs: list[Run], given: str) -> list[Run]:
     return [run for run in own if run.submit_dir == path or run.submit_dir.name == given][:1]
 
 
-def _by_id(runs: list[Run], given: str) -> list[Run]:
-    """Ids of one hour start alike (UUIDv7), so their ends name them too."""
+def _by_part_of_id(runs: list[Run], given: str) -> list[Run]:
+    """Ids of one hour start alike (UUIDv7), so their ends name them too. A word that is shorter is hardly meant so."""
     text = given.lower()
-    exact = [run for run in runs if run.run_id == text]
-    return exact or [run for run in runs if run.run_id.startswith(text) or run.run_id.endswith(text)]
+    if len(text) < _FEWEST_DIGITS:
+        return []
+    return [run for run in runs if run.run_id.startswith(text) or run.run_id.endswith(text)]
