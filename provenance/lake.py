@@ -50,6 +50,14 @@ def project(store: Store) -> None:
     path = store.root / FILE_NAME
     snapshot = store.snapshot()
     try:
+        _bring_up(path, store, snapshot)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        # The statistics of a commit are read here and nowhere else: here it shows when they were damaged.
+        raise LakeError(f"the statistics of a commit cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _bring_up(path: Path, store: Store, snapshot: Snapshot) -> None:
+    try:
         with _transaction(path, "mode=rw") as connection:
             _extend(connection, store, snapshot)
     except (_CannotExtendError, DBAPIError) as error:

@@ -77,7 +77,7 @@ def identify(root: Path) -> StoreIdentity | None:
                 hint="install a newer pirene",
             )
         return StoreIdentity(str(uuid.UUID(document["store"])), dt.datetime.fromisoformat(document["created"]))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise DamagedStoreError(
             f"{path}: expected format, store and created, found {data[:80]!r}",
             hint="restore it from a backup of the store",

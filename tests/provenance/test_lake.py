@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import pickle
+import re
 import sqlite3
 import subprocess
 import sys
@@ -318,3 +319,16 @@ def test_no_projection_is_no_error(
     monkeypatch.setattr("provenance.lake._rebuild", refuse)
     filled.project()
     assert "lake.sqlite: not brought up to date: [Errno 30] Read-only file system" in caplog.text
+
+
+def test_damaged_statistics_of_a_commit_keep_only_the_catalog_from_being_written(
+    filled: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = filled.root / "commits" / "000000000002.json"
+    data = path.read_bytes()
+    path.chmod(0o644)
+    damaged = re.sub(rb'("size_bytes":\{"max":")', rb"\1m", data, count=1)
+    assert damaged != data
+    path.write_bytes(damaged)
+    Store.open(filled.root).project()
+    assert "lake.sqlite: not brought up to date: the statistics of a commit cannot be read" in caplog.text

@@ -386,6 +386,14 @@ def test_temporary_and_foreign_files_among_commits_are_not_read(store: Store) ->
 # Where and how it runs
 
 
+def test_an_identity_that_nests_without_end_is_damage(store: Store) -> None:
+    path = store.root / "store.json"
+    path.chmod(0o644)
+    path.write_text("[" * 100_000)
+    with pytest.raises(DamagedStoreError, match="expected format, store and created"):
+        Store.open(store.root)
+
+
 @pytest.mark.parametrize("name", ["year=2026", "we[i]rd *?{a,b}", 'it\'s ; -- "q"', "ünï\ncode", "~"])
 def test_any_folder_will_do(tmp_path: Path, name: str) -> None:
     store = Store.open(tmp_path / name / ".pirene")
