@@ -8,7 +8,20 @@ from planner.commands.run import INTERRUPTED
 from provenance.commands.context import Invocation, pass_invocation
 
 
-@click.command("exec", context_settings={"ignore_unknown_options": False})
+class _OptionsBeforeCommand(click.Command):
+    """A command that takes another command: an option it does not know was most likely meant for that one."""
+
+    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
+        """As click does it, with a message that says what to do."""
+        try:
+            return super().parse_args(context, arguments)
+        except click.NoSuchOption as error:
+            raise click.UsageError(
+                f"{error.message} Write `--` before COMMAND if it is an option of that.", context
+            ) from None
+
+
+@click.command("exec", cls=_OptionsBeforeCommand)
 @click.option("--in", "inputs", multiple=True, metavar="FILE", help="A file that the command reads (repeat it).")
 @click.option("--out", "outputs", multiple=True, metavar="FILE", help="A file that the command makes (repeat it).")
 @click.option(

@@ -27,6 +27,11 @@ class Invocation:
 
             click.echo(harmless(text), err=True)
 
+    def detail(self, text: str) -> None:
+        """What only a person wants to know who asked for more with ``-v``; on stderr."""
+        if self.verbose:
+            self.note(text)
+
 
 pass_invocation = click.make_pass_decorator(Invocation, ensure=True)
 

@@ -71,8 +71,7 @@ def list_(
             fact.at,
             *((fact.withdrawn, fact.commit) if with_history else ()),
         )
-        for thing in things
-        for fact in (history(store, thing) if with_history else facts(store, thing))
+        for thing, fact in (history if with_history else facts)(store, things)
     )
     shown = [0, 2, 3, 4, 6, 7] + ([9, 10] if with_history else [])
     if for_people:

@@ -39,6 +39,7 @@ def print_rows(
 ) -> None:
     """Print rows; where a person looks and there are none, say ``nothing`` on stderr."""
     from provenance.output import write_rows
+    from query.context import amount
 
     count = 0
 
@@ -51,6 +52,7 @@ def print_rows(
     write_rows(columns, counted(), output_format, standard_output())
     if not count and output_format == "table":
         invocation.note(nothing)
+    invocation.detail(amount(count, "rows"))
 
 
 def print_document(document: object) -> None:

@@ -28,6 +28,7 @@ def query(invocation: Invocation, text: str, parameters: tuple[str, ...], explai
     """
     from provenance.ask import answer
     from provenance.commands.printing import open_store, print_rows
+    from provenance.output import time_text
 
     store = open_store(invocation)
     values = parameter_values(parameters)
@@ -39,6 +40,8 @@ def query(invocation: Invocation, text: str, parameters: tuple[str, ...], explai
         return
     for note in found.notes:
         invocation.note(f"note: {note}")
+    invocation.detail(f"asked: {found.text}")
+    invocation.detail(f"as of commit {found.commit}; now is {time_text(found.now)}")
     rows = found.rows(as_text=_AS_TEXT.get(output_format, ()))
     print_rows(invocation, found.columns, rows, output_format, nothing="nothing matches")
 

@@ -62,6 +62,12 @@ def test_a_missing_input_is_a_usage_error(site) -> None:
     assert site.query("workflows") == []
 
 
+def test_options_of_the_command_without_dashes_before_it(site) -> None:
+    result = site.run("exec", "ls", "-la", code=2)
+    assert "-l" in result.err and "Write `--` before COMMAND" in result.err
+    assert site.run("exec", "--", "echo", "--store", "-q", "-v").out == "--store -q -v\n"
+
+
 def test_a_declared_output_that_was_not_made(site) -> None:
     result = site.run("exec", "--out", "b", "--", "true", code=1)
     assert "'b'" in result.err

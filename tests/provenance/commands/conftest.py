@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,11 @@ class Runs:
 def run_command(store: Store) -> Callable[..., Result]:
     """Runs a command on the store; an error it raises is raised here."""
 
-    def run(command: click.Command, *arguments: str, exit_code: int = 0) -> Result:
-        result = CliRunner().invoke(command, arguments, obj=Invocation(store=str(store.root)), catch_exceptions=False)
+    def run(
+        command: click.Command, *arguments: str, exit_code: int = 0, invocation: Mapping[str, Any] | None = None
+    ) -> Result:
+        shared = Invocation(store=str(store.root), **(invocation or {}))
+        result = CliRunner().invoke(command, arguments, obj=shared, catch_exceptions=False)
         assert result.exit_code == exit_code, result.output
         return result
 

@@ -100,3 +100,25 @@ def test_what_matches_nothing_is_said(runs, run_command):
     assert runs.store.snapshot().number == before
     said = run_command(meta, "unset", "workflows", "-k", "campaign", "-k", "nosuch").stderr
     assert "campaign: withdrawn from 2 workflows" in said and "nosuch: nothing" in said
+
+
+def test_many_things_are_asked_about_together(runs, run_command, json_of, monkeypatch):
+    """Not one query for each: and what is said of one thing never shows on another."""
+    from provenance import facts as facts_module
+
+    run_command(meta, "set", 'files where name = "done.flag" and workflow.name = "left"', "qc=good", "qc=better")
+    one_by_one = [
+        row for file in runs.query("files show id") for row in json_of(meta, "list", str(file["id"]), "--history")
+    ]
+    counted = []
+    reading = facts_module.Reading.rows
+    monkeypatch.setattr(
+        facts_module.Reading, "rows", lambda self, sql, *rest: counted.append(sql) or reading(self, sql, *rest)
+    )
+    together = json_of(meta, "list", "files", "--history")
+    assert together == one_by_one
+    assert sum("FROM metadata" in sql for sql in counted) == 1
+    assert len({row["id"] for row in together if row["key"] == "qc"}) == 1
+    facts = json_of(meta, "list", "files")
+    assert len({row["id"] for row in facts if row["key"] == "sha256"}) == 6
+    assert [row["value"] for row in facts if row["key"] == "qc"] == [["good", "better"]]

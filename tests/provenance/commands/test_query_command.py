@@ -141,3 +141,11 @@ def test_readers_without_types_get_what_was_written(runs, run_command, json_of):
     assert json_of(query, text) == [{"v": 1.1, "w": 7, "t": [1.0, "x"], "e": "", "n": None}]
     lines = run_command(meta, "list", "left").stdout.splitlines()
     assert [line.split()[3] for line in lines if line.split()[2] == "v"] == ["1.10"]
+
+
+def test_verbose_says_what_was_asked_of_which_state(runs, run_command):
+    number = runs.store.snapshot().number
+    said = run_command(query, "file  where size>2", invocation={"verbose": 1}).stderr.splitlines()
+    assert said[0] == "asked: files where size > 2"
+    assert said[1].startswith(f"as of commit {number}; now is 20") and said[2].endswith(" rows")
+    assert run_command(query, "files").stderr == ""
