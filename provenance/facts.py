@@ -8,7 +8,8 @@ Measured facts are not metadata: they are the built-in fields of the language, g
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,21 +22,27 @@ if TYPE_CHECKING:
     from provenance.snapshot import Snapshot
     from provenance.store import Store
 
-_CURRENT = """
-SELECT key, position, written, written_type, text_form, origin, author, "at"
+_SAYINGS = 'key, position, written, written_type, text_form, origin, author, "at"'
+_OF_THINGS = "entity = $1 AND (source, number) IN (SELECT unnest($2::BIGINT[]), unnest($3::BIGINT[]))"
+_CURRENT = f"""
+SELECT source, number, {_SAYINGS}, false, NULL
 FROM current_metadata
-WHERE entity = $1 AND source = $2 AND number = $3
+WHERE {_OF_THINGS}
 ORDER BY key, position NULLS FIRST
 """
-_HISTORY = """
-SELECT key, position, written, written_type, text_form, origin, author, "at", withdrawn, commit_number
+_HISTORY = f"""
+SELECT source, number, {_SAYINGS}, withdrawn, commit_number
 FROM metadata
-WHERE entity = $1 AND source = $2 AND number = $3
+WHERE {_OF_THINGS}
 ORDER BY key, commit_number, "at", position NULLS FIRST
 """
 _HOLDERS = """
 SELECT DISTINCT entity, source, number, key FROM current_metadata WHERE key IN (SELECT unnest($1::VARCHAR[]))
 """
+_BLOCK_THINGS = 1000
+"""Asked about at once: that takes hardly longer than asking about one of them."""
+
+ThingKey = tuple[int, int]
 ENTITY_NAMES: dict[Entity, EntityName] = {Entity.WORKFLOWS: "workflow", Entity.JOBS: "job", Entity.FILES: "file"}
 
 
@@ -48,6 +55,11 @@ class Thing:
     number: int
     id: str
     label: str
+
+    @property
+    def key(self) -> ThingKey:
+        """(source, number)."""
+        return (self.source, self.number)
 
     @property
     def kind(self) -> EntityName:
@@ -73,11 +85,14 @@ class Fact:
     commit: int | None = None
 
 
-def facts(store: Store, thing: Thing, *, snapshot: Snapshot | None = None) -> list[Fact]:
-    """What is known of ``thing`` now: its metadata by key, then what was measured."""
+def facts(store: Store, things: Sequence[Thing], *, snapshot: Snapshot | None = None) -> Iterator[tuple[Thing, Fact]]:
+    """What is known of ``things`` now, one after the other: metadata by key, then what was measured. Streams."""
     with Reading(store, store.snapshot() if snapshot is None else snapshot) as reading:
-        rows = reading.rows(_CURRENT, [thing.kind, thing.source, thing.number])
-        return [*_grouped([(*row, False, None) for row in rows]), *_measured(reading, thing)]
+        for block in _blocks(things):
+            said, measured = _said(reading, _CURRENT, block), _measured(reading, block)
+            for thing in block:
+                for fact in (*_grouped(said.get(thing.key, ())), *measured.get(thing.key, ())):
+                    yield thing, fact
 
 
 def with_keys(store: Store, things: Sequence[Thing], keys: Sequence[str]) -> list[tuple[Thing, frozenset[str]]]:
@@ -89,10 +104,33 @@ def with_keys(store: Store, things: Sequence[Thing], keys: Sequence[str]) -> lis
     return [(thing, frozenset(held.get((thing.kind, thing.source, thing.number), ()))) for thing in things]
 
 
-def history(store: Store, thing: Thing) -> list[Fact]:
-    """Everything that was ever said about ``thing``, by key and then by commit; withdrawals too."""
+def history(store: Store, things: Sequence[Thing]) -> Iterator[tuple[Thing, Fact]]:
+    """Everything that was ever said about ``things``, of each by key and then by commit; withdrawals too. Streams."""
     with Reading(store, store.snapshot()) as reading:
-        return _grouped(reading.rows(_HISTORY, [thing.kind, thing.source, thing.number]))
+        for block in _blocks(things):
+            said = _said(reading, _HISTORY, block)
+            for thing in block:
+                for fact in _grouped(said.get(thing.key, ())):
+                    yield thing, fact
+
+
+def _blocks(things: Sequence[Thing]) -> Iterator[list[Thing]]:
+    """Things of one entity, as many as are asked about at once."""
+    for _, same in itertools.groupby(things, key=lambda thing: thing.entity):
+        while block := list(itertools.islice(same, _BLOCK_THINGS)):
+            yield block
+
+
+def _said(reading: Reading, sql: str, block: Sequence[Thing]) -> dict[ThingKey, list[Row]]:
+    """The rows of metadata of each thing."""
+    found: dict[ThingKey, list[Row]] = {}
+    for source, number, *row in reading.rows(sql, [block[0].kind, *_columns(block)]):
+        found.setdefault((source, number), []).append(tuple(row))
+    return found
+
+
+def _columns(block: Sequence[Thing]) -> list[list[int]]:
+    return [[thing.source for thing in block], [thing.number for thing in block]]
 
 
 def _grouped(rows: Sequence[Row]) -> list[Fact]:
@@ -119,33 +157,29 @@ def _value(group: Sequence[Row]) -> tuple[object, str | None]:
     return values, ", ".join(str(row[2]) for row in group)
 
 
-def _measured(reading: Reading, thing: Thing) -> list[Fact]:
-    """The built-in fields that have a value."""
-    table = ENTITIES[thing.entity]
-    names = list(table.fields)
-    columns = ", ".join(table.fields[name].sql for name in names)
-    where = " AND ".join(f"e.{column} = ${position}" for position, column in enumerate(table.key, start=1))
-    key = [thing.source, thing.number][: len(table.key)]
-    rows = reading.rows(f"SELECT {columns} FROM {table.sql} AS e {_joins(table)} WHERE {where}", key)
-    found = []
-    for name, value in zip(names, rows[0] if rows else (), strict=bool(rows)):
-        if value is not None:
-            found.append(Fact(name, value.hex() if isinstance(value, bytes) else value, None, "measured", None, None))
-    if thing.entity is Entity.FILES:
-        found += _measured_file(reading, thing)
+def _measured(reading: Reading, block: Sequence[Thing]) -> dict[ThingKey, list[Fact]]:
+    """The built-in fields that have a value; of files also their time and owner then, and what hashing them took."""
+    table = ENTITIES[block[0].entity]
+    fields = {name: field.sql for name, field in table.fields.items()}
+    if table.entity is Entity.FILES:
+        fields |= {name: f"e.{name}" for name in ("modified", "owner", "checksum_seconds")}
+    key = [f"e.{column}" for column in table.key]
+    wanted = ", ".join(f"unnest(${position}::BIGINT[])" for position in range(1, len(key) + 1))
+    rows = reading.rows(
+        f"SELECT {', '.join((*key, *fields.values()))} FROM {table.sql} AS e {_joins(table)} "
+        f"WHERE ({', '.join(key)}) IN (SELECT {wanted})",
+        _columns(block)[: len(key)],
+    )
+    found: dict[ThingKey, list[Fact]] = {}
+    for row in rows:
+        source, number = (*row[: len(key)], 0)[:2]
+        values = zip(fields, row[len(key) :], strict=True)
+        found[source, number] = [
+            Fact(name, value.hex() if isinstance(value, bytes) else value, None, "measured", None, None)
+            for name, value in values
+            if value is not None
+        ]
     return found
-
-
-def _measured_file(reading: Reading, thing: Thing) -> list[Fact]:
-    """What is recorded of a file beside its fields: its time and owner then, and what hashing it took."""
-    sql = "SELECT modified, owner, checksum_seconds FROM files WHERE source = $1 AND file = $2"
-    rows = reading.rows(sql, [thing.source, thing.number])
-    names = ("modified", "owner", "checksum_seconds")
-    return [
-        Fact(name, value, None, "measured", None, None)
-        for name, value in zip(names, rows[0] if rows else (), strict=bool(rows))
-        if value is not None
-    ]
 
 
 def _joins(table: EntityTable) -> str:
