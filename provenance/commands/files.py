@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from provenance.commands.context import Invocation, format_option, param_option, parameter_values, pass_invocation
+
+if TYPE_CHECKING:
+    from provenance.raw_files import Registered
 
 
 @click.group()
@@ -45,12 +50,11 @@ def add(
     The logical name of a file is its path below the folder that was given, or its base name. Registering the same
     content at the same place again changes nothing but the time of its last verification.
     """
-    from provenance.commands.printing import Column, open_store, print_rows
+    from provenance.commands.printing import open_store
     from provenance.metadata import parse_assignments
     from provenance.raw_files import add_files
     from provenance.users import current_user
     from query.context import amount
-    from query.vocabulary import FieldType
 
     if not paths and table is None:
         raise click.UsageError("name the files to register: PATH... or --table FILE")
@@ -69,7 +73,16 @@ def add(
     if output_format == "table":
         new = sum(file.new for file in done.files)
         invocation.note(f"{amount(new, 'new files')}, {len(done.files) - new} known already")
-        return
+    else:
+        _print_registered(invocation, done.files, output_format)
+
+
+def _print_registered(invocation: Invocation, registered: Sequence[Registered], output_format: str) -> None:
+    from provenance.commands.printing import Column, print_rows
+    from provenance.designators import file_id
+    from provenance.storable import storable
+    from query.vocabulary import FieldType
+
     text = FieldType.TEXT
     columns = [
         Column("name", text),
@@ -80,9 +93,6 @@ def add(
         Column("size", FieldType.SIZE),
         Column("new", FieldType.BOOLEAN),
     ]
-    from provenance.designators import file_id
-    from provenance.storable import storable
-
     rows = (
         (
             storable(file.name),
@@ -93,7 +103,7 @@ def add(
             file.size_bytes,
             file.new,
         )
-        for file in done.files
+        for file in registered
     )
     print_rows(invocation, columns, rows, output_format, nothing="no files")
 
