@@ -111,6 +111,7 @@ WORKFLOWS = EntityTable(
     entity=Entity.WORKFLOWS,
     sql="workflows",
     key=("run",),
+    order=("run_id",),  # the id that people see: a UUIDv7, so that the oldest run comes first
     show=("id", "name", "status", "user", "started", "duration", "job_count"),
     joins={
         "s": "LEFT JOIN workflow_statuses AS s ON s.run = e.run",

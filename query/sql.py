@@ -235,6 +235,7 @@ class Compiler:
         keys = [
             f"{sql} {_direction(sort.descending)}" for sort in rows.orders for sql in values.order_keys(sort.operand)
         ]
+        keys.extend(f"e.{column} ASC" for column in select.scope.table.order)
         keys.extend(f"{column} ASC" for column in select.scope.key())
         return f" ORDER BY {', '.join(keys)}" + ("" if rows.limit is None else f" LIMIT {rows.limit}")
 

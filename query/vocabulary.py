@@ -63,12 +63,13 @@ class EntityTable:
     """How rows of an entity are found.
 
     ``sql`` is a table or view name or a parenthesised select, to stand in FROM under the alias ``e``; ``key`` are its
-    columns that identify a row (and give the order when nothing else does); ``joins`` maps a join's name to the full
-    ``LEFT JOIN ... AS name ON ...`` text, which never multiplies rows; joins are emitted in the map's order, only if
-    needed. ``show`` are the main fields, shown by default. ``metadata`` is the value of ``metadata.entity`` for keys of
-    this entity, or None if it can have none; ``metadata_key`` are the SQL expressions over ``e`` that equal
-    (metadata.source, metadata.number). ``paths`` are the many-to-one paths of the language, as in ``job.x``:
-    name -> (entity, SQL expressions over ``e`` and ``path_joins`` that equal that entity's key, null if there is none).
+    columns that identify a row. Where nothing else orders rows, its columns ``order`` do, then the key. ``joins`` maps
+    a join's name to the full ``LEFT JOIN ... AS name ON ...`` text, which never multiplies rows; joins are emitted in
+    the map's order, only if needed. ``show`` are the main fields, shown by default. ``metadata`` is the value of
+    ``metadata.entity`` for keys of this entity, or None if it can have none; ``metadata_key`` are the SQL expressions
+    over ``e`` that equal (metadata.source, metadata.number). ``paths`` are the many-to-one paths of the language, as
+    in ``job.x``: name -> (entity, SQL expressions over ``e`` and ``path_joins`` that equal that entity's key, null if
+    there is none).
     """
 
     entity: Entity
@@ -81,6 +82,7 @@ class EntityTable:
     metadata_key: tuple[str, str] | None = None
     paths: Mapping[str, tuple[Entity, tuple[str, ...]]] = field(default_factory=dict)
     path_joins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
 
 
 @frozen

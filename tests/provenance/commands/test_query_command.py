@@ -149,3 +149,9 @@ def test_verbose_says_what_was_asked_of_which_state(runs, run_command):
     assert said[0] == "asked: files where size > 2"
     assert said[1].startswith(f"as of commit {number}; now is 20") and said[2].endswith(" rows")
     assert run_command(query, "files").stderr == ""
+
+
+def test_workflows_come_in_the_order_of_the_id_that_is_shown(runs, json_of):
+    ids = [row["id"] for row in json_of(query, "workflows")]
+    assert ids == sorted(ids) and len(ids) == 2
+    assert json_of(query, "workflows limit 1 show id") == [{"id": ids[0]}]
