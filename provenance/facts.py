@@ -43,6 +43,11 @@ _BLOCK_THINGS = 1000
 """Asked about at once: that takes hardly longer than asking about one of them."""
 
 ThingKey = tuple[int, int]
+_BESIDE_FIELDS: dict[Entity, dict[str, str]] = {
+    Entity.WORKFLOWS: {"planner_version": "e.planner_version"},
+    Entity.JOBS: {"read_bytes": "a.read_bytes", "written_bytes": "a.written_bytes"},
+    Entity.FILES: {"modified": "e.modified", "owner": "e.owner", "checksum_seconds": "e.checksum_seconds"},
+}
 ENTITY_NAMES: dict[Entity, EntityName] = {Entity.WORKFLOWS: "workflow", Entity.JOBS: "job", Entity.FILES: "file"}
 
 
@@ -158,11 +163,9 @@ def _value(group: Sequence[Row]) -> tuple[object, str | None]:
 
 
 def _measured(reading: Reading, block: Sequence[Thing]) -> dict[ThingKey, list[Fact]]:
-    """The built-in fields that have a value; of files also their time and owner then, and what hashing them took."""
+    """The built-in fields that have a value, and what is measured beside them."""
     table = ENTITIES[block[0].entity]
-    fields = {name: field.sql for name, field in table.fields.items()}
-    if table.entity is Entity.FILES:
-        fields |= {name: f"e.{name}" for name in ("modified", "owner", "checksum_seconds")}
+    fields = {name: field.sql for name, field in table.fields.items()} | _BESIDE_FIELDS[table.entity]
     key = [f"e.{column}" for column in table.key]
     wanted = ", ".join(f"unnest(${position}::BIGINT[])" for position in range(1, len(key) + 1))
     rows = reading.rows(

@@ -124,6 +124,7 @@ def _plan(store: Store, run_id: uuid.UUID, name: str) -> None:
         submit_dir=f"/runs/{name}",
         output_dir=f"/runs/{name}/output",
         engine="local",
+        planner_version="0.1",
         planned=AT,
     )
     for state, second in (("planned", 0), ("running", 1), ("succeeded", 11)):

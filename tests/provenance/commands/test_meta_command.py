@@ -18,11 +18,13 @@ def test_a_workflow_a_job_and_a_file_show_what_was_given_reported_and_measured(r
     assert workflow["static", "campaign"] == "DR3"
     assert workflow["measured", "status"] == "succeeded"
     assert workflow["measured", "user"] == "ada"
+    assert workflow["measured", "planner_version"] == "0.1"
     job = by_key(json_of(meta, "list", "left", "a"))
     assert job["static", "timesteps"] == "500000"
     assert job["runtime", "chi2"] == 1.25
     assert job["measured", "host"] == "node1"
     assert job["measured", "exit_code"] == 0
+    assert (job["measured", "read_bytes"], job["measured", "written_bytes"]) == (10, 20)
     file = by_key(json_of(meta, "list", str(runs.output("left", "raw.dat"))))
     assert file["static", "kind"] == "raw"
     assert file["measured", "size"] == 4
