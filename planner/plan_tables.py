@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from planner.engine_plan import EngineJob
@@ -282,4 +281,4 @@ def _file(row: Mapping[str, Any]) -> PlannedFile:
 def _path(url: str) -> str:
     path = local_path(url)
     assert path is not None, url
-    return str(Path(path))
+    return str(path)

@@ -120,10 +120,10 @@ class RunLock:
 
 def below(folder: Path, name: str) -> Path:
     """``folder / name``, refused if the logical name would lead out of the folder."""
-    parts = Path(name).parts
-    if not parts or Path(name).is_absolute() or ".." in parts:
+    relative = Path(name)
+    if not relative.parts or relative.is_absolute() or ".." in relative.parts:
         raise PlannerError(
             f"the file name {name!r} would lead out of {folder}",
             hint="Logical names are relative paths without '..'.",
         )
-    return folder / name
+    return folder / relative

@@ -71,7 +71,7 @@ class Copies:
 
     def _check(self, file: PlannedFile) -> Checked:
         try:
-            stat = Stat.of(Path(file.path))
+            stat = Stat.of(file.path)
         except FileNotFoundError:
             return Checked(file, Finding.MISSING)
         except OSError:
