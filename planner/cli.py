@@ -161,7 +161,7 @@ def fail(message: str, hint: str | None, exit_code: int) -> NoReturn:
     """End with one clear line (and what to do) on stderr. Below that line a message may show the place in a file."""
     click.echo(f"pirene: {harmless_lines(message)}", err=True)
     if hint:
-        click.echo(harmless(hint), err=True)
+        click.echo(harmless_lines(hint), err=True)
     sys.exit(exit_code)
 
 

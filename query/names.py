@@ -56,7 +56,8 @@ def _metadata(
             f"no such key: {key}", name.span, _as_value(key, hint) if _stands_as_value(context, name) else hint
         )
     if known is None:
-        context.warn(f"no {entity.value[:-1]} has the key {key} yet: it matches nothing")
+        quotes = f'; a text is written in quotes: "{key}"' if _stands_as_value(context, name) else ""
+        context.warn(f"no {entity.value[:-1]} has the key {key} yet: it matches nothing{quotes}")
     return Metadata(path, table.metadata, key, known is not None, _sorts_as(known), _label(name))
 
 

@@ -11,11 +11,12 @@ from provenance.store import Store
 from query.vocabulary import Entity
 
 
-def allowed_jobs(plan: Plan, query: str) -> frozenset[tuple[int, int]]:
-    """The past jobs, as (run, job), that the policy selects; of a reused job also the one that really ran.
+def allowed_jobs(plan: Plan, query: str) -> tuple[frozenset[tuple[int, int]], tuple[str, ...]]:
+    """The past jobs, as (run, job), that the policy selects, of a reused job also the one that really ran; and what has
+    to be said of the query.
 
-    A metadata key that the store has never seen is no match. Raises QueryError for what is no query, PlannerError for a
-    query that does not select jobs.
+    A metadata key that the store has never seen is no match and a warning. Raises QueryError for what is no query,
+    PlannerError for a query that does not select jobs.
     """
     store = plan.request.store
     asked = answer(store, query, plan.request.parameters, now=plan.planned, unknown_keys="no match", keys=True)
@@ -24,7 +25,8 @@ def allowed_jobs(plan: Plan, query: str) -> frozenset[tuple[int, int]]:
             f"the reuse policy has to select jobs, it selects {asked.entity.value}: {query}",
             hint="Write it as 'jobs where ...'; `jobs producing (files where ...)` gets from files to jobs.",
         )
-    return _with_originals(store, {(int(key[0]), int(key[1])) for key, _ in asked.keyed_rows()})
+    jobs = _with_originals(store, {(int(key[0]), int(key[1])) for key, _ in asked.keyed_rows()})
+    return jobs, tuple(f"reuse policy: {warning}" for warning in asked.warnings)
 
 
 def _with_originals(store: Store, jobs: set[tuple[int, int]]) -> frozenset[tuple[int, int]]:

@@ -46,7 +46,7 @@ def reuse(plan: Plan) -> Plan:
     """
     order = topological_order(plan.jobs, plan.edges)
     copies = Copies()
-    rules = _rules(plan, copies)
+    rules, said = _rules(plan, copies)
     names = {use.name for job in plan.jobs for use in job.uses if use.role in WRITES} if rules.enabled else set()
     history = load_history(plan.request.store, names)
     search = _Search(plan, order, copies, rules, history)
@@ -58,11 +58,12 @@ def reuse(plan: Plan) -> Plan:
         jobs=jobs,
         findings=(*plan.findings, *search.findings()),
         verified=(*plan.verified, *search.verified()),
-        warnings=(*plan.warnings, *search.assertions.warnings),
+        warnings=(*plan.warnings, *said, *search.assertions.warnings),
     )
 
 
-def _rules(plan: Plan, copies: Copies) -> Rules:
+def _rules(plan: Plan, copies: Copies) -> tuple[Rules, tuple[str, ...]]:
+    """The rules that the user set, and what has to be said of the policy among them."""
     request, policy = plan.request, plan.workflow.reuse
     numbers: dict[str, set[int]] = {}
     for job in plan.jobs:
@@ -75,13 +76,15 @@ def _rules(plan: Plan, copies: Copies) -> Rules:
             raise PlannerError(f"--force: there is no job {name!r} in workflow {plan.workflow.name!r}", hint=hint)
     query = request.reuse_policy if request.reuse_policy is not None else policy.query
     enabled = request.reuse and (policy.enabled or request.reuse_policy is not None)
-    return Rules(
+    allowed, said = allowed_jobs(plan, query) if query is not None and enabled else (None, ())
+    rules = Rules(
         enabled=enabled,
         trust=frozenset(policy.trust if request.trust is None else request.trust),
         force=frozenset(number for name in request.force for number in numbers[name]),
-        allowed=allowed_jobs(plan, query) if query is not None and enabled else None,
+        allowed=allowed,
         check=copies.check,
     )
+    return rules, said
 
 
 class _Search:

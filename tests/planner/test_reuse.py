@@ -278,6 +278,13 @@ def test_a_retired_optional_output_is_not_taken_for_one_that_was_not_made(world:
     assert why(plan, "make") == "its output log was retired"
 
 
+def test_a_policy_says_of_keys_that_no_job_has(world: Any, diamond: Diamond) -> None:
+    world.run(diamond())
+    plan = world.plan(diamond(), reuse_policy='jobs where campain = "DR3"')
+    assert "reuse policy: no job has the key campain yet: it matches nothing" in plan.warnings
+    assert runs(plan) == ALL
+
+
 def test_force_of_an_unknown_job_suggests(world: Any, diamond: Diamond) -> None:
     with pytest.raises(PlannerError) as caught:
         world.plan(diamond(), force=frozenset({"analyse"}))

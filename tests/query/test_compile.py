@@ -130,6 +130,8 @@ def test_unknown_keys_match_nothing_where_that_is_wanted(small: Any, connection:
     compiled = compile_query("files where nokey = 1 or nokey is missing", small, {}, now, unknown_keys="no match")
     assert compiled.warnings == ("no file has the key nokey yet: it matches nothing",)
     assert len(connection.execute(compiled.sql, list(compiled.parameters)).fetchall()) == 3
+    unquoted = compile_query("files where name = nokey", small, {}, now, unknown_keys="no match")
+    assert unquoted.warnings[0].endswith('it matches nothing; a text is written in quotes: "nokey"')
     with pytest.raises(QueryMeaningError, match="no such key: nokey"):
         compile_query("files where nokey = 1", small, {}, now)
 
