@@ -65,6 +65,10 @@ def test_zero_matches_say_which_condition_to_drop(site, script) -> None:
     workflow = prepare(site, script)
     result = site.run("run", str(workflow), "-p", "campaign=DR9", code=2)
     assert "raw" in result.err and "campaign" in result.err and "DR9" in result.err
+    (site.folder / "two.yml").write_text(workflow.read_text().replace("campaign = $campaign", "a = 1 and b = 2"))
+    hints = site.run("run", "two.yml", code=2).err.splitlines()[-4:]
+    assert [hint.split(" yet")[0] for hint in hints[:2]] == ["no file has the key a", "no file has the key b"]
+    assert hints[3].startswith("Dropping any one condition")
     assert not (site.folder / "runs").exists() or not any((site.folder / "runs").iterdir())
 
 
