@@ -34,7 +34,7 @@ from provenance.ingest import Published, ingest
 from provenance.metadata import Value, add_metadata, parse_assignments
 from provenance.records import read_record
 from provenance.registration import FileId, Registration, register
-from provenance.replicas import Replica, by_url, file_url, unchanged
+from provenance.replicas import Replica, by_path, file_url, unchanged
 from provenance.snapshot import Snapshot
 from provenance.store import Store
 from provenance.users import current_user, owner_of
@@ -296,10 +296,10 @@ def _inputs(store: Store, request: SingleCommand) -> list[_Input]:
             f"no such input: {', '.join(missing)}",
             hint="--in and --inout name files that are there before the command runs.",
         )
-    known = by_url(store, [file_url(name) for name, _ in named])
+    known = by_path(store, [_absolute(name) for name, _ in named])
     files = []
     for name, role in named:
-        replica = known.get(file_url(name))
+        replica = known.get(_absolute(name))
         if replica is not None and replica.sha256 is not None:
             files.append(_Input(name, role, replica, replica.sha256))
         else:

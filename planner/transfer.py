@@ -78,23 +78,26 @@ def copy_verified(source: Path, destination: Path, sha256: bytes) -> Stat:
     return Stat.of(destination)
 
 
-def show_reused(source: Path, destination: Path, sha256: bytes, *, copy: bool) -> None:
+def show_reused(source: Path, destination: Path, sha256: bytes, *, copy: bool) -> Arrival | None:
     """Let a reused output appear in the output folder: as a reflink, else a symlink (``copy``: always a real copy).
 
-    Never as a hard link: that would change the original's ctime, by which it is known to be unchanged.
+    None: what is there is the original, or leads to it. Never a hard link: that would change the original's ctime, by
+    which it is known to be unchanged.
     """
     if destination.exists() and source.samefile(destination):
-        return
+        return None
     destination.parent.mkdir(parents=True, exist_ok=True)
     if copy:
         _copy(source, destination, sha256)
-        return
+        return Arrival(Stat.of(destination), sha256)
     with _beside(destination) as temporary:
-        if not _reflink(source, temporary):
+        shares = _reflink(source, temporary)
+        if not shares:
             temporary.unlink(missing_ok=True)
             temporary.symlink_to(source)
         _make_way(temporary, destination)
         temporary.replace(destination)
+    return Arrival(None) if shares else None
 
 
 def _already_there(source: Path, destination: Path, expected: Expected) -> Arrival:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provenance.errors import StoreError
-from provenance.replicas import last_holders
+from provenance.replicas import LIVE_STATES, last_holders
 from provenance.urls import copy_url, file_url
 from provenance.views import fetch
 
@@ -98,7 +98,9 @@ def _by_copy(store: Store, text: str, snapshot: Snapshot | None) -> list[FileRef
     if "://" not in text:
         urls.append(file_url(Path(os.path.realpath(text))))
     holders = last_holders(store, urls, snapshot=snapshot)
-    keys = [holders[url].id for url in urls if url in holders][:1]
+    found = [holders[url] for url in urls if url in holders]
+    # A link may stand where there was a copy before: what it leads to now is meant.
+    keys = [holder.id for holder in sorted(found, key=lambda holder: holder.state not in LIVE_STATES)][:1]
     return list(files_by_key(store, keys, snapshot=snapshot).values())
 
 

@@ -9,8 +9,10 @@ those of its file.
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from integrity.digest import Stat
@@ -27,6 +29,7 @@ __all__ = [
     "Replica",
     "add_event",
     "by_file",
+    "by_path",
     "by_url",
     "copy_url",
     "file_url",
@@ -94,6 +97,14 @@ def by_url(store: Store, urls: Sequence[str], *, snapshot: Snapshot | None = Non
     """For each URL that is a live replica: that replica. ``urls`` are as `copy_url` gives them."""
     holders = last_holders(store, urls, snapshot=snapshot)
     return {url: replica for url, replica in holders.items() if replica.state in LIVE_STATES}
+
+
+def by_path(store: Store, paths: Sequence[Path], *, snapshot: Snapshot | None = None) -> dict[Path, Replica]:
+    """For each local path that is a live replica, or a link that leads to one: that replica."""
+    urls = {path: (file_url(path), file_url(os.path.realpath(path))) for path in paths}
+    live = by_url(store, sorted({url for pair in urls.values() for url in pair}), snapshot=snapshot)
+    found = {path: live.get(own) or live.get(real) for path, (own, real) in urls.items()}
+    return {path: replica for path, replica in found.items() if replica is not None}
 
 
 def last_holders(store: Store, urls: Sequence[str], *, snapshot: Snapshot | None = None) -> dict[str, Replica]:

@@ -7,7 +7,7 @@ of a file is never taken from the file itself on its way.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from planner.run_folder import RunFolder, below
 from planner.transfer import Arrival, Expected, publish, show_reused
 from provenance.identity import produced_file
 from provenance.ingest import Published
+from provenance.placement import Placed
 from provenance.records import Output, Record
 from provenance.replicas import file_url
 
@@ -89,18 +90,21 @@ class HandOver:
         """Where the outputs of a job were staged out to."""
         return self._published.get(job, {})
 
-    def show_reused(self, job: EngineJob) -> None:
-        """Let the outputs of a reused job appear in the output folder.
+    def show_reused(self, job: EngineJob) -> Iterator[Placed]:
+        """Let the outputs of a reused job appear in the output folder, one after the other.
 
-        Raises ReusedFileBadError when one of them is gone or changed since the plan was made.
+        Raises ReusedFileBadError when one of them is gone or changed since the plan was made, TransferError when it
+        cannot be brought there.
         """
         for name, reused in job.reused.items():
             problem = _problem(reused.file)
             if problem:
                 raise ReusedFileBadError(problem)
             if reused.stage_out and reused.file.sha256 is not None:
-                destination = below(self._plan.output_dir, name)
-                show_reused(Path(reused.file.path), destination, reused.file.sha256, copy=self._plan.copy_reused)
+                place, original = below(self._plan.output_dir, name), Path(reused.file.path)
+                if place != original:
+                    copy = show_reused(original, place, reused.file.sha256, copy=self._plan.copy_reused)
+                    yield _placed(reused.file, place, job.site, copy)
 
     def missing_for(self, parent: EngineJob, child: EngineJob) -> str | None:
         """Why a reused parent cannot give a child what it reads; None if it can."""
@@ -163,6 +167,11 @@ class HandOver:
             )
         reused = self._plan.jobs[use.producer - 1].reused.get(use.name)
         return _planned_input(use, reused.file) if reused else _not_there(use)
+
+
+def _placed(file: PlannedFile, place: Path, site: str, copy: Arrival | None) -> Placed:
+    stat = None if copy is None else copy.stat
+    return Placed((file.source, file.file), file_url(place), site, link=copy is None, stat=stat)
 
 
 def _not_there(use: PlannedUse) -> InputFile | None:

@@ -261,7 +261,8 @@ class _LocalRun:
     def _check_reused(self, job: EngineJob) -> None:
         """Let a reused job's outputs appear in the output folder; revive it if one of them is gone or changed."""
         try:
-            self._hand_over.show_reused(job)
+            for placed in self._hand_over.show_reused(job):
+                self._recorder.placed(job, placed)
         except (ReusedFileBadError, TransferError) as error:
             self._revive(job, str(error))
 

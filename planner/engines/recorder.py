@@ -18,6 +18,7 @@ from planner.record_plan import add_output_metadata
 from provenance.batch import Batch
 from provenance.commits import CommitKind
 from provenance.ingest import Published, ingest
+from provenance.placement import Placed, add_placed
 from provenance.records import Record
 from provenance.store import Store
 
@@ -37,6 +38,7 @@ class Recorder:
         self._note = note
         self._records: list[Path] = []
         self._published: dict[tuple[int, int, str], Published] = {}
+        self._placed: dict[int, list[Placed]] = {}
         self._states = Batch()
         self._thread = ThreadPoolExecutor(1, "recorder")
         self._commit: Future[list[str]] | None = None
@@ -53,12 +55,17 @@ class Recorder:
         self._records.append(record)
         self._published.update(published or {})
 
+    def placed(self, job: EngineJob, place: Placed) -> None:
+        """An output of a reused job has appeared in the output folder."""
+        self._placed.setdefault(job.number, []).append(place)
+
     def running(self) -> None:
         """The run is at work from now on."""
         self._state("running", None)
 
     def revived(self, job: EngineJob, reason: str) -> None:
-        """A reused job runs after all."""
+        """A reused job runs after all, and writes over what has appeared of it."""
+        self._placed.pop(job.number, None)
         self._states.add(
             "job_states",
             run=self._plan.run,
@@ -74,7 +81,7 @@ class Recorder:
         """
         now = time.monotonic()
         pause = max(_SHORTEST_PAUSE_SECONDS, _PAUSE_PER_AGE * (now - self._started))
-        if now - self._last < pause or not (self._records or len(self._states)):
+        if now - self._last < pause or not (self._records or self._placed or len(self._states)):
             return
         if self._commit is not None and not self._commit.done():
             return
@@ -96,18 +103,22 @@ class Recorder:
     def _state(self, state: str, reason: str | None) -> None:
         self._states.add("workflow_states", run=self._plan.run, state=state, at=dt.datetime.now(dt.UTC), reason=reason)
 
-    def _take(self) -> tuple[list[Path], dict[tuple[int, int, str], Published], Batch]:
-        taken = (self._records, self._published, self._states)
-        self._records, self._published, self._states = [], {}, Batch()
+    def _take(self) -> tuple[list[Path], dict[tuple[int, int, str], Published], list[Placed], Batch]:
+        placed = [place for places in self._placed.values() for place in places]
+        taken = (self._records, self._published, placed, self._states)
+        self._records, self._published, self._placed, self._states = [], {}, {}, Batch()
         return taken
 
-    def _write(self, records: list[Path], published: dict[tuple[int, int, str], Published], states: Batch) -> list[str]:
+    def _write(
+        self, records: list[Path], published: dict[tuple[int, int, str], Published], placed: list[Placed], states: Batch
+    ) -> list[str]:
         """Commit; what could not be taken in, or not all of it, one sentence each."""
         said: list[str] = []
         if records:
             done = ingest(self._store, records, published=published, also=self._add_declared)
             said += [f"{each.path}: not taken in: {each.reason} (kept in {each.quarantined})" for each in done.rejected]
             said += done.warnings
+        add_placed(self._store, states, placed, at=dt.datetime.now(dt.UTC))
         if len(states):
             self._store.commit(CommitKind.INGEST, states)
         return said

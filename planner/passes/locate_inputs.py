@@ -22,7 +22,7 @@ from planner.planned import Plan, PlannedFile, PlannedJob, PlannedUse
 from planner.workflow import Metadata
 from provenance.identity import registered_file
 from provenance.metadata import Value
-from provenance.replicas import Replica, by_url
+from provenance.replicas import Replica, by_path
 from provenance.users import owner_of
 
 _SHOWN = 10
@@ -38,12 +38,18 @@ class _Wanted:
     catalog: CatalogFile
     size_bytes: int | None
 
+    @property
+    def path(self) -> Path:
+        """Where the copy is; one that was chosen to be read is local."""
+        assert self.copy.path is not None
+        return self.copy.path
+
 
 def locate_inputs(plan: Plan) -> Plan:
     """Fill in ``files``: every raw input by lfn. Optional inputs that are nowhere are left out."""
     files = _selected(plan)
     wanted = _wanted(plan, files)
-    known = by_url(plan.request.store, [item.copy.url for item in wanted.values()])
+    known = by_path(plan.request.store, [item.path for item in wanted.values()])
     copies = Copies()
     warnings = []
     verified = []
@@ -51,7 +57,7 @@ def locate_inputs(plan: Plan) -> Plan:
     position = 0
     for name, item in wanted.items():
         metadata = {**item.catalog.metadata, **declared.get(name, {})}
-        file = _occurrence(plan.run, item, metadata, known.get(item.copy.url), position, copies)
+        file = _occurrence(plan.run, item, metadata, known.get(item.path), position, copies)
         position += file.new
         files[name] = file
         if not file.new and file.digest_origin == "recorded" and copies.was_read(file.path):
@@ -143,7 +149,7 @@ def _occurrence(
     """The file that the copy holds: the one that the store knows at that URL if the bytes are still its, else a new
     one.
     """
-    path = str(item.copy.path)
+    path = str(item.path)
     fresh = PlannedFile(
         source=run,
         file=registered_file(position),
@@ -181,6 +187,7 @@ def _as_known(fresh: PlannedFile, known: Replica) -> PlannedFile:
         fresh,
         source=known.source,
         file=known.file,
+        url=known.url,
         sha256=known.sha256,
         size_bytes=known.size_bytes if known.seen_bytes is None else known.seen_bytes,
         digest_origin="recorded",
@@ -195,7 +202,8 @@ def _as_known(fresh: PlannedFile, known: Replica) -> PlannedFile:
 def _first_sight(fresh: PlannedFile, old: PlannedFile | None) -> PlannedFile:
     """A new occurrence: with its owner and size as the file system has them, and what it takes the place of."""
     size = Stat.of(fresh.path).size if fresh.size_bytes is None else fresh.size_bytes
-    replaces = None if old is None else (old.source, old.file)
+    # What a link led to is a copy at another place: there it is not replaced but, if it is other than known, damaged.
+    replaces = None if old is None or old.url != fresh.url else (old.source, old.file)
     return replace(fresh, owner=owner_of(Path(fresh.path)), size_bytes=size, replaces=replaces)
 
 

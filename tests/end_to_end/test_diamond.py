@@ -178,3 +178,26 @@ def test_a_plan_runs_with_the_store_that_recorded_it(site) -> None:
     site.run("run", "planned", code=2)
     site.run("run", "planned", "--store", "moved")
     assert not any((site.folder / "other" / "commits").iterdir())
+
+
+@pytest.mark.parametrize("copies", [True, False])
+def test_reused_outputs_take_the_place_of_others(site, copies) -> None:
+    """History A, B, then A again over the outputs of B: the store knows what is there then."""
+    folder = site.copy("diamond")
+    workflow, raw = str(folder / "diamond.yml"), folder / "input" / "f.a"
+    first = site.run("run", workflow, "--format", "json").json()
+    original = raw.read_bytes()
+    raw.write_bytes(original + b"17.5\n")
+    site.run("run", workflow, "--output-dir", "shared")
+    raw.write_bytes(original)
+    options = ["--copy-reused"] if copies else []
+    third = site.run("run", workflow, "--output-dir", "shared", *options, "--format", "json").json()
+    assert third["jobs"]["reused"] == 4
+    result = site.folder / "shared" / "f.d"
+    assert result.is_symlink() != copies
+    nodes = site.run("lineage", str(result), "--format", "json").json()["nodes"]
+    assert first["run"] in {node["run"] for node in nodes if node["kind"] == "job"}
+    assert site.run("audit", "--format", "json").json()["verdict"] == "clean"
+    site.run("exec", "--in", str(result), "--out", "n", "--", "sh", "-c", f"wc -l < {result} > n")
+    before = site.query('files upstream of (files where name = "n") where origin = "raw" show name')
+    assert {"name": "f.a"} in before

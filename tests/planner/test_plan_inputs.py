@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from planner.errors import PlannerError
 from provenance.raw_files import add_files
+from provenance.replicas import file_url
 
 X = [{"id": "x", "in": ["in"], "out": ["y"]}]
 
@@ -48,6 +49,19 @@ def test_first_sight_is_hashed_registered_and_known_afterwards(world: Any) -> No
         "SELECT event FROM replicas WHERE source = ? ORDER BY commit_number", [plan.run], tables=["replicas"]
     )
     assert events == [("registered",), ("replaced",)]
+
+
+def test_a_link_to_a_known_copy_is_that_file(world: Any) -> None:
+    path = world.raw("in", "x")
+    (known,) = add_files(world.store, [path]).files
+    link = path.with_name("link")
+    link.symlink_to(path)
+    world.catalog["in"]["pfns"] = [{"site": "local", "pfn": str(link)}]
+    file = world.plan(world.write(X)).files["in"]
+    assert ((file.source, file.file), file.url, file.path, file.new) == (known.file, known.url, str(link), False)
+    path.write_text("other")
+    changed = world.plan(world.write(X)).files["in"]
+    assert (changed.new, changed.url, changed.replaces) == (True, file_url(link), None)
 
 
 def test_declared_digest_is_expected_whatever_is_on_disk(world: Any) -> None:
