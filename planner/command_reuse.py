@@ -8,30 +8,47 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from integrity.digest import hash_path
 from planner.passes.history import PastOutput, PastSuccess, load_history
 from planner.transfer import copy_verified
-from provenance.replicas import by_file, local_path, unchanged
+from provenance.placement import Placed
+from provenance.replicas import by_file, file_url, local_path, unchanged
+from provenance.storable import storable
 from provenance.store import Store
 
 
-def reuse_outputs(store: Store, key: bytes, outputs: Sequence[str]) -> PastSuccess | None:
+@dataclass(frozen=True, slots=True)
+class Reused:
+    """An earlier success that stands for a command, and where its outputs have appeared anew."""
+
+    success: PastSuccess
+    placed: tuple[Placed, ...]
+
+
+def reuse_outputs(store: Store, key: bytes, outputs: Sequence[str]) -> Reused | None:
     """Put the outputs of an earlier success with this reuse key in their places; None if there is none to trust."""
     history = load_history(store, outputs)
     if history.disagreement(key) is not None:
         return None  # the command is not deterministic: no ground
     for success in history.of(key):
-        copies = {name: _good_copy(store, success.outputs[name]) for name in outputs if name in success.outputs}
+        made = {name: success.outputs[storable(name)] for name in outputs if storable(name) in success.outputs}
+        copies = {name: _good_copy(store, output) for name, output in made.items()}
         if len(copies) == len(outputs) and all(copies.values()):
-            for name, copy in copies.items():
-                assert copy is not None
-                target = Path(os.path.abspath(name))  # noqa: PTH100 - Path.resolve follows links
-                if copy != target:
-                    copy_verified(copy, target, success.outputs[name].sha256)
-            return success
+            placed = [_place(copies[name], name, output) for name, output in made.items()]
+            return Reused(success, tuple(place for place in placed if place is not None))
     return None
+
+
+def _place(copy: Path | None, name: str, output: PastOutput) -> Placed | None:
+    """Copy an output to the place that its name means; None if it is there already."""
+    target = Path(os.path.abspath(name))  # noqa: PTH100 - Path.resolve follows links
+    if copy is None or copy == target:
+        return None
+    stat = copy_verified(copy, target, output.sha256)
+    return Placed((output.source, output.file), file_url(target), "local", link=False, stat=stat)
 
 
 def _good_copy(store: Store, output: PastOutput) -> Path | None:

@@ -22,9 +22,8 @@ from pathlib import Path
 
 import integrity
 from integrity.digest import hash_path
-from planner.command_reuse import reuse_outputs
+from planner.command_reuse import Reused, reuse_outputs
 from planner.errors import PlannerError
-from planner.passes.history import PastSuccess
 from planner.reuse_key import reuse_key
 from planner.version import VERSION
 from provenance.batch import Batch
@@ -32,6 +31,7 @@ from provenance.commits import CommitKind
 from provenance.identity import new_run_id, source_of
 from provenance.ingest import Published, ingest
 from provenance.metadata import Value, add_metadata, parse_assignments
+from provenance.placement import add_placed
 from provenance.records import read_record
 from provenance.registration import FileId, Registration, register
 from provenance.replicas import Replica, by_path, file_url, unchanged
@@ -120,7 +120,7 @@ def run_command(store: Store, request: SingleCommand) -> CommandResult:
     run.plan(metadata, reused)
     if reused is not None:
         store.project()
-        return CommandResult(run_id, None, f"{reused.id} of run {reused.run_id}")
+        return CommandResult(run_id, None, f"{reused.success.id} of run {reused.success.run_id}")
     return run.execute()
 
 
@@ -147,7 +147,7 @@ class _Run:
         self._key = key
         self._folder = store.root / "spool" / str(run_id)
 
-    def plan(self, metadata: Mapping[str, Value], reused: PastSuccess | None) -> None:
+    def plan(self, metadata: Mapping[str, Value], reused: Reused | None) -> None:
         """Record what is about to run or was reused, with files that nobody had seen before, in one commit."""
         now = dt.datetime.now(dt.UTC)
         snapshot = self._store.snapshot()
@@ -160,7 +160,7 @@ class _Run:
         )
 
     def _planned(
-        self, metadata: Mapping[str, Value], reused: PastSuccess | None, state: Snapshot, now: dt.datetime
+        self, metadata: Mapping[str, Value], reused: Reused | None, state: Snapshot, now: dt.datetime
     ) -> Batch:
         """The rows of the plan, as the store is in ``state``."""
         user = current_user()
@@ -178,9 +178,9 @@ class _Run:
             else {
                 "decision": "reuse",
                 "ground": "proven",
-                "reason": f"the same as {reused.id} of run {reused.run_id}",
-                "reused_run": reused.run,
-                "reused_job": reused.job,
+                "reason": f"the same as {reused.success.id} of run {reused.success.run_id}",
+                "reused_run": reused.success.run,
+                "reused_job": reused.success.job,
             }
         )
         batch.add(
@@ -193,6 +193,8 @@ class _Run:
         self._inputs = [
             replace(file, id=file.known.id if isinstance(file.known, Replica) else next(ids)) for file in self._inputs
         ]
+        if reused is not None:
+            add_placed(self._store, batch, reused.placed, at=now, snapshot=state)
         for key, value in metadata.items():
             add_metadata(batch, "job", self._run, JOB, key, value, origin="static", author=user, at=now)
         return batch

@@ -110,6 +110,20 @@ def test_reuse(site) -> None:
     assert sorted(decisions) == ["reuse", "run", "run", "run"]
 
 
+def test_a_reused_output_keeps_its_history_where_it_was_copied(site) -> None:
+    (site.folder / "a").write_text("x")
+    command = ("exec", "--reuse", "--in", "a", "--out", "b", "--", "cp", "a", "b")
+    site.run(*command)
+    elsewhere = site.folder / "elsewhere"
+    shutil.copytree(site.folder, elsewhere, ignore=shutil.ignore_patterns(".pirene", "b"))
+    assert "reused" in site.run(*command, cwd=elsewhere).err
+    assert site.query('files where name = "b" show origin') == [{"origin": "produced"}]
+    site.run("exec", "--in", "b", "--out", "c", "--", "cp", "b", "c", cwd=elsewhere)
+    assert {"name": "b", "origin": "produced"} in site.query(
+        'files upstream of (files where name = "c") show name, origin'
+    )
+
+
 def test_reuse_never_stands_for_an_input_that_has_changed(site) -> None:
     (site.folder / "a").write_text("x")
     command = ("exec", "--reuse", "--in", "a", "--out", "b", "--", "cp", "a", "b")
