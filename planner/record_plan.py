@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -21,8 +21,8 @@ from planner.workflow import Metadata
 from provenance.batch import Batch
 from provenance.commits import Commit, CommitKind
 from provenance.identity import produced_file, registered_file
-from provenance.metadata import EntityName, add_metadata
-from provenance.registration import Registration, add_new_file
+from provenance.metadata import EntityName, Value, add_metadata
+from provenance.registration import FileId, Registration, add_new_file
 from provenance.replicas import add_event
 from provenance.storable import storable
 from provenance.urls import copy_url
@@ -195,15 +195,17 @@ def _add_all_metadata(batch: Batch, plan: Plan, user: str) -> None:
     for file in _new_files(plan):
         _add_metadata(batch, plan, "file", file.source, file.file, file.metadata, user)
     chosen = {file.name for selection in plan.selections.values() for file in selection.files}
-    known = [file for name, file in plan.files.items() if not file.new and name not in chosen and file.metadata]
+    known: dict[FileId, dict[str, Value]] = {}
+    for name, file in plan.files.items():
+        if not file.new and name not in chosen and file.metadata:
+            # One file may be known by several names here: a key has one value at a time, the first that is given.
+            known[file.source, file.file] = {**file.metadata, **known.get((file.source, file.file), {})}
     said = _already_said(plan, known)
-    for file in known:
+    for (source, number), metadata in known.items():
         fresh = {
-            key: value
-            for key, value in file.metadata.items()
-            if said.get((file.source, file.file, storable(key))) != _texts(value)
+            key: value for key, value in metadata.items() if said.get((source, number, storable(key))) != _texts(value)
         }
-        _add_metadata(batch, plan, "file", file.source, file.file, fresh, user)
+        _add_metadata(batch, plan, "file", source, number, fresh, user)
     _add_transformations(batch, plan, user)
 
 
@@ -240,14 +242,14 @@ def _add_metadata(
         add_metadata(batch, entity, source, number, key, value, origin="static", author=author, at=plan.planned)
 
 
-def _already_said(plan: Plan, files: list[PlannedFile]) -> Mapping[tuple[int, int, str], list[str | None]]:
+def _already_said(plan: Plan, files: Collection[FileId]) -> Mapping[tuple[int, int, str], list[str | None]]:
     """What workflows and catalogs said last of files that the store knows: saying it again would undo a later `meta
     set`.
     """
     if not files:
         return {}
     rows: list[tuple[Any, ...]] = plan.request.store.rows(
-        _SAID, [[file.source for file in files], [file.file for file in files]], tables=["metadata"]
+        _SAID, [[source for source, _ in files], [number for _, number in files]], tables=["metadata"]
     )
     return {(source, number, key): list(texts) for source, number, key, texts in rows}
 

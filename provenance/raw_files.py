@@ -13,7 +13,7 @@ import re
 import stat as status_bits
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -95,7 +95,8 @@ def add_files(
 ) -> RawFiles:
     """Register files, all files below folders, and those that a table names (metadata_table.py), in one commit.
 
-    ``metadata`` is that of all these files; what a table says of one comes before it.
+    A file that is named several ways is registered once, under the first of its names. ``metadata`` is that of all
+    these files; what a table says of one comes before it.
     ``name`` is a template for logical names in which ``{name}`` is the usual one (the path below the folder that was
     given, or the base name), ``{stem}``, ``{site}``, ``{sha256}`` and ``{KEY}`` of the metadata stand for themselves.
     ``sha256`` is a digest that the one file must have. Raises UnreadableFilesError, NameTemplateError,
@@ -104,6 +105,7 @@ def add_files(
     found = [file for path in paths for file in find_files(path, store.root)]
     if table is not None:
         found += [_in_table(row) for row in read_table(table)]
+    found = _each_once(found)
     hashed = _hashed(found, workers)
     if sha256 is not None:
         _require_digest(found, hashed, sha256)
@@ -152,6 +154,16 @@ def find_files(path: Path, store_root: Path | None = None) -> Iterator[FoundFile
             raise UnreadableFilesError(f"{path}: neither a file nor a folder")
     except OSError as error:
         raise UnreadableFilesError(f"{error.filename or path}: {error.strerror or error}") from error
+
+
+def _each_once(found: Iterable[FoundFile]) -> list[FoundFile]:
+    """The files by place, in order, each with all that was said of it."""
+    places: dict[str, FoundFile] = {}
+    for file in found:
+        first = places.setdefault(file_url(file.path), file)
+        if first is not file:
+            places[file_url(file.path)] = replace(first, metadata={**first.metadata, **file.metadata})
+    return list(places.values())
 
 
 def _in_table(row: TableRow) -> FoundFile:

@@ -73,6 +73,7 @@ def register(
         for url, replica in last_holders(store, [entry.url for entry in known], snapshot=snapshot).items()
     }
     files: list[FileId] = []
+    said: dict[FileId, dict[str, Value]] = {}
     for entry in known:
         holder = holders.get(entry.url)
         if holder is not None and _same_content(holder, entry):
@@ -84,11 +85,14 @@ def register(
             if holder is not None and holder.state not in _OVER:
                 _add_replaced(batch, entry, holder, at)
             add_new_file(batch, entry, file, at)
-        for key, value in entry.metadata.items():
-            add_metadata(batch, "file", *file, key, value, origin="static", author=author, at=at)
+        # Of two entries that turn out to be one file the later says what counts: a key has one value at a time.
+        said.setdefault(file, {}).update(entry.metadata)
         files.append(file)
         content = entry if holder is None or file != holder.file else holder
         holders[entry.url] = _Holder(file, content.sha256, content.size_bytes, entry.site, "ok")
+    for file, metadata in said.items():
+        for key, value in metadata.items():
+            add_metadata(batch, "file", *file, key, value, origin="static", author=author, at=at)
     return files
 
 

@@ -87,6 +87,15 @@ def test_metadata_of_replicas_and_uses_are_one_and_are_said_once(world: Any) -> 
     assert rows == [("kind", "near"), ("n", "3")]
 
 
+def test_one_file_under_two_names_has_each_key_once(world: Any) -> None:
+    path = world.raw("in", "x", metadata={"kind": "raw"})
+    add_files(world.store, [path])
+    world.catalog["too"] = {**world.catalog["in"], "lfn": "too", "metadata": {"kind": "other", "n": 1}}
+    world.freeze(world.plan(world.write([{"id": "x", "in": ["in", "too"], "out": ["y"]}])))
+    rows = world.store.rows("SELECT key, written FROM metadata WHERE entity = 'file' ORDER BY key", tables=["metadata"])
+    assert rows == [("kind", "raw"), ("n", "1")]
+
+
 def test_pattern_and_second_copy(world: Any) -> None:
     world.raw("real.txt", "x")
     replicas = [

@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 
 import pytest
 
 from integrity.digest import Stat
+from provenance.batch import Batch
+from provenance.commits import CommitKind
 from provenance.identity import produced_file, source_of
 from provenance.ingest import Published, ingest
+from provenance.metadata import from_text
 from provenance.raw_files import (
     DeclaredDigestError,
     NameTemplateError,
@@ -15,6 +19,7 @@ from provenance.raw_files import (
     add_files,
     find_files,
 )
+from provenance.registration import Registration, register
 from provenance.replicas import by_file, by_url, unchanged
 from provenance.retirement import retire_files
 from provenance.urls import copy_url, file_url, local_path
@@ -54,6 +59,27 @@ def test_the_same_content_at_the_same_place_is_the_same_file(store, tmp_path):
     assert again.file == first.file
     assert (first.new, again.new) == (True, False)
     assert fetch(store, "SELECT count(*) FROM files") == [(1,)]
+
+
+def test_a_file_that_is_named_twice_is_registered_once(store, tmp_path):
+    folder = tmp_path / "d"
+    folder.mkdir()
+    (folder / "x").write_bytes(b"X")
+    (tmp_path / "t.csv").write_text("path,band\nd/x,r\n")
+    given = {"kind": from_text("raw"), "band": from_text("?")}
+    done = add_files(store, [folder, folder / "x"], table=tmp_path / "t.csv", metadata=given)
+    assert [(file.name, file.new) for file in done.files] == [("x", True)]
+    rows = fetch(store, "SELECT key, written FROM current_metadata ORDER BY key")
+    assert rows == [("band", "r"), ("kind", "raw")]
+    assert len(list(store.query('files where kind = "raw"').rows())) == 1
+
+
+def test_two_entries_that_turn_out_to_be_one_file_say_a_key_once(store):
+    batch, entry = Batch(), Registration("a", "file:///a", sha256=bytes(32), metadata={"k": from_text("1")})
+    one, other = register(store, batch, 7, [entry, replace(entry, name="b", metadata={"k": from_text("2")})])
+    assert one == other
+    store.commit(CommitKind.REGISTER, batch)
+    assert fetch(store, "SELECT written FROM current_metadata") == [("2",)]
 
 
 def test_other_content_there_is_a_new_file_and_the_old_copy_is_replaced(store, tmp_path):
@@ -106,8 +132,7 @@ def test_two_paths_to_one_url_in_one_registration(store, tmp_path):
     path = tmp_path / "a"
     path.write_bytes(b"A")
     done = add_files(store, [path, tmp_path / "." / "a"])
-    assert done.files[0].file == done.files[1].file
-    assert [file.new for file in done.files] == [True, True]
+    assert [(file.name, file.new) for file in done.files] == [("a", True)]
     assert fetch(store, "SELECT count(*) FROM files") == [(1,)]
 
 
