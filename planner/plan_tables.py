@@ -14,7 +14,8 @@ from planner.engine_plan import EngineJob
 from planner.planned import Plan, PlannedFile, PlannedJob, PlannedUse, ReusedOutput
 from planner.workflow import Metadata
 from provenance.metadata import Value, Written
-from provenance.replicas import file_url, local_path
+from provenance.replicas import file_url
+from provenance.urls import local_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -279,6 +280,6 @@ def _file(row: Mapping[str, Any]) -> PlannedFile:
 
 
 def _path(url: str) -> str:
-    path = local_path(url)
+    path = local_name(url)
     assert path is not None, url
-    return str(path)
+    return path
