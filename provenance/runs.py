@@ -133,6 +133,16 @@ def run_state(store: Store, run: int) -> RunState:
     )
 
 
+def last_state(store: Store, run: int) -> str | None:
+    """The state that the store heard of last; None if there is none."""
+    rows = store.rows(
+        'SELECT state FROM workflow_states WHERE run = ? ORDER BY commit_number DESC, "at" DESC LIMIT 1',
+        [run],
+        tables=["workflow_states"],
+    )
+    return rows[0][0] if rows else None
+
+
 _JOB_OUTCOMES = """
     SELECT j.job, j.id, j.decision, i.status, coalesce(i.attempts, 0)
     FROM jobs j

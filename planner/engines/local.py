@@ -69,6 +69,8 @@ def run_local(plan: EnginePlan, store: Store, *, at_once: int, watch: Watch) -> 
         with Launcher(folder.launcher_lock) as launcher, Recorder(plan, store, watch.note) as recorder:
             run = _LocalRun(plan, folder, launcher, recorder, stop, watch)
             run.take_up()
+            if run.over_already():
+                return "succeeded"
             run.work(at_once)
             return run.conclude()
 
@@ -129,6 +131,10 @@ class _LocalRun:
         for job in self._plan.jobs:
             if self._schedule.state(job.number) is JobState.REUSED:
                 self._check_reused(job)
+
+    def over_already(self) -> bool:
+        """Whether there is nothing to do and nothing to record: the times of a run that has ended are not moved."""
+        return all(each in DONE for each in self._schedule.states()) and self._recorder.has_succeeded()
 
     def work(self, at_once: int) -> None:
         """Start jobs as they become ready and take in what ends, until nothing can start and nothing runs."""

@@ -20,6 +20,7 @@ from provenance.commits import CommitKind
 from provenance.ingest import Published, ingest
 from provenance.placement import Placed, add_placed
 from provenance.records import Record
+from provenance.runs import last_state
 from provenance.store import Store
 
 _SHORTEST_PAUSE_SECONDS = 2.0
@@ -58,6 +59,15 @@ class Recorder:
     def placed(self, job: EngineJob, place: Placed) -> None:
         """An output of a reused job has appeared in the output folder."""
         self._placed.setdefault(job.number, []).append(place)
+
+    def has_succeeded(self) -> bool:
+        """Whether the store has this run as succeeded, with all of its outputs in their places."""
+        if last_state(self._store, self._plan.run) != "succeeded":
+            return False
+        news = Batch()
+        places = [place for places in self._placed.values() for place in places]
+        add_placed(self._store, news, places, at=dt.datetime.now(dt.UTC))
+        return not len(news)
 
     def running(self) -> None:
         """The run is at work from now on."""

@@ -53,7 +53,11 @@ def test_planned_running_interrupted_succeeded_reused(site, script) -> None:
     assert out.startswith("two: incomplete (interrupted) after ") and "goes on from here" in err
     (site.folder / "go").touch()
     assert site.run("run", "run").out.splitlines()[1] == "  jobs     2: 2 succeeded"
-    assert site.run("run", str(path)).out.splitlines()[1] == "  jobs     2: 2 reused"
+    ended = site.run("status", "run", "--format", "json").json()
+    assert site.run("run", "run", "--format", "json").json() == ended  # there was nothing to do
+    assert site.run("run", str(path), "-d", "again").out.splitlines()[1] == "  jobs     2: 2 reused"
+    ended = site.run("status", "again", "--format", "json").json()
+    assert site.run("run", "again", "--format", "json").json() == ended
 
 
 def test_an_interrupted_exec(site) -> None:
