@@ -344,7 +344,7 @@ class Stop:
         self.count += 1
 
     def check(self) -> None:
-        """Raise Interrupted once the wrapper was told to stop and its patience is over."""
+        """Raise StoppedError once the wrapper was told to stop and its patience is over."""
         if self.signal is not None and time.monotonic() >= max(self._at, self.since) + self.patience_seconds:
             raise StoppedError("stopped by %s" % signal.Signals(self.signal).name)
 
@@ -393,7 +393,7 @@ def _identity(status: os.stat_result) -> "tuple[int, ...]":
 
 
 def survey(descriptor: int) -> Survey:
-    """Survey an open file or folder; raises Unreadable for anything else, OSError where the system refuses."""
+    """Survey an open file or folder; raises UnreadableError for anything else, OSError where the system refuses."""
     status = os.fstat(descriptor)
     if stat.S_ISREG(status.st_mode):
         return Survey("file", status)
@@ -473,7 +473,7 @@ def hash_stream(descriptor: int, about: int, prefix_size: "int | None", check: "
 def hash_folder(descriptor: int, check: "Callable[[], None]") -> Content:
     """The digest of a folder's sorted manifest; ``integrity/digest.py`` defines its form.
 
-    Raises Unreadable where the folder holds anything but regular files and folders.
+    Raises UnreadableError where the folder holds anything but regular files and folders.
     """
     manifest = hashlib.sha256(FOLDER_HEADER)
     size = 0
@@ -1456,7 +1456,7 @@ def complain(message: str, status: int) -> int:
 
 
 def read_job(name: bytes) -> "dict[str, Any]":
-    """The description in a file, or on standard input for ``-``. Raises Unusable."""
+    """The description in a file, or on standard input for ``-``. Raises UnusableError."""
     try:
         with open(0 if name == b"-" else name, "rb") as file:
             document = json.loads(file.read().decode("utf-8"))

@@ -109,5 +109,4 @@ class EnginePlan:
     edges: tuple[tuple[int, int], ...]
     files: Mapping[str, PlannedFile]
     metadata: Metadata = field(default_factory=dict)
-    properties: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

@@ -135,7 +135,6 @@ def _plan_of(folder: Path, lock: Mapping[str, Any], sha256: bytes) -> EnginePlan
         edges=edges,
         files=files,
         metadata=metadata_from_json(json.dumps(workflow["metadata"]) if workflow["metadata"] else None),
-        properties=lock["properties"],
         warnings=tuple(lock["warnings"]),
     )
 
