@@ -14,7 +14,6 @@ from query.sql_binder import Binder
 
 _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
 _TWO_TO_63 = "9223372036854775808::DOUBLE"
-NULL_STRUCT = "{'i': NULL::BIGINT, 'f': NULL::DOUBLE}"
 
 
 @frozen

@@ -52,16 +52,21 @@ def info(invocation: Invocation, output_format: str) -> None:
 @store.command()
 @pass_invocation
 def compact(invocation: Invocation) -> None:
-    """Merge small segments; no answer changes."""
+    """Merge small segments, and remove what writers left that were killed long ago; no answer changes."""
     from provenance.commands.printing import open_store
+    from provenance.orphans import remove_orphans
+    from query.context import amount
 
     opened = open_store(invocation)
     made = opened.compact()
+    removed = remove_orphans(opened)
     opened.project()
     if made is None:
         invocation.note("there is nothing to merge")
     else:
         invocation.note(f"commit {made.number} puts {len(made.segments)} segments in place of {len(made.replaces)}")
+    if removed:
+        invocation.note(f"{amount(len(removed), 'files')} of killed writers removed")
 
 
 @store.command()

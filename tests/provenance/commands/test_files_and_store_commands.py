@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 
@@ -57,8 +58,14 @@ def test_store_info_commits_and_compact(runs, run_command, json_of):
     assert [commit["kind"] for commit in commits] == ["register", "plan", "ingest"] * 2
     assert [commit["records"] for commit in commits] == [0, 0, 2] * 2
     before = json_of(query, "files show *")
-    assert "in place of" in run_command(store_command, "compact").stderr
-    assert "nothing to merge" in run_command(store_command, "compact").stderr
+    left = [runs.store.root / "segments" / "files" / name for name in ("0.parquet", "1.parquet.tmp")]
+    for path in left:
+        path.write_bytes(b"half")
+    os.utime(left[0], (0, 0))
+    said = run_command(store_command, "compact").stderr
+    assert "in place of" in said and "1 file of killed writers removed" in said
+    assert [path.exists() for path in left] == [False, True]  # the other may be of a writer at work
+    assert run_command(store_command, "compact").stderr == "there is nothing to merge\n"
     assert json_of(query, "files show *") == before
 
 
