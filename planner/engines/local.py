@@ -29,6 +29,7 @@ from provenance.records import Record, read_record
 from provenance.store import Store
 
 _WRAPPER_UNRECORDED = 4  # its exit status when it could not keep a record (docs/formats/invocation.md)
+_BECAME = {JobState.FAILED: "failed", JobState.INTEGRITY_FAILED: "was refused (integrity)"}  # of jobs in BAD
 _TICK_SECONDS = 0.5  # how long at most until the engine looks whether a commit is due
 
 
@@ -126,7 +127,10 @@ class _LocalRun:
         self._schedule = Schedule(len(self._plan.jobs), self._plan.edges, done)
         self._finished = len(done)
         self._recorder.running()
+        called_failed = self._recorder.called_failed() if succeeded else ()
         for job, record in succeeded:
+            if (job.number, record.attempt) in called_failed:
+                self._recorder.mended(job, record.attempt)
             self._revive_readers_of_changed(job, record)
         for job in self._plan.jobs:
             if self._schedule.state(job.number) is JobState.REUSED:
@@ -165,7 +169,7 @@ class _LocalRun:
         """Record how the run ended and why jobs did not run; the state of the run."""
         states = self._schedule.states()
         not_run = self._not_started + [
-            (job, f"{self._plan.jobs[cause - 1].id}, which it depends on, {self._schedule.state(cause).value}")
+            (job, f"{self._plan.jobs[cause - 1].id}, which it depends on, {_BECAME[self._schedule.state(cause)]}")
             for job, cause in self._schedule.blocked()
         ]
         state, reason = "failed", f"{sum(each in BAD for each in states)} of {len(states)} jobs failed"
@@ -200,14 +204,14 @@ class _LocalRun:
                 hint="look at the file system (space, quota, permissions), then run the folder again",
             )
         if not ended.recorded:
-            self._failed(job, f"its wrapper ended with status {ended.status} and left no record", retry=True)
+            self._lost(job, ended.attempt, f"its wrapper {_how(ended.status)} and left no record", retry=True)
             return
         path = self._folder.record_path(ended.job, ended.attempt)
         try:
             record = read_record(path.read_bytes())
         except MalformedError as error:
             self._recorder.add(path)  # ingest puts it into quarantine, with this reason
-            self._failed(job, f"its record cannot be believed: {error}", retry=False)
+            self._lost(job, ended.attempt, f"its record cannot be believed: {error}", retry=False)
             return
         if record.status == "succeeded":
             problem = self._accept(job, record)
@@ -219,7 +223,7 @@ class _LocalRun:
                 self._revive_readers_of_changed(job, record)
             else:
                 self._recorder.add(path)
-                self._failed(job, problem, retry=False)
+                self._lost(job, ended.attempt, problem, retry=False)
             return
         self._recorder.add(path)
         if record.interrupted and self._stop.requested():
@@ -254,6 +258,11 @@ class _LocalRun:
             self._schedule.again(job.number)
             return
         self._failed(job, record.failure or "an input did not match", retry=False, integrity=True)
+
+    def _lost(self, job: EngineJob, attempt: int, reason: str, *, retry: bool) -> None:
+        """An attempt failed, although its record, if there is one, does not say so."""
+        self._recorder.failed(job, attempt, reason)
+        self._failed(job, reason, retry=retry)
 
     def _failed(self, job: EngineJob, reason: str, *, retry: bool, integrity: bool = False) -> None:
         if retry and self._attempts.may_retry(job):
@@ -299,3 +308,8 @@ class _LocalRun:
 
     def _show(self) -> None:
         self._watch.progress(self._finished, len(self._plan.jobs), self._running, self._bad)
+
+
+def _how(status: int) -> str:
+    """How a wrapper ended that should have left a record."""
+    return f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
