@@ -78,26 +78,35 @@ def copy_verified(source: Path, destination: Path, sha256: bytes) -> Stat:
     return Stat.of(destination)
 
 
-def show_reused(source: Path, destination: Path, sha256: bytes, *, copy: bool) -> Arrival | None:
-    """Let a reused output appear in the output folder: as a reflink, else a symlink (``copy``: always a real copy).
+class ReusedOutputs:
+    """Lets outputs of reused jobs appear in the output folder: as reflinks, else symlinks; or as real copies.
 
-    None: what is there is the original, or leads to it. Never a hard link: that would change the original's ctime, by
-    which it is known to be unchanged.
+    Never as hard links: those would change the ctime of the original, by which it is known to be unchanged.
     """
-    if destination.exists() and source.samefile(destination):
+
+    def __init__(self, *, copy: bool) -> None:
+        self._copy = copy
+        # Pairs of devices that were found not to share extents: they are not asked again for every file.
+        self._unshared: set[tuple[int, int]] = set()
+
+    def show(self, source: Path, destination: Path, sha256: bytes) -> Arrival | None:
+        """Let ``source`` appear at ``destination``. None: what is there is the original, or leads to it."""
+        if destination.exists() and source.samefile(destination):
+            return None
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        if self._copy:
+            _copy(source, destination, sha256)
+            return Arrival(Stat.of(destination), sha256)
+        devices = (source.stat().st_dev, destination.parent.stat().st_dev)
+        if devices not in self._unshared and source.is_file():
+            with _beside(destination) as temporary:
+                if _reflink(source, temporary):
+                    _make_way(temporary, destination)
+                    temporary.replace(destination)
+                    return Arrival(None)
+            self._unshared.add(devices)
+        _symlink(source, destination)
         return None
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    if copy:
-        _copy(source, destination, sha256)
-        return Arrival(Stat.of(destination), sha256)
-    with _beside(destination) as temporary:
-        shares = _reflink(source, temporary)
-        if not shares:
-            temporary.unlink(missing_ok=True)
-            temporary.symlink_to(source)
-        _make_way(temporary, destination)
-        temporary.replace(destination)
-    return Arrival(None) if shares else None
 
 
 def _already_there(source: Path, destination: Path, expected: Expected) -> Arrival:
@@ -155,14 +164,24 @@ def _copy_file(source: Path, destination: Path) -> None:
         os.posix_fadvise(writer.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
+def _symlink(source: Path, destination: Path) -> None:
+    """A link to ``source`` in the place of whatever is at ``destination``; mostly that is nothing."""
+    try:
+        destination.symlink_to(source)
+    except FileExistsError:
+        with _beside(destination) as temporary:
+            temporary.symlink_to(source)
+            _make_way(temporary, destination)
+            temporary.replace(destination)
+
+
 def _reflink(source: Path, destination: Path) -> bool:
-    if not source.is_file():
-        return False
+    """Make a file that shares the extents of another; False: the file systems cannot do that."""
     with source.open("rb") as reader, destination.open("xb") as writer:
         try:
             fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
         except OSError:
-            return False  # another file system, or one that cannot share extents: the caller links instead
+            return False
     shutil.copystat(source, destination)
     return True
 

@@ -17,7 +17,7 @@ from planner.errors import PlannerError
 from planner.passes.copies import Copies
 from planner.planned import PlannedFile, PlannedUse
 from planner.run_folder import RunFolder, below
-from planner.transfer import Arrival, Expected, publish, show_reused
+from planner.transfer import Arrival, Expected, ReusedOutputs, publish
 from provenance.identity import produced_file
 from provenance.ingest import Published
 from provenance.placement import Placed
@@ -51,6 +51,7 @@ class HandOver:
     def __init__(self, plan: EnginePlan, folder: RunFolder) -> None:
         self._plan = plan
         self._folder = folder
+        self._reused = ReusedOutputs(copy=plan.copy_reused)
         self._made: dict[tuple[int, str], Made] = {}
         self._published: dict[int, dict[tuple[int, int, str], Published]] = {}
         # A version of a file that another job goes on to change in place is nobody's final output.
@@ -103,7 +104,7 @@ class HandOver:
             if reused.stage_out and reused.file.sha256 is not None:
                 place, original = below(self._plan.output_dir, name), Path(reused.file.path)
                 if place != original:
-                    copy = show_reused(original, place, reused.file.sha256, copy=self._plan.copy_reused)
+                    copy = self._reused.show(original, place, reused.file.sha256)
                     yield _placed(reused.file, place, job.site, copy)
 
     def missing_for(self, parent: EngineJob, child: EngineJob) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import os
 import shutil
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from integrity.digest import Stat, hash_path
-from planner.transfer import Arrival, Expected, TransferError, copy_verified, publish, show_reused
+from planner.transfer import Arrival, Expected, ReusedOutputs, TransferError, copy_verified, publish
 
 
 def expected(path: Path) -> Expected:
@@ -104,11 +106,11 @@ def test_a_reused_output_appears_without_touching_the_original(tmp_path: Path, c
     source.parent.mkdir()
     source.write_bytes(b"data")
     before = Stat.of(source)
-    show_reused(source, target, hashlib.sha256(b"data").digest(), copy=copy)
+    ReusedOutputs(copy=copy).show(source, target, hashlib.sha256(b"data").digest())
     assert target.read_bytes() == b"data"
     assert Stat.of(source) == before
     assert not target.is_symlink() if copy else not os.path.samestat(target.lstat(), source.stat())
-    show_reused(source, target, hashlib.sha256(b"data").digest(), copy=copy)
+    ReusedOutputs(copy=copy).show(source, target, hashlib.sha256(b"data").digest())
     assert target.read_bytes() == b"data" and not leftovers(target.parent)
 
 
@@ -116,8 +118,26 @@ def test_a_reused_output_that_is_in_its_place_stays(tmp_path: Path) -> None:
     source = tmp_path / "o"
     source.write_bytes(b"data")
     before = Stat.of(source)
-    show_reused(source, source, hashlib.sha256(b"data").digest(), copy=False)
+    ReusedOutputs(copy=False).show(source, source, hashlib.sha256(b"data").digest())
     assert Stat.of(source) == before and not source.is_symlink()
+
+
+def test_file_systems_that_cannot_share_are_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def refuse(*arguments: object) -> None:
+        asked.append(arguments)
+        raise OSError(errno.EOPNOTSUPP, "not supported")
+
+    monkeypatch.setattr(fcntl, "ioctl", refuse)
+    reused = ReusedOutputs(copy=False)
+    for name in ("a", "b", "sub/c"):
+        source = tmp_path / "past" / name
+        make(source, "file")
+        assert reused.show(source, tmp_path / "out" / name, hashlib.sha256(b"old").digest()) is None
+        assert (tmp_path / "out" / name).readlink() == source
+    assert len(asked) == 1
+    assert not leftovers(tmp_path / "out")
 
 
 def test_a_folder_is_moved_as_one(tmp_path: Path) -> None:
@@ -159,7 +179,7 @@ def test_what_is_there_already_is_replaced_save_a_folder_by_a_file(
         if how == "publish":
             publish(source, target, Expected(sha256, Stat.of(source)))
         else:
-            show_reused(source, target, sha256, copy=how == "copy")
+            ReusedOutputs(copy=how == "copy").show(source, target, sha256)
 
     if kind == "file" and there == "folder":
         with pytest.raises(TransferError, match="a folder is in the way"):
