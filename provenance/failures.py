@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from provenance.store import Store
+from provenance.views import fetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def failures(store: Store, run: int) -> list[Failure]:
     for job, attempt, *rest in store.rows(_CHECKS, [run], tables=["checks"]):
         name, url, stage, verdict, finding, expected, actual = rest
         checks[job, attempt].append(FailedCheck(name, url, stage, verdict, finding, _hex(expected), _hex(actual)))
-    return [_failure(row, checks) for row in store.rows(_FAILURES, [run], tables=["jobs", "invocations"])]
+    return [_failure(row, checks) for row in fetch(store, _FAILURES, [run])]
 
 
 def _failure(row: tuple[Any, ...], checks: Mapping[tuple[int, int], list[FailedCheck]]) -> Failure:
@@ -86,11 +87,16 @@ def not_run(store: Store, run: int) -> list[NotRun]:
 
 
 _FAILURES = """
-    SELECT j.job, j.id, i.status, i.failure, i.attempt, i.command, i.exit_code, i.signal, i.host, i.work_dir,
-           coalesce(i.stdout_tail, ''), coalesce(i.stderr_tail, '')
-    FROM jobs j JOIN invocations i ON i.run = j.run AND i.job = j.job
+    SELECT j.job, j.id, s.status, coalesce(i.failure, e.reason), s.attempts, i.command, i.exit_code, i.signal, i.host,
+           i.work_dir, coalesce(i.stdout_tail, ''), coalesce(i.stderr_tail, '')
+    FROM jobs j
+    JOIN job_statuses s ON s.run = j.run AND s.job = j.job AND s.status IN ('failed', 'integrity_failed')
+    LEFT JOIN last_attempts i ON i.run = j.run AND i.job = j.job AND i.attempt = s.attempts
+    LEFT JOIN (
+        SELECT run, job, attempt, arg_max(reason, (commit_number, "at")) AS reason
+        FROM job_states WHERE state = 'failed' GROUP BY run, job, attempt
+    ) e ON e.run = j.run AND e.job = j.job AND e.attempt = s.attempts
     WHERE j.run = ?
-    QUALIFY row_number() OVER (PARTITION BY j.job ORDER BY i.attempt DESC) = 1 AND i.status <> 'succeeded'
     ORDER BY j.job
 """
 _CHECKS = """

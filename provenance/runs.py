@@ -10,6 +10,7 @@ from pathlib import Path
 
 from provenance.errors import StoreError
 from provenance.store import Store
+from provenance.views import fetch
 
 _RUNS = """
     SELECT run, run_id, name, submit_dir, output_dir, engine, planned, kind FROM workflows
@@ -122,7 +123,7 @@ def run_state(store: Store, run: int) -> RunState:
         [run],
         tables=["workflow_states"],
     )
-    jobs = store.rows(_JOB_OUTCOMES, [run, run], tables=["jobs", "invocations"])
+    jobs = fetch(store, _JOB_OUTCOMES, [run])
     state, at, reason = states[-1] if states else ("planned", None, None)
     return RunState(
         state,
@@ -143,13 +144,18 @@ def last_state(store: Store, run: int) -> str | None:
     return rows[0][0] if rows else None
 
 
+def failed_attempts(store: Store, run: int) -> set[tuple[int, int]]:
+    """(job, attempt) that an engine called failed, whatever their records say."""
+    rows = store.rows(
+        "SELECT DISTINCT job, attempt FROM job_states WHERE run = ? AND state = 'failed'", [run], tables=["job_states"]
+    )
+    return {(job, attempt) for job, attempt in rows}
+
+
 _JOB_OUTCOMES = """
-    SELECT j.job, j.id, j.decision, i.status, coalesce(i.attempts, 0)
-    FROM jobs j
-    LEFT JOIN (
-        SELECT job, arg_max(status, attempt) AS status, max(attempt) AS attempts
-        FROM invocations WHERE run = ? GROUP BY job
-    ) i ON i.job = j.job
+    SELECT j.job, j.id, j.decision,
+           CASE WHEN s.status IN ('succeeded', 'failed', 'integrity_failed') THEN s.status END, s.attempts
+    FROM jobs j JOIN job_statuses s ON s.run = j.run AND s.job = j.job
     WHERE j.run = ?
     ORDER BY j.job
 """

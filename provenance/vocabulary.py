@@ -93,7 +93,7 @@ JOBS = EntityTable(
         ),
         Field("site", _TEXT, "e.site", meaning="where it runs"),
         Field("host", _TEXT, "a.host", ("a",), "where its last attempt ran"),
-        Field("attempts", _INTEGER, "coalesce(a.attempts, 0)", ("a",), "how often it was tried"),
+        Field("attempts", _INTEGER, "s.attempts", ("s",), "how often it was tried"),
         Field("exit_code", _INTEGER, "a.exit_code", ("a",), "of the last attempt"),
         Field("signal", _INTEGER, "a.signal", ("a",), "that ended the last attempt"),
         Field("started", _TIME, "a.started", ("a",), "of the last attempt"),

@@ -100,14 +100,15 @@ def _as_json(failure: Failure, run_dir: Path) -> dict[str, object]:
 
 def _as_text(failure: Failure, run_dir: Path) -> Iterator[str]:
     yield f"{harmless(failure.id)}: {harmless(failure.failure or failure.status)}"
-    yield f"  command    {harmless(shlex.join(failure.command))}"
-    yield f"  ended      {_how(failure)}, attempt {failure.attempts}, on {failure.host}"
+    if failure.command:
+        yield f"  command    {harmless(shlex.join(failure.command))}"
+    yield f"  ended      {_how(failure)}, attempt {failure.attempts}" + (f", on {failure.host}" if failure.host else "")
     for check in failure.checks:
         yield from _check_as_text(check)
     if failure.status == "integrity_failed":
         yield "  to do      bring the expected content back and go on with the run;"
         yield "             or, if the change was meant, register it (`pirene files add`) and run the workflow anew"
-    yield f"  look at    {harmless(failure.work_dir or 'no work folder')}"
+    yield f"  look at    {harmless(failure.work_dir or str(_work_dir(failure, run_dir)))}"
     yield f"             {harmless(str(_record(failure, run_dir)))}"
     for title, tail in (("stderr", failure.stderr_tail), ("stdout", failure.stdout_tail)):
         if tail.strip():
@@ -129,7 +130,13 @@ def _how(failure: Failure) -> str:
         return f"signal {failure.signal}"
     if failure.exit_code is not None:
         return f"exit code {failure.exit_code}"
-    return "the executable was not started"
+    return "the executable was not started" if failure.command else "nobody knows how"
+
+
+def _work_dir(failure: Failure, run_dir: Path) -> Path:
+    from planner.run_folder import RunFolder
+
+    return RunFolder(run_dir).work_dir(failure.job, failure.attempts)
 
 
 def _record(failure: Failure, run_dir: Path) -> Path:

@@ -20,7 +20,7 @@ from provenance.commits import CommitKind
 from provenance.ingest import Published, ingest
 from provenance.placement import Placed, add_placed
 from provenance.records import Record
-from provenance.runs import last_state
+from provenance.runs import failed_attempts, last_state
 from provenance.store import Store
 
 _SHORTEST_PAUSE_SECONDS = 2.0
@@ -60,6 +60,10 @@ class Recorder:
         """An output of a reused job has appeared in the output folder."""
         self._placed.setdefault(job.number, []).append(place)
 
+    def called_failed(self) -> set[tuple[int, int]]:
+        """(job, attempt) that earlier engines called failed."""
+        return failed_attempts(self._store, self._plan.run)
+
     def has_succeeded(self) -> bool:
         """Whether the store has this run as succeeded, with all of its outputs in their places."""
         if last_state(self._store, self._plan.run) != "succeeded":
@@ -73,17 +77,18 @@ class Recorder:
         """The run is at work from now on."""
         self._state("running", None)
 
+    def failed(self, job: EngineJob, attempt: int, reason: str) -> None:
+        """An attempt failed, although there is no record that says so."""
+        self._job_state(job, "failed", attempt, reason)
+
+    def mended(self, job: EngineJob, attempt: int) -> None:
+        """An attempt that an engine had called failed counts after all."""
+        self._job_state(job, "ended", attempt, None)
+
     def revived(self, job: EngineJob, reason: str) -> None:
         """A reused job runs after all, and writes over what has appeared of it."""
         self._placed.pop(job.number, None)
-        self._states.add(
-            "job_states",
-            run=self._plan.run,
-            job=job.number,
-            state="submitted",
-            at=dt.datetime.now(dt.UTC),
-            reason=reason,
-        )
+        self._job_state(job, "submitted", None, reason)
 
     def commit_if_due(self) -> None:
         """Start a commit in the background if there is something and it is time. Raises what an earlier commit
@@ -109,6 +114,12 @@ class Recorder:
         self._say(self._write(*self._take()))
         self._store.tidy(run=self._plan.run)
         self._store.project()
+
+    def _job_state(self, job: EngineJob, state: str, attempt: int | None, reason: str | None) -> None:
+        now = dt.datetime.now(dt.UTC)
+        self._states.add(
+            "job_states", run=self._plan.run, job=job.number, attempt=attempt, state=state, at=now, reason=reason
+        )
 
     def _state(self, state: str, reason: str | None) -> None:
         self._states.add("workflow_states", run=self._plan.run, state=state, at=dt.datetime.now(dt.UTC), reason=reason)
@@ -145,4 +156,4 @@ class Recorder:
 
     def _say(self, sentences: list[str]) -> None:
         for sentence in sentences:
-            self._note(sentence)
+            self._note(f"warning: {sentence}")

@@ -182,3 +182,41 @@ def test_a_run_whose_records_cannot_be_written_stops_and_can_be_taken_up(site, s
     obstacle.rmdir()
     assert site.run("run", "r", "--format", "json").json()["jobs"]["succeeded"] == 3
     assert starts.read_text() == "xxx"
+
+
+def test_a_job_whose_wrapper_is_killed_has_failed(site, script) -> None:
+    """As the system does when memory runs out: nobody is left to write a record."""
+    kills = "import os, signal, sys\nif not os.path.exists(sys.argv[1]):\n    os.kill(os.getppid(), signal.SIGKILL)\n"
+    kills += "open('f1', 'w').write('x')\n"
+    reprieve = site.folder / "reprieve"
+    jobs = CHAIN.replace("[a b, '']", f"[{reprieve}]")
+    run = site.run(
+        "run", str(workflow(site, {"breaks": kills, "works": WORKS}, jobs, script)), "--format", "json", code=1
+    )
+    counts = run.json()["jobs"]
+    assert (counts["failed"], counts["succeeded"], counts["not_run"]) == (1, 1, 1)
+    assert site.query('jobs where status = "failed" show id, attempts') == [{"id": "first", "attempts": 1}]
+    said = site.run("analyze", code=1).out
+    assert "first: its wrapper was ended by signal 9 and left no record" in said
+    reprieve.touch()
+    assert site.run("run", run.json()["run_dir"], "--format", "json").json()["jobs"]["succeeded"] == 3
+    assert site.query("jobs where status = 'succeeded' and attempts = 2 show id") == [{"id": "first"}]
+
+
+def test_a_job_whose_output_cannot_get_to_its_place_has_failed_until_it_can(site, script) -> None:
+    obstacle = site.folder / "out" / "f3"
+    obstacle.mkdir(parents=True)
+    (obstacle / "kept").touch()
+    jobs = CHAIN.replace("breaks, arguments: [a b, '']", "works, arguments: [f1]")
+    path = str(workflow(site, {"works": WORKS}, jobs, script))
+    run = site.run("run", path, "--output-dir", "out", "--format", "json", code=1).json()
+    assert (run["jobs"]["failed"], run["jobs"]["succeeded"]) == (1, 2)
+    (failure,) = site.run("analyze", "--format", "json", code=1).json()["failures"]
+    assert failure["job"] == "aside" and "in the way" in failure["failure"] and failure["exit_code"] == 0
+    (obstacle / "kept").unlink()
+    obstacle.rmdir()
+    again = site.run("run", run["run_dir"], "--format", "json").json()
+    assert (again["jobs"]["failed"], again["jobs"]["succeeded"]) == (0, 3)
+    assert site.query("jobs show id, status, attempts order by id") == [
+        {"id": id_, "status": "succeeded", "attempts": 1} for id_ in ("aside", "first", "second")
+    ]
