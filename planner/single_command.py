@@ -23,16 +23,15 @@ from pathlib import Path
 import integrity
 from integrity.digest import hash_path
 from planner.command_reuse import Reused, reuse_outputs
+from planner.command_spool import ATTEMPT, JOB, Spool, take_up
 from planner.errors import PlannerError
 from planner.reuse_key import reuse_key
 from planner.version import VERSION
 from provenance.batch import Batch
 from provenance.commits import CommitKind
 from provenance.identity import new_run_id, source_of
-from provenance.ingest import Published, ingest
 from provenance.metadata import Value, add_metadata, parse_assignments
 from provenance.placement import add_placed
-from provenance.records import read_record
 from provenance.registration import FileId, Registration, register
 from provenance.replicas import Replica, by_path, file_url, unchanged
 from provenance.snapshot import Snapshot
@@ -40,8 +39,6 @@ from provenance.store import Store
 from provenance.users import current_user, owner_of
 
 KICKSTART = Path(integrity.__file__).with_name("kickstart.py")
-JOB = 1
-ATTEMPT = 1
 
 
 class CommandUsageError(PlannerError):
@@ -65,7 +62,7 @@ class CommandResult:
     """How it ended: ``failure`` None when it succeeded; ``reused_from`` what it was reused from, if it did not run.
 
     ``refused``: an input was not what the store knows, so the command never started. ``interrupted``: it failed because
-    it was told to stop.
+    it was told to stop. ``said``: what of its record could not be taken in, one sentence each.
     """
 
     run_id: uuid.UUID
@@ -73,6 +70,7 @@ class CommandResult:
     reused_from: str | None = None
     refused: bool = False
     interrupted: bool = False
+    said: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +95,7 @@ def run_command(store: Store, request: SingleCommand) -> CommandResult:
     """Verify, run and record one command; or take its outputs from the past. Raises CommandUsageError before anything
     ran.
     """
+    take_up(store)
     metadata = parse_assignments(request.metadata)
     _require_distinct(request)
     executable = _executable(request.command[0])
@@ -145,7 +144,7 @@ class _Run:
         self._executable = executable
         self._executable_sha256 = executable_sha256
         self._key = key
-        self._folder = store.root / "spool" / str(run_id)
+        self._spool = Spool.of(store, run_id)
 
     def plan(self, metadata: Mapping[str, Value], reused: Reused | None) -> None:
         """Record what is about to run or was reused, with files that nobody had seen before, in one commit."""
@@ -201,32 +200,14 @@ class _Run:
 
     def execute(self) -> CommandResult:
         """Run the wrapper in the foreground, take its record into the store and say how it ended."""
-        self._folder.mkdir(parents=True)
-        record_path = self._folder / f"{JOB}-{ATTEMPT}.json"
-        status = _run_wrapper(self._description(), record_path)
-        if not record_path.exists():
-            failure: str | None = f"the wrapper ended with status {status} and left no record"
-            refused = interrupted = False
-        else:
-            record = read_record(record_path.read_bytes())
-            failure, refused = record.failure, record.status == "integrity_failed"
-            interrupted = record.interrupted
-            outputs = {
-                # The stat that goes with the digest: a look from here could be at bytes that nobody has hashed.
-                (JOB, ATTEMPT, seen.name): Published(file_url(seen.name), "local", seen.stat, None)
-                for seen in record.outputs
-                if record.status == "succeeded" and seen.sha256 is not None and seen.stat is not None
-            }
-            ingest(self._store, [record_path], published=outputs)
-        batch = Batch()
-        batch.add(
-            "workflow_states", run=self._run, state="failed" if failure else "succeeded", at=dt.datetime.now(dt.UTC),
-            reason=failure,
-        )  # fmt: skip
-        self._store.commit(CommitKind.INGEST, batch)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        with self._spool.owned():
+            status = _run_wrapper(self._description(), self._spool.record)
+            without = f"the wrapper ended with status {status} and left no record"
+            taken = self._spool.take_in(self._store, self._run, without=without)
         self._store.project()
-        return CommandResult(self._run_id, failure, refused=refused, interrupted=interrupted)
+        return CommandResult(
+            self._run_id, taken.failure, refused=taken.refused, interrupted=taken.interrupted, said=taken.said
+        )
 
     def _description(self) -> Mapping[str, object]:
         return {
@@ -248,7 +229,7 @@ class _Run:
                 for names, role in ((self._request.outputs, "output"), (self._request.inouts, "inout"))
                 for name in names
             ],
-            "metadata_file": str(self._folder / "metadata"),
+            "metadata_file": str(self._spool.folder / "metadata"),
             "reuse_key": self._key.hex(),
         }
 
@@ -274,15 +255,20 @@ def _run_wrapper(description: Mapping[str, object], record: Path) -> int:
     """Run the wrapper on our terminal; its exit status. Ctrl-C reaches it by itself, other signals are passed on."""
     description_path = record.with_name("job.json")
     description_path.write_text(json.dumps(description), encoding="ascii")
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)}
+    # Handlers, not SIG_IGN: what is ignored stays so in the wrapper, what is handled does not. What was ignored when we
+    # started (nohup) stays ignored in both.
+    before = {
+        number: signal.signal(number, lambda number, frame: None)
+        for number in (signal.SIGINT, signal.SIGQUIT)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         wrapper = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(KICKSTART), "--job", str(description_path), "--record", str(record)],
-            # The wrapper must not take our ignored Ctrl-C for its own.
-            preexec_fn=lambda: [signal.signal(number, signal.SIG_DFL) for number in before] and None,
+            [sys.executable, "-I", "-S", str(KICKSTART), "--job", str(description_path), "--record", str(record)]
         )
         for number in (signal.SIGTERM, signal.SIGHUP):
-            before[number] = signal.signal(number, lambda number, frame: wrapper.send_signal(number))
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, lambda number, frame: wrapper.send_signal(number))
         return wrapper.wait()
     finally:
         for number, handler in before.items():

@@ -28,7 +28,11 @@ class _OptionsBeforeCommand(click.Command):
     "--inout", "inouts", multiple=True, metavar="FILE", help="A file that the command changes in place (repeat it)."
 )
 @click.option("-m", "--metadata", multiple=True, metavar="KEY=VALUE", help="Metadata of this job (repeat it).")
-@click.option("--reuse", is_flag=True, help="Do not run it if the same command made the same outputs before.")
+@click.option(
+    "--reuse",
+    is_flag=True,
+    help="Do not run it if the same command made its outputs before. What comes on standard input does not count.",
+)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @pass_invocation
 def exec_command(
@@ -52,6 +56,8 @@ def exec_command(
     result = run_command(Store.open(invocation.store), request)
     if result.reused_from is not None:
         invocation.note(f"not run: reused from {result.reused_from}")
+    for sentence in result.said:
+        invocation.note(f"warning: {sentence}")
     if result.failure is not None:
         invocation.note(f"pirene exec: {result.failure}")
     if result.refused:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import time
 from pathlib import Path
 
 from provenance.store import Store
+
+
+def until(condition, seconds: float = 30.0) -> None:
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < limit, "it did not come about"
+        time.sleep(0.02)
 
 
 def test_it_runs_records_and_finds_again(site) -> None:
@@ -176,3 +184,30 @@ def test_the_folder_it_ran_in_names_no_run(site) -> None:
     result = site.run("status", "diamond", code=2)
     assert "no run 'diamond'" in result.err
     assert site.run("status", "true").out.startswith("true: succeeded")
+
+
+def test_a_record_that_a_killed_command_left_is_taken_in_by_the_next(site) -> None:
+    """The command is killed while its job runs; the wrapper goes on and writes its record."""
+    gate = site.folder / "gate"
+    wait = f"while [ ! -e {gate} ]; do sleep 0.05; done; echo made > out"
+    process = site.start("exec", "--out", "out", "-m", "kept=yes", "--", "sh", "-c", wait)
+    spool = site.folder / ".pirene" / "spool"
+    until(lambda: any(spool.glob("*/*.json.lock")))
+    process.kill()
+    process.wait(timeout=30)
+    site.run("exec", "--", "true")  # nothing to take in yet: it is under way
+    assert site.query('jobs where kept = "yes" show attempts') == [{"attempts": 0}]
+    gate.touch()
+    process.communicate(timeout=30)  # the wrapper holds its end of the pipes
+    until(lambda: any(spool.glob("*/1-1.json")))
+    site.run("exec", "--", "true")
+    assert site.query('jobs where kept = "yes" show status, attempts') == [{"status": "succeeded", "attempts": 1}]
+    assert site.query('workflows where status = "running"') == []
+    assert site.run("lineage", "out", "--format", "json").json()["edges"]
+    assert not any(spool.iterdir())
+
+
+def test_what_it_reports_badly_is_said(site) -> None:
+    said = site.run("exec", "--", "sh", "-c", 'printf "good=1\\nbad\\n" > "$PIRENE_METADATA"').err
+    assert "warning: metadata of job exec, attempt 1: line 2: expected key=value, found 'bad' (kept in" in said
+    assert site.query("jobs show good") == [{"good": 1}]

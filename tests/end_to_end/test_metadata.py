@@ -157,3 +157,18 @@ def test_two_workflows_with_an_empty_done_flag(site, script) -> None:
         names = {node.get("job") for node in lineage["nodes"]}
         assert f"{name}-job" in names and f"{other}-job" not in names
         assert site.query(f'files where of = "{name}" and job.only = "{other}"') == []
+
+
+def test_what_a_job_reports_badly_is_said(site, script) -> None:
+    program = script("bin/half.py", "import os\nopen(os.environ['PIRENE_METADATA'], 'w').write('good=1\\nbad\\n')\n")
+    (site.folder / "w.yml").write_text(
+        f"""pegasus: "5.0"
+name: w
+transformationCatalog:
+  transformations: [{{name: half, sites: [{{name: local, pfn: {program}, type: stageable}}]}}]
+jobs: [{{type: job, id: a, name: half, arguments: [], uses: []}}]
+"""
+    )
+    said = site.run("run", "w.yml").err
+    assert "warning: metadata of job a, attempt 1: line 2: expected key=value, found 'bad' (kept in" in said
+    assert site.query("jobs show good") == [{"good": 1}]
