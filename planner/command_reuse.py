@@ -7,15 +7,15 @@ The ground is always ``proven``: the executable and all inputs were hashed. Outp
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from integrity.digest import hash_path
+from planner.passes.copies import Copies, as_planned
 from planner.passes.history import PastOutput, PastSuccess, load_history
 from planner.transfer import copy_verified
 from provenance.placement import Placed
-from provenance.replicas import by_file, file_url, local_path, unchanged
+from provenance.replicas import Replica, by_file, file_url, local_path
 from provenance.storable import storable
 from provenance.store import Store
 
@@ -33,11 +33,16 @@ def reuse_outputs(store: Store, key: bytes, outputs: Sequence[str]) -> Reused | 
     history = load_history(store, outputs)
     if history.disagreement(key) is not None:
         return None  # the command is not deterministic: no ground
+    copies = Copies()
     for success in history.of(key):
         made = {name: success.outputs[storable(name)] for name in outputs if storable(name) in success.outputs}
-        copies = {name: _good_copy(store, output) for name, output in made.items()}
-        if len(copies) == len(outputs) and all(copies.values()):
-            placed = [_place(copies[name], name, output) for name, output in made.items()]
+        known = by_file(store, [(output.source, output.file) for output in made.values()], states=("ok",))
+        found = {
+            name: _good_copy(known.get((output.source, output.file), ()), output, copies)
+            for name, output in made.items()
+        }
+        if len(found) == len(outputs) and all(found.values()):
+            placed = [_place(found[name], name, output) for name, output in made.items()]
             return Reused(success, tuple(place for place in placed if place is not None))
     return None
 
@@ -51,15 +56,12 @@ def _place(copy: Path | None, name: str, output: PastOutput) -> Placed | None:
     return Placed((output.source, output.file), file_url(target), "local", link=False, stat=stat)
 
 
-def _good_copy(store: Store, output: PastOutput) -> Path | None:
+def _good_copy(replicas: Iterable[Replica], output: PastOutput, copies: Copies) -> Path | None:
     """A local copy that has the recorded bytes: by stat, else by reading it."""
-    for replica in by_file(store, [(output.source, output.file)]).get((output.source, output.file), []):
+    for replica in replicas:
         path = local_path(replica.url)
-        if replica.state != "ok" or path is None:
-            continue
-        try:
-            if unchanged(replica) or hash_path(path).sha256 == output.sha256:
+        if path is not None:
+            file = replace(as_planned(replica, str(path), output.name), sha256=output.sha256)
+            if copies.check(file).finding is None:
                 return path
-        except OSError:
-            continue
     return None

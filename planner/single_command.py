@@ -25,6 +25,7 @@ from integrity.digest import hash_path
 from planner.command_reuse import Reused, reuse_outputs
 from planner.command_spool import ATTEMPT, JOB, Spool, take_up
 from planner.errors import PlannerError
+from planner.passes.copies import Copies, as_planned
 from planner.reuse_key import reuse_key
 from planner.version import VERSION
 from provenance.batch import Batch
@@ -33,7 +34,7 @@ from provenance.identity import new_run_id, source_of
 from provenance.metadata import Value, add_metadata, parse_assignments
 from provenance.placement import add_placed
 from provenance.registration import FileId, Registration, register
-from provenance.replicas import Replica, by_path, file_url, unchanged
+from provenance.replicas import Replica, by_path, file_url
 from provenance.snapshot import Snapshot
 from provenance.store import Store
 from provenance.users import current_user, owner_of
@@ -313,9 +314,9 @@ def _first_sight(name: str, role: str) -> _Input:
 
 def _as_recorded(file: _Input) -> bool:
     """Whether an input has the bytes that the reuse key speaks of; if not, the wrapper is to refuse it."""
-    if isinstance(file.known, Registration) or unchanged(file.known):
+    if isinstance(file.known, Registration):
         return True
-    return hash_path(_absolute(file.name)).sha256 == file.sha256
+    return Copies().check(as_planned(file.known, str(_absolute(file.name)), file.name)).finding is None
 
 
 def _absolute(name: str) -> Path:

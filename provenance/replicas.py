@@ -1,4 +1,4 @@
-"""Copies of files: where they are, in which state, and whether one is still as it was when it was last verified.
+"""Copies of files: where they are, in which state, and what the system said of one when it was last verified.
 
 A replica is a URL at which the content of a file is or was to be found. Its history is a row of events; the view
 ``replica_rows`` sums it up. A URL is *live* for the file that it was last registered for, unless it was replaced,
@@ -35,8 +35,7 @@ __all__ = [
     "file_url",
     "last_holders",
     "local_path",
-    "stat_columns",
-    "unchanged",
+    "signed64",
 ]
 
 LIVE_STATES = frozenset({"ok", "quarantined"})
@@ -135,21 +134,7 @@ def by_file(
     return found
 
 
-def unchanged(replica: Replica) -> bool:
-    """Whether size, mtime, ctime, inode and device of a local copy equal those of its last verification.
-
-    ctime is what an owner cannot set back. False for a copy that was never verified, is gone or is not local.
-    """
-    path = local_path(replica.url)
-    if path is None or replica.inode is None:
-        return False
-    try:
-        return stat_columns(Stat.of(path)) == _seen(replica)
-    except OSError:
-        return False
-
-
-def stat_columns(stat: Stat) -> dict[str, int]:
+def _stat_columns(stat: Stat) -> dict[str, int]:
     """A stat as the columns of ``replicas``."""
     return {
         "size_bytes": stat.size,
@@ -178,15 +163,5 @@ def add_event(
     reason: str | None = None,
 ) -> None:
     """Add one event in the life of a copy to ``batch``."""
-    columns: Mapping[str, int] = {} if stat is None else stat_columns(stat)
+    columns: Mapping[str, int] = {} if stat is None else _stat_columns(stat)
     batch.add("replicas", source=source, file=file, site=site, url=url, event=event, at=at, reason=reason, **columns)
-
-
-def _seen(replica: Replica) -> dict[str, int | None]:
-    return {
-        "size_bytes": replica.seen_bytes,
-        "modified_ns": replica.modified_ns,
-        "changed_ns": replica.changed_ns,
-        "inode": replica.inode,
-        "device": replica.device,
-    }

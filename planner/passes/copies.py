@@ -15,7 +15,7 @@ from pathlib import Path
 from integrity.digest import Hashed, Stat, hash_path
 from integrity.errors import UnreadableError
 from planner.planned import PlannedFile
-from provenance.replicas import signed64
+from provenance.replicas import Replica, signed64
 
 
 class Finding(Enum):
@@ -84,6 +84,25 @@ class Copies:
         if found.sha256 == file.sha256:
             return Checked(with_stat(file, found.stat), actual_sha256=found.sha256, hashed=True)
         return Checked(with_stat(file, found.stat), _kind(file.size_bytes, found.stat.size), found.sha256, hashed=True)
+
+
+def as_planned(replica: Replica, path: str, name: str) -> PlannedFile:
+    """A copy that the store knows, as a plan has it: to be read at ``path`` under the name ``name``."""
+    return PlannedFile(
+        source=replica.source,
+        file=replica.file,
+        name=name,
+        path=path,
+        url=replica.url,
+        site=replica.site or "local",
+        sha256=replica.sha256,
+        size_bytes=replica.size_bytes if replica.seen_bytes is None else replica.seen_bytes,
+        digest_origin="recorded",
+        modified_ns=replica.modified_ns,
+        changed_ns=replica.changed_ns,
+        inode=replica.inode,
+        device=replica.device,
+    )
 
 
 def same_stat(file: PlannedFile, stat: Stat) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 from integrity.digest import Stat
 from planner.errors import FileError, PlannerError
 from planner.passes.catalog_copies import CatalogCopy, CatalogFile, find_in_catalog
-from planner.passes.copies import Copies, Finding, readable, same_stat, with_stat
+from planner.passes.copies import Copies, Finding, as_planned, readable, same_stat, with_stat
 from planner.planned import Plan, PlannedFile, PlannedJob, PlannedUse
 from planner.workflow import Metadata
 from provenance.identity import registered_file
@@ -163,7 +163,7 @@ def _occurrence(
         new=True,
         metadata=metadata,
     )
-    old = None if known is None else _as_known(fresh, known)
+    old = None if known is None else replace(as_planned(known, path, fresh.name), site=fresh.site, metadata=metadata)
     # Bytes that a job refused do not become a file of their own by planning again: registering them would.
     quarantined = known is not None and known.state == "quarantined"
     if fresh.sha256 is not None:
@@ -180,23 +180,6 @@ def _occurrence(
     if old is not None and old.sha256 == found.sha256:
         return with_stat(old, found.stat)
     return _first_sight(with_stat(replace(fresh, sha256=found.sha256, digest_origin="observed"), found.stat), old)
-
-
-def _as_known(fresh: PlannedFile, known: Replica) -> PlannedFile:
-    return replace(
-        fresh,
-        source=known.source,
-        file=known.file,
-        url=known.url,
-        sha256=known.sha256,
-        size_bytes=known.size_bytes if known.seen_bytes is None else known.seen_bytes,
-        digest_origin="recorded",
-        modified_ns=known.modified_ns,
-        changed_ns=known.changed_ns,
-        inode=known.inode,
-        device=known.device,
-        new=False,
-    )
 
 
 def _first_sight(fresh: PlannedFile, old: PlannedFile | None) -> PlannedFile:

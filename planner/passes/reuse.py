@@ -16,7 +16,7 @@ from planner.engine_plan import READS, WRITES
 from planner.errors import PlannerError
 from planner.passes.assertions import Assertions
 from planner.passes.build_graph import topological_order
-from planner.passes.copies import Checked, Copies
+from planner.passes.copies import Checked, Copies, as_planned
 from planner.passes.history import History, PastOutput, PastSuccess, load_history
 from planner.passes.outlook import Outlook, Rules, must_run, outlook_of
 from planner.passes.policy import allowed_jobs
@@ -208,7 +208,7 @@ class _Search:
             path = local_path(replica.url)
             if path is None:
                 continue
-            checked = self._copies.check(_as_file(name, output, replica, str(path)))
+            checked = self._copies.check(replace(as_planned(replica, str(path), name), sha256=output.sha256))
             self._looked_at[replica.url] = checked
             if checked.finding is None:
                 return checked.file, ""
@@ -233,24 +233,6 @@ def _final_outputs(jobs: tuple[PlannedJob, ...]) -> dict[int, frozenset[str]]:
         )
         for job in jobs
     }
-
-
-def _as_file(name: str, output: PastOutput, replica: Replica, path: str) -> PlannedFile:
-    return PlannedFile(
-        source=output.source,
-        file=output.file,
-        name=name,
-        path=path,
-        url=replica.url,
-        site=replica.site or "local",
-        sha256=output.sha256,
-        size_bytes=output.size_bytes if replica.seen_bytes is None else replica.seen_bytes,
-        digest_origin="recorded",
-        modified_ns=replica.modified_ns,
-        changed_ns=replica.changed_ns,
-        inode=replica.inode,
-        device=replica.device,
-    )
 
 
 def _decided(job: PlannedJob, outlook: Outlook, decision: Decision) -> PlannedJob:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from planner.errors import FileError, PlannerError
-from planner.passes.copies import readable
+from planner.passes.copies import as_planned, readable
 from planner.planned import FrozenSelection, Plan, PlannedFile
 from planner.workflow import Metadata, Selection
 from provenance.ask import Answer, answer, without_conditions
@@ -128,21 +128,7 @@ def _readable_copy(replicas: Iterable[Replica]) -> PlannedFile | None:
     for replica in sorted(replicas, key=lambda each: each.site != "local"):
         path = local_path(replica.url)
         if path is not None and readable(str(path)):
-            return PlannedFile(
-                source=replica.source,
-                file=replica.file,
-                name=replica.name,
-                path=str(path),
-                url=replica.url,
-                site=replica.site or "local",
-                sha256=replica.sha256,
-                size_bytes=replica.size_bytes if replica.seen_bytes is None else replica.seen_bytes,
-                digest_origin="recorded",
-                modified_ns=replica.modified_ns,
-                changed_ns=replica.changed_ns,
-                inode=replica.inode,
-                device=replica.device,
-            )
+            return as_planned(replica, str(path), replica.name)
     return None
 
 
