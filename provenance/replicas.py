@@ -100,10 +100,14 @@ def by_url(store: Store, urls: Sequence[str], *, snapshot: Snapshot | None = Non
 
 def by_path(store: Store, paths: Sequence[Path], *, snapshot: Snapshot | None = None) -> dict[Path, Replica]:
     """For each local path that is a live replica, or a link that leads to one: that replica."""
-    urls = {path: (file_url(path), file_url(os.path.realpath(path))) for path in paths}
-    live = by_url(store, sorted({url for pair in urls.values() for url in pair}), snapshot=snapshot)
-    found = {path: live.get(own) or live.get(real) for path, (own, real) in urls.items()}
-    return {path: replica for path, replica in found.items() if replica is not None}
+    own = {path: file_url(path) for path in paths}
+    live = by_url(store, list(own.values()), snapshot=snapshot)
+    found = {path: live[url] for path, url in own.items() if url in live}
+    # Following links costs more than asking the store, and most paths are known or have none.
+    real = {path: file_url(os.path.realpath(path)) for path in own if path not in found}
+    linked = {path: url for path, url in real.items() if url != own[path]}
+    live = by_url(store, list(linked.values()), snapshot=snapshot)
+    return found | {path: live[url] for path, url in linked.items() if url in live}
 
 
 def last_holders(store: Store, urls: Sequence[str], *, snapshot: Snapshot | None = None) -> dict[str, Replica]:
