@@ -119,11 +119,20 @@ class HandOver:
         return None
 
     def reused_producers(self, job: EngineJob, record: Record) -> set[int]:
-        """The reused jobs that gave the inputs which did not match; empty when any of those came from elsewhere."""
+        """The jobs whose outputs of the past were the inputs that did not match; empty when any of those came from
+        elsewhere, as from such a job that has run after all.
+        """
         producers = {use.name: use.producer for use in job.uses if use.role in READS}
-        bad = {producers.get(seen.name) for seen in record.inputs if seen.verdict != "ok"}
-        reused = {number for number in bad if number and self._plan.jobs[number - 1].decision == "reuse"}
-        return reused if reused == bad else set()
+        found: set[int] = set()
+        for seen in record.inputs:
+            number = producers.get(seen.name)
+            if seen.verdict == "ok":
+                continue
+            past = self._plan.jobs[number - 1].reused.get(seen.name) if number else None
+            if number is None or past is None or (past.file.source, past.file.file) != (seen.source, seen.file):
+                return set()
+            found.add(number)
+        return found
 
     def tidy(self, work_dir: Path) -> None:
         """Remove the work folder of an attempt that succeeded; what it leaves behind is nobody's data."""

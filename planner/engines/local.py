@@ -252,9 +252,9 @@ class _LocalRun:
     def _integrity_failed(self, job: EngineJob, record: Record) -> None:
         """An input was not what it must be. If a reused job gave it, that job runs after all and this one again."""
         producers = self._hand_over.reused_producers(job, record)
-        if producers and all(self._schedule.state(number) is JobState.REUSED for number in producers):
-            for number in producers:
-                self._revive(self._plan.jobs[number - 1], f"its output did not match when {job.id} was to read it")
+        for number in producers:  # another reader may have brought it back already
+            self._revive(self._plan.jobs[number - 1], f"its output did not match when {job.id} was to read it")
+        if producers:
             self._schedule.again(job.number)
             return
         self._failed(job, record.failure or "an input did not match", retry=False, integrity=True)

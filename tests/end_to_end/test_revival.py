@@ -92,6 +92,31 @@ def test_a_reused_input_that_is_damaged_while_the_run_goes_on(site, script) -> N
     assert site.query('replicas where state = "quarantined" show name') == [{"name": "f1"}]
 
 
+def test_several_readers_of_a_damaged_input_at_once(site, script) -> None:
+    """Each of them is refused; the first one to end brings the producer back, all of them run again."""
+    gate = site.folder / "gate"
+    copy, gated = script("copy.py", COPY), script("gated.py", GATED.format(gate=str(gate)))
+    more = "".join(
+        f"- {{{{type: job, id: more{n}, name: copy, arguments: [g{n}, f1],"
+        f" uses: [{{{{lfn: f1, type: input}}}}, {{{{lfn: flag, type: input}}}}, {{{{lfn: g{n}, type: output}}}}]}}}}\n"
+        for n in range(3)
+    )
+    (site.folder / "gated.yml").write_text((WORKFLOW + more).format(copy=copy, gated=gated))
+    gate.touch()
+    first = site.run("run", "gated.yml", "--format", "json").json()
+    gate.unlink()
+    process = site.start("run", "gated.yml", "-d", "again", "--force", "slow", "-j", "4")
+    until(lambda: any((site.folder / "again" / "work").glob("2-*")))
+    flip_bit(Path(first["output_dir"]) / "f1")
+    gate.touch()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert err.count("make runs after all") == 1
+    assert {(site.folder / "again" / "output" / name).read_text() for name in ("f2", "g0", "g1", "g2")} == {
+        "first" * 99
+    }
+
+
 def test_a_job_that_makes_other_bytes_when_it_comes_back(site, script) -> None:
     """Its reader was left out because the old bytes were known: it runs after all."""
     clock = script("clock.py", "import sys, time\nopen(sys.argv[1], 'w').write(str(time.time_ns()))\n")
