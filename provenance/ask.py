@@ -118,7 +118,7 @@ def answer(
     reading = _reading(store, text, values, moment, as_of)
     compiled = compile_query(
         text,
-        StoreVocabulary(reading.rows),
+        StoreVocabulary(reading.rows, text),
         values,
         moment,
         unknown_keys=unknown_keys,
@@ -158,7 +158,7 @@ def without_conditions(
     with _reading(store, text, values, moment, as_of) as reading:
         conditions = without_each(
             text,
-            StoreVocabulary(reading.rows),
+            StoreVocabulary(reading.rows, text),
             values,
             moment,
             unknown_keys=unknown_keys,

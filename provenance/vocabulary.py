@@ -7,11 +7,16 @@ looked up in the store that is asked.
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from provenance.views import Row
 from query.vocabulary import Entity, EntityTable, Field, FieldType, MetadataKey, Relations
+
+_WORD = re.compile(r"[^\W\d]\w*")
+_MOST_WORDS = 100
 
 Rows = Callable[[str, Sequence[object]], list[Row]]
 """Runs a statement over tables and views, as of the state of the store that is asked about."""
@@ -188,10 +193,10 @@ _COUNTS = """
        count(text_form), count(float_form), count(boolean_form), count(time_form),
        count(*) FILTER (position <= 0), count(*) FILTER (coalesce(position, 0) <= 0)"""
 
-_KEY = f"""
+_SOME_KEYS = f"""
 SELECT key, {_COUNTS}
 FROM current_metadata
-WHERE entity = $1 AND key = $2
+WHERE entity = $1 AND key IN ({{keys}})
 GROUP BY key
 """
 
@@ -205,11 +210,16 @@ ORDER BY 7 DESC, key
 
 
 class StoreVocabulary:
-    """The vocabulary of one state of a store. ``rows`` reads that state."""
+    """The vocabulary of one state of a store. ``rows`` reads that state.
 
-    def __init__(self, rows: Rows) -> None:
+    What is known of a key is mostly wanted for each word of a ``query`` that is one: the first that is asked for brings
+    all of them, in one statement.
+    """
+
+    def __init__(self, rows: Rows, query: str = "") -> None:
         self._rows = rows
-        self._known: dict[tuple[str, str], MetadataKey | None] = {}
+        self._words = set(itertools.islice((match[0] for match in _WORD.finditer(query)), _MOST_WORDS))
+        self._read: dict[str, dict[str, MetadataKey | None]] = {}
 
     def table(self, entity: Entity) -> EntityTable:
         """How rows of ``entity`` are found."""
@@ -230,10 +240,14 @@ class StoreVocabulary:
         name = ENTITIES[entity].metadata
         if name is None:
             return None
-        if (name, key) not in self._known:
-            found = self._rows(_KEY, [name, key])
-            self._known[name, key] = MetadataKey(*found[0]) if found else self._withdrawn(name, key)
-        return self._known[name, key]
+        read = self._read.setdefault(name, {})
+        if key not in read:
+            keys = sorted({key, *self._words})
+            read.update(dict.fromkeys(keys))
+            places = ", ".join(f"${number}" for number in range(2, len(keys) + 2))
+            for row in self._rows(_SOME_KEYS.format(keys=places), [name, *keys]):
+                read[row[0]] = MetadataKey(*row)
+        return read[key] or self._withdrawn(name, key)
 
     def metadata_keys(self, entity: Entity) -> Sequence[MetadataKey]:
         """All keys that things of ``entity`` have now; most used first."""

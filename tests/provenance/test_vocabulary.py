@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
 from provenance.batch import Batch
 from provenance.commits import CommitKind
 from provenance.metadata import add_metadata, from_json
 from provenance.store import Store
-from provenance.views import Reading
+from provenance.views import Reading, Row
 from provenance.vocabulary import StoreVocabulary
 from query.vocabulary import Entity, MetadataKey
 
@@ -49,6 +50,30 @@ def test_a_key_without_values_is_still_known(store: Store) -> None:
     assert found.metadata_key(Entity.FILES, "k") == MetadataKey("k", 0)
     assert found.metadata_key(Entity.FILES, "other") is None
     assert found.metadata_key(Entity.JOBS, "k") is None
+
+
+def test_the_keys_of_a_query_are_read_together(store: Store) -> None:
+    batch = Batch()
+    for key in ("gain", "filter", "exposure time"):
+        add_metadata(batch, "file", 1, 1, key, from_json(3), origin="set", author="me", at=AT)
+    store.commit(CommitKind.METADATA, batch)
+    reading = Reading(store, store.snapshot())
+    statements = []
+
+    def rows(sql: str, parameters: Sequence[object]) -> list[Row]:
+        statements.append(sql)
+        return reading.rows(sql, parameters)
+
+    found = StoreVocabulary(rows, 'files where gain > 2 and filter = "r" and `exposure time` > 1 and nothing = 1')
+    known = [found.metadata_key(Entity.FILES, key) for key in ("gain", "filter", "exposure time", "nothing")]
+    assert [key and (key.name, key.numbers) for key in known] == [
+        ("gain", 1),
+        ("filter", 1),
+        ("exposure time", 1),
+        None,
+    ]
+    # One for all words, one for the key that is more than a word, one to see whether `nothing` was withdrawn.
+    assert len(statements) == 3
 
 
 def test_lists_among_single_values_do_not_forbid_comparisons(store: Store) -> None:
