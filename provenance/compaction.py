@@ -27,6 +27,9 @@ MERGE_BYTES = 128 << 20
 """At most so much goes into one segment: compressed, so memory stays below about ten times this."""
 MANY = 64
 """More small segments of a table than this slow every query: the store then merges them by itself."""
+FEW = 8
+"""So many segments of about one size become one at the end of a run: queries open few files, and a row is written again
+only when its segment grows eightfold."""
 CARE_INTERVAL = 16
 """The writer of every 16th commit looks whether there are too many: one of several writers, and rarely."""
 
@@ -47,7 +50,9 @@ def is_due(made: Commit, snapshot: Snapshot) -> bool:
 
 
 def compact(store: Store, *, run: int | None = None) -> Commit | None:
-    """Merge small segments: those that came since ``run`` was planned, or all. See `Store.compact`."""
+    """Merge small segments: those that came since ``run`` was planned, with those of earlier runs where there are
+    many; or all. See `Store.compact`.
+    """
     snapshot = store.snapshot()
     first = 1 if run is None else _planned_at(store, run)
     nonce = new_nonce()
@@ -97,15 +102,29 @@ def _remove(store: Store, merges: Sequence[_Merge]) -> None:
 def _merged(store: Store, snapshot: Snapshot, table: str, first: int, nonce: str) -> _Merge | None:
     from provenance.segments import merged, write
 
-    old = _within_reach(_small(snapshot, table, first))
+    old = _within_reach(_chosen(_small(snapshot, table), first))
     if len(old) < 2:
         return None
     rows = merged(store.root, BY_NAME[table], old)
     return _Merge(tuple(old), write(store.root, BY_NAME[table], rows, f"{snapshot.number + 1:012d}-{nonce}"))
 
 
-def _small(snapshot: Snapshot, table: str, first: int = 1) -> list[Segment]:
-    return [s for s in snapshot.segments(table) if s.size < SMALL_BYTES and s.first_commit >= first]
+def _small(snapshot: Snapshot, table: str) -> list[Segment]:
+    return [segment for segment in snapshot.segments(table) if segment.size < SMALL_BYTES]
+
+
+def _chosen(small: Sequence[Segment], first: int) -> list[Segment]:
+    """Those with rows since commit ``first`` only, and older ones not much larger as soon as there are FEW of them."""
+    chosen = [segment for segment in small if segment.first_commit >= first]
+    rest = [segment for segment in small if segment.first_commit < first]
+    while chosen:
+        much_larger = FEW * sum(segment.size for segment in chosen)
+        alike = [segment for segment in rest if segment.size < much_larger]
+        if len(alike) + 1 < FEW:
+            break
+        rest = [segment for segment in rest if segment not in alike]
+        chosen = [segment for segment in small if segment not in rest]
+    return chosen
 
 
 def _within_reach(segments: Sequence[Segment]) -> list[Segment]:

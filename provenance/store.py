@@ -106,7 +106,8 @@ class Store:
         return made
 
     def compact(self, *, run: int | None = None) -> Commit | None:
-        """Merge small segments, those written since ``run`` was planned or all; None: there was nothing to merge.
+        """Merge small segments: all, or those written since ``run`` was planned, with those of earlier runs as soon as
+        there are many of these. None: there was nothing to merge.
 
         No answer changes, as-of answers included, and no reader is disturbed. Errors as of `commit`.
         """

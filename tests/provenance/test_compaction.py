@@ -75,6 +75,32 @@ def test_the_end_of_a_run_merges_what_came_since_it_was_planned(store: Store) ->
     assert store.compact(run=999) is None  # a run that the store does not know
 
 
+def test_ends_of_runs_keep_segments_few(store: Store) -> None:
+    """However many runs: with eight of a size made one, a table of n runs has fewer than 8 log8(n) segments."""
+    counts = []
+    for run in range(1, 41):
+        store.commit(CommitKind.PLAN, states(run))
+        store.commit(CommitKind.INGEST, states(run))
+        store.compact(run=run)
+        counts.append(len(store.snapshot().segments("job_edges")))
+    assert counts[:9] == [1, 2, 3, 4, 5, 6, 7, 1, 2]
+    assert max(counts) < 16
+    assert store.rows("SELECT count(*), count(DISTINCT run) FROM job_edges", tables=["job_edges"]) == [(80, 40)]
+
+
+def test_a_run_does_not_write_what_is_much_larger_again(store: Store) -> None:
+    large = Batch()
+    for child in range(100_000):
+        large.add("job_edges", run=0, parent=child * 7919 % 100_003, child=child)
+    store.commit(CommitKind.PLAN, large)
+    (segment,) = store.snapshot().segments("job_edges")
+    for run in range(1, 20):
+        store.commit(CommitKind.PLAN, states(run))
+        store.compact(run=run)
+    assert store.snapshot().is_live(segment)
+    assert len(store.snapshot().segments("job_edges")) < 10
+
+
 def test_big_segments_are_left_alone_and_merges_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     for run in range(1, 6):
         store.commit(CommitKind.PLAN, states(run))
