@@ -14,8 +14,9 @@ from pathlib import Path
 
 from planner.catalogs.expansion import expander
 from planner.errors import FileError, PlannerError
-from planner.profiles import PROPERTY_NAMESPACES
+from planner.profiles import PIRENE_KEYS, PROPERTY_NAMESPACES
 from planner.workflow import Place
+from planner.yaml_values import FALSE, TRUE, suggestion
 
 _BLANKS = " \t\f"
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
@@ -63,9 +64,28 @@ def read_properties(path: Path, environment: Mapping[str, str]) -> Properties:
             raise FileError(
                 place, f"property {key!r} is given twice; first at line {places[key].line}", hint="keep one"
             )
-        values[key] = expand(_unescaped(match[2]), place)
+        values[key] = _checked(key, expand(_unescaped(match[2]), place), place)
         places[key] = place
     return Properties(values, places, tuple(_warnings(places)))
+
+
+def _checked(key: str, value: str, place: Place) -> str:
+    """The value of a property that we act on as a profile, held to what a profile in YAML is held to."""
+    namespace, dot, name = key.partition(".")
+    if not dot:
+        return value
+    if namespace == "env" and (not name or "=" in name or "\0" in name + value):
+        raise FileError(place, f"{key!r} cannot set an environment variable to {value!r}")
+    if namespace != "pirene":
+        return value
+    if name not in PIRENE_KEYS:
+        hint = suggestion(name, PIRENE_KEYS) or "known keys: " + ", ".join(sorted(PIRENE_KEYS))
+        raise FileError(place, f"unknown profile {name!r} of namespace pirene", hint=hint)
+    if name != "deterministic":
+        return value
+    if value not in TRUE | FALSE:
+        raise FileError(place, f"expected true or false for {key}, found {value!r}")
+    return "true" if value in TRUE else "false"
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:

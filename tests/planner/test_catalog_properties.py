@@ -111,3 +111,24 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory,
         read(tmp_path_factory.getbasetemp(), data)
     except FileError as error:
         assert error.place.line >= 1
+
+
+@pytest.mark.parametrize(("written", "deterministic"), [("false", "false"), ("False", "false"), ("TRUE", "true")])
+def test_what_we_act_on_means_the_same_as_in_yaml(tmp_path: Path, written: str, deterministic: str) -> None:
+    assert read(tmp_path, f"pirene.deterministic = {written}").values == {"pirene.deterministic": deterministic}
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("pirene.deterministic = no", "expected true or false for pirene.deterministic, found 'no'"),
+        ("pirene.sallt = 2", "unknown profile 'sallt' of namespace pirene"),
+        ("env.A = \\u0000", "cannot set an environment variable"),
+        ("env. = a", "cannot set an environment variable"),
+    ],
+)
+def test_what_we_act_on_is_checked(tmp_path: Path, line: str, message: str) -> None:
+    with pytest.raises(FileError) as caught:
+        read(tmp_path, line)
+    assert message in str(caught.value)
+    assert caught.value.place.line == 1
