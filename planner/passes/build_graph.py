@@ -159,10 +159,13 @@ def _refuse_cycle(jobs: Mapping[int, PlannedJob], children: Mapping[int, list[in
         for child in children.get(number, ()):
             if child in left:
                 parents.setdefault(child, number)
-    trail = [min(left)]
-    while trail[-1] not in trail[:-1]:
-        trail.append(parents[trail[-1]])
-    cycle = [jobs[number] for number in reversed(trail[trail.index(trail[-1]) :])]
+    trail: dict[int, None] = {}  # in the order of the walk
+    number = min(left)
+    while number not in trail:
+        trail[number] = None
+        number = parents[number]
+    walked = list(trail)
+    cycle = [jobs[each] for each in reversed([*walked[walked.index(number) :], number])]
     shown = " -> ".join(job.job.id for job in cycle[:_SHOWN_CYCLE]) + (" -> ..." if len(cycle) > _SHOWN_CYCLE else "")
     raise FileError(
         cycle[0].job.place,

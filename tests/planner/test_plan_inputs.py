@@ -143,6 +143,12 @@ def test_two_writers_readers_of_themselves_and_circles_are_refused(world: Any) -
     assert all((first, second) in {("a", "c"), ("c", "b"), ("b", "a")} for first, second in itertools.pairwise(shown))
 
 
+def test_a_long_circle_is_found_and_not_told_whole(world: Any) -> None:
+    jobs = [{"id": f"j{n}", "in": [f"f{(n - 1) % 500}"], "out": [f"f{n}"]} for n in range(500)]
+    message, _ = refused(world, jobs)
+    assert "jobs wait for each other: j0 -> j1 -> j2 ->" in message and " -> ..." in message
+
+
 def test_versions_of_an_inout_form_a_chain(world: Any) -> None:
     world.raw("f", "x")
     jobs = [{"id": "one", "inout": ["f"]}, {"id": "two", "inout": ["f"]}, {"id": "last", "in": ["f"], "out": ["g"]}]
