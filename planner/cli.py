@@ -184,6 +184,8 @@ def exit_codes() -> Iterator[None]:
         fail(str(error), error.hint, error.exit_code)
     except (IntegrityError, StoreError, PlannerError) as error:
         fail(harmless(str(error)), error.hint, error.exit_code)
+    except MemoryError:
+        fail("there is not enough memory for this", None, BAD_USAGE)
     except OSError as error:
         # Disk full, no permission: the system's own words, with the path, are what the user can act on.
         where = f"{error.filename}: " if error.filename else ""

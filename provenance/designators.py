@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from provenance.errors import StoreError
 from provenance.replicas import LIVE_STATES, last_holders
+from provenance.storable import storable
 from provenance.urls import copy_url, file_url
 from provenance.views import fetch
 
@@ -105,7 +106,7 @@ def _by_copy(store: Store, text: str, snapshot: Snapshot | None) -> list[FileRef
 
 
 def _by_name(store: Store, text: str, snapshot: Snapshot | None) -> list[FileRef]:
-    return _refs(store, _SELECT + "name = $1" + _ORDER, [text], snapshot)
+    return _refs(store, _SELECT + "name = $1" + _ORDER, [storable(text)], snapshot)
 
 
 def _by_id(store: Store, text: str, snapshot: Snapshot | None) -> list[FileRef]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provenance.metadata import EMPTY_LIST_POSITION, EntityName, shown
+from provenance.storable import storable
 from provenance.views import Reading, Row
 from provenance.vocabulary import ENTITIES
 from query.vocabulary import Entity, EntityTable
@@ -104,7 +105,7 @@ def with_keys(store: Store, things: Sequence[Thing], keys: Sequence[str]) -> lis
     """Each thing with those of ``keys`` that it has now."""
     held: dict[Row, set[str]] = {}
     with Reading(store, store.snapshot()) as reading:
-        for entity, source, number, key in reading.rows(_HOLDERS, [list(keys)]):
+        for entity, source, number, key in reading.rows(_HOLDERS, [[storable(key) for key in keys]]):
             held.setdefault((entity, source, number), set()).add(key)
     return [(thing, frozenset(held.get((thing.kind, thing.source, thing.number), ()))) for thing in things]
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provenance.errors import StoreError
+from provenance.storable import storable
 from provenance.store import Store
 from provenance.views import fetch
 
 _RUNS = """
     SELECT run, run_id, name, submit_dir, output_dir, engine, planned, kind FROM workflows
-    WHERE kind = 'workflow' OR ? IS NOT NULL
+    WHERE kind = 'workflow' OR ?
     ORDER BY planned DESC, run_id DESC
 """
 _SHOWN_AT_MOST = 5
@@ -94,7 +95,7 @@ def find_run(store: Store, given: str | None) -> Run:
         Run(run, run_id, name, Path(submit_dir), Path(output_dir or submit_dir), engine, planned, kind)
         for run, run_id, name, submit_dir, output_dir, engine, planned, kind in store.rows(
             _RUNS,
-            [given],
+            [given is not None],
             tables=["workflows"],
         )
     ]
@@ -162,9 +163,10 @@ _JOB_OUTCOMES = """
 
 
 def _by_folder(runs: list[Run], given: str) -> list[Run]:
-    path = Path(os.path.abspath(given))  # noqa: PTH100 - as the folder was given when it was planned
+    # As the folder was given when it was planned, and as the store holds it.
+    path = Path(storable(os.path.abspath(given)))  # noqa: PTH100
     own = [run for run in runs if run.kind == "workflow"]
-    return [run for run in own if run.submit_dir == path or run.submit_dir.name == given][:1]
+    return [run for run in own if run.submit_dir == path or run.submit_dir.name == storable(given)][:1]
 
 
 def _by_part_of_id(runs: list[Run], given: str) -> list[Run]:

@@ -9,6 +9,7 @@ from provenance.designators import FileRef, NothingFoundError, file_id, find_fil
 from provenance.errors import StoreError
 from provenance.facts import ENTITY_NAMES, Thing
 from provenance.runs import NoSuchRunError, Run, find_run
+from provenance.storable import storable
 from provenance.views import fetch
 from query.vocabulary import Entity
 
@@ -81,7 +82,7 @@ def _labels(store: Store, entity: Entity, keys: Sequence[tuple[int, int]]) -> di
 
 
 def _job(store: Store, run: Run, job: str) -> Thing:
-    rows = fetch(store, "SELECT job, id FROM jobs WHERE run = $1 AND id = $2", [run.run, job])
+    rows = fetch(store, "SELECT job, id FROM jobs WHERE run = $1 AND id = $2", [run.run, storable(job)])
     if not rows:
         raise NothingFoundError(
             f"run {run.run_id} ({run.name}) has no job {job!r}",

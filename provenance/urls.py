@@ -43,7 +43,7 @@ def file_url(path: str | Path) -> str:
 
 
 def local_path(url: str) -> Path | None:
-    """The local path that a ``file:`` URL names; None for other schemes and other hosts."""
+    """The local path that a ``file:`` URL names; None for other schemes, other hosts, and what no path can hold."""
     name = local_name(url)
     return None if name is None else Path(name)
 
@@ -55,7 +55,8 @@ def local_name(url: str) -> str | None:
     host, slash, path = url.removeprefix("file://").partition("/")
     if not slash or host not in ("", "localhost"):
         return None
-    return os.fsdecode(unquote_to_bytes("/" + path))
+    name = os.fsdecode(unquote_to_bytes("/" + path))
+    return None if "\0" in name else name
 
 
 def copy_url(text: str) -> str:

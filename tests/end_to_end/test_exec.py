@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import time
 from pathlib import Path
@@ -211,3 +212,31 @@ def test_what_it_reports_badly_is_said(site) -> None:
     said = site.run("exec", "--", "sh", "-c", 'printf "good=1\\nbad\\n" > "$PIRENE_METADATA"').err
     assert "warning: metadata of job exec, attempt 1: line 2: expected key=value, found 'bad' (kept in" in said
     assert site.query("jobs show good") == [{"good": 1}]
+
+
+def test_words_of_bytes_that_are_no_unicode_find_what_they_mean_or_nothing(site) -> None:
+    odd = os.fsdecode(b"od\xffd")
+    (site.folder / odd).write_text("x")
+    folder = site.copy("diamond")
+    site.run("files", "add", odd)
+    site.run("exec", "--in", odd, "--out", odd + "2", "--", "cp", odd, odd + "2")
+    site.run("run", str(folder / "diamond.yml"), "-d", odd + ".run")
+    assert r"od\xffd2" in site.run("lineage", odd + "2").out
+    assert site.run("status", odd + ".run").out.startswith("diamond: succeeded")
+    other = os.fsdecode(b"\xfe")
+    for words in (
+        ["lineage", other],
+        ["status", other],
+        ["analyze", other],
+        ["explain", other],
+        ["audit", other],
+        ["verify", other],
+        ["files", "retire", other],
+        ["meta", "list", other],
+        ["meta", "list", "diamond", other],
+        ["meta", "set", "diamond", f"{other}=1"],
+        ["meta", "unset", "diamond", "-k", other],
+        ["query", f'files where name = "{other}"'],
+    ):
+        code = 0 if words[1] == "unset" else 2
+        assert r"\xfe" in site.run(*words, code=code).err.replace(r"\udcfe", r"\xfe").replace("\ufffd", r"\xfe"), words

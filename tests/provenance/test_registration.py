@@ -229,3 +229,4 @@ def test_credentials_are_cut_off(given, kept):
 def test_other_hosts_have_no_local_path():
     assert local_path("file://other/a") is None
     assert local_path("s3://bucket/a") is None
+    assert local_path("file:///tmp/a%00b") is None
