@@ -132,7 +132,10 @@ class Bench:
 
     def start_described(self, description: Document, **options: Any) -> subprocess.Popen[bytes]:
         path = self.folder / "job.json"
-        path.write_text(json.dumps(description), encoding="ascii")
+        # By rename: a wrapper that was started before may be reading it.
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps(description), encoding="ascii")
+        fresh.rename(path)
         process = subprocess.Popen(
             [*WRAPPER, "--job", str(path), "--record", str(self.record_path)],
             stdin=options.pop("stdin", subprocess.DEVNULL),
