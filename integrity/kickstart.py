@@ -171,6 +171,7 @@ class Job:
         self.tail_bytes = max(0, _optional(document, "tail_bytes", int, DEFAULT_TAIL_BYTES))
         self.grace_seconds = max(0.0, float(_optional(document, "grace_seconds", (int, float), DEFAULT_GRACE_SECONDS)))
         self.passthrough = _flag(document, "passthrough", "passthrough")
+        self.deliver = self._optional_path("deliver")
         if self.metadata_file is not None:
             self.environment[b"PIRENE_METADATA"] = self.environment[b"KICKSTART_METADATA"] = self.metadata_file
 
@@ -1300,6 +1301,8 @@ class Attempt:
             self._fail("%s before the command started" % error)
         if self.command is not None:
             self._look_again()
+            if self.job.deliver is not None:
+                self._deliver(self.job.deliver)
 
     def finish(self) -> "dict[str, Any]":
         """The record as it is written: a success only if nothing said otherwise."""
@@ -1381,6 +1384,18 @@ class Attempt:
         if self.streams is not None:
             self.record.update(self.streams.documents())
 
+    def _deliver(self, folder: bytes) -> None:
+        """Move every output that was hashed to where it is fetched from, named by its position: lists of files to
+        transfer could not hold every name. Also those of a command that failed: they may tell why.
+        """
+        for position, entry in enumerate(self.record["outputs"]):
+            if entry["sha256"] is None:
+                continue
+            try:
+                os.rename(self.job.absolute(entry["path"], "outputs.path"), os.path.join(folder, b"%d" % position))
+            except OSError as error:
+                self._fail("output %r cannot be delivered: %s" % (entry["name"], reason(error)))
+
 
 def signal_name(number: int) -> str:
     """SIGKILL and the like; real-time signals have no name in Python."""
@@ -1436,6 +1451,8 @@ def run_attempt(description: "Mapping[str, Any]", record_path: "str | bytes") ->
         try:
             document = made(Attempt(job, stop))
             draft.publish(document)
+            if job.deliver is not None:
+                write_digest(record)
         finally:
             draft.discard()
     except UnrecordedError as error:
@@ -1444,6 +1461,15 @@ def run_attempt(description: "Mapping[str, Any]", record_path: "str | bytes") ->
         lock.release()
     statuses = {"succeeded": EXIT_SUCCEEDED, "failed": EXIT_FAILED, "integrity_failed": EXIT_INTEGRITY}
     return statuses[document["status"]]
+
+
+def write_digest(record: bytes) -> None:
+    """Put the sha256 of a record beside it: it goes on a journey, and is to arrive as it was written."""
+    try:
+        with open(record, "rb") as reader, open(record + b".sha256", "wb") as writer:
+            writer.write(hashlib.sha256(reader.read()).hexdigest().encode("ascii") + b"\n")
+    except OSError as error:
+        raise UnrecordedError("cannot write the digest of %r: %s" % (to_text(record), reason(error))) from error
 
 
 def complain(message: str, status: int) -> int:

@@ -135,3 +135,39 @@ def test_names_of_every_kind(bench: Any, name: str) -> None:
     assert record["outputs"][0]["sha256"] == bench.digest_of(b"x")
     assert record["inputs"][0]["name"] == name
     assert record["argument_vector"][3] == name
+
+
+def test_outputs_are_delivered_under_their_positions(bench: Any) -> None:
+    out = bench.folder / "out"
+    out.mkdir()
+    names = ["odd\nname, \udcff", "never made", "deep/folder", "changed"]
+    uses = [
+        bench.output(names[0]),
+        bench.output(names[1], optional=True),
+        bench.output(names[2]),
+        bench.output(names[3], role="inout"),
+    ]
+    script = "printf a > \"$(printf 'odd\\nname, \\377')\"; mkdir -p deep/folder/empty; echo b > deep/folder/b; echo c > changed"
+    status, record = bench.sh(script, outputs=uses, deliver="../out")
+    assert status == 0, record["failure"]
+    assert sorted(path.name for path in out.iterdir()) == ["0", "2", "3"]
+    assert (out / "0").read_bytes() == b"a"
+    assert sorted(path.name for path in (out / "2").iterdir()) == ["b", "empty"]
+    digests = [entry["sha256"] for entry in record["outputs"]]
+    assert digests[0] == bench.digest_of(b"a") and digests[1] is None and digests[3] == bench.digest_of(b"c\n")
+    beside = bench.record_path.with_name(bench.record_path.name + ".sha256")
+    assert beside.read_text() == bench.digest_of(bench.record_path.read_bytes()) + "\n"
+
+
+def test_outputs_of_a_failed_command_are_delivered_too(bench: Any) -> None:
+    (bench.folder / "out").mkdir()
+    status, record = bench.sh("echo why > log; exit 3", outputs=[bench.output("log")], deliver="../out")
+    assert (status, record["failure"]) == (1, "the command exited with code 3")
+    assert (bench.folder / "out" / "0").read_text() == "why\n"
+
+
+def test_an_output_that_cannot_be_delivered_fails_the_job(bench: Any) -> None:
+    status, record = bench.sh("echo x > a", outputs=[bench.output("a")], deliver="../nowhere")
+    assert status == 1
+    assert record["failure"] == "output 'a' cannot be delivered: No such file or directory"
+    assert (bench.work / "a").read_text() == "x\n"

@@ -1,0 +1,65 @@
+"""The part of a run folder that belongs to HTCondor.
+
+RUN/pool/run.dag            the DAG: a node for every job of the plan, named by the job's number; never changed
+RUN/pool/run.dag.rescue*    which nodes are done: written by the engine before each submission, by DAGMan at a bad end
+RUN/pool/run.dag.*          what DAGMan writes: run.dag.nodes.log (events of all nodes), run.dag.dagman.log (its own)
+RUN/pool/nodes.jsonl        the static part of every job's description, with an index (planner/engines/pool/dag.py)
+RUN/pool/kickstart.py       the wrapper, and
+RUN/pool/node_step.py       the PRE and POST step of every node, as they were when the run was planned
+RUN/pool/nodes/K/N/         a node at work: in/ (what goes to the worker), out/ (what came back), stdout, stderr
+RUN/pool/handed/K/N.json    the outputs of job N in their places: written by the POST step of a good attempt
+RUN/pool/refused/K/N-A.json why attempt A of job N does not count: written by the POST step of any other attempt
+
+K is N // 1000. Records are where the local engine keeps them too: RUN/records/K/N-A.json.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from planner.run_folder import JOBS_PER_FOLDER
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFolder:
+    """Paths below RUN/pool. ``root`` is that folder."""
+
+    root: Path
+
+    @classmethod
+    def of(cls, run_dir: Path) -> PoolFolder:
+        """That of a run folder."""
+        return cls(run_dir / "pool")
+
+    @property
+    def dag(self) -> Path:
+        """The DAG file."""
+        return self.root / "run.dag"
+
+    @property
+    def events(self) -> Path:
+        """The log of events of all nodes, as DAGMan has HTCondor write it."""
+        return self.root / "run.dag.nodes.log"
+
+    @property
+    def dagman_events(self) -> Path:
+        """The log of events of the DAGMan job itself."""
+        return self.root / "run.dag.dagman.log"
+
+    @property
+    def nodes(self) -> Path:
+        """Static descriptions of all jobs."""
+        return self.root / "nodes.jsonl"
+
+    def node(self, job: int) -> Path:
+        """The folder that HTCondor transfers to and from for one job."""
+        return self.root / "nodes" / str(job // JOBS_PER_FOLDER) / str(job)
+
+    def handed(self, job: int) -> Path:
+        """What the POST step of a good attempt says of its outputs."""
+        return self.root / "handed" / str(job // JOBS_PER_FOLDER) / f"{job}.json"
+
+    def refused(self, job: int, attempt: int) -> Path:
+        """What the POST step says of an attempt that does not count."""
+        return self.root / "refused" / str(job // JOBS_PER_FOLDER) / f"{job}-{attempt}.json"
