@@ -1,20 +1,29 @@
 """What holds for every test: where it matters (CI is set), a test that was skipped is a test that failed.
 
-And what tests of several packages need: the command, environments for software that cannot be installed beside Pirene.
+And what tests of several packages need: the command, environments for software that cannot be installed beside Pirene,
+an HTCondor pool.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+POOL = ROOT / "tests" / "htcondor-pool"
+SHARED = Path("/srv/pool")
+PASSED = pytest.StashKey[bool]()
 
 
 @pytest.hookimpl(trylast=True)
@@ -27,6 +36,17 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if skipped and exitstatus == pytest.ExitCode.OK:
         reporter.write_line(f"{skipped} skipped: CI lets no test be skipped", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let fixtures know at their end whether their test passed."""
+    report = yield
+    if call.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +85,126 @@ def _environment(name: str, requirements: Sequence[str]) -> Path:
             subprocess.run([*pip, *requirements], check=True)
             made.write_text(wanted)
     return python
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A folder that the submit and the worker side of the HTCondor pool share, and the pool's user to work in it.
+
+    Jobs are named as HTCondor does, ``cluster.process``. An executable file ``saboteur`` in the folder is run in the
+    scratch folder of each of this test's jobs, right before it starts (tests/htcondor-pool says how).
+    """
+
+    folder: Path
+    alone: bool
+    """No other test uses the pool meanwhile."""
+
+    def start(
+        self, *command: str | Path, cwd: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[str]:
+        """The command, started as the pool's user. What the test wrote into the folder is the user's from now on.
+
+        The process is the command itself, to be waited for or killed. Variables given are added to the test's own.
+        """
+        subprocess.run(["chown", "-hR", "pool:pool", self.folder], check=True)
+        own = {name: value for name, value in os.environ.items() if not name.startswith("PIRENE")}
+        return subprocess.Popen(
+            [POOL, "su", *command],
+            cwd=cwd or self.folder,
+            env={**own, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(
+        self,
+        *command: str | Path,
+        code: int | None = 0,
+        cwd: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        timeout_seconds: float = 240,
+    ) -> subprocess.CompletedProcess[str]:
+        """The command, run to its end as the pool's user; it must exit with `code`, any will do for None."""
+        with self.start(*command, cwd=cwd, environment=environment) as process:
+            try:
+                out, err = process.communicate(timeout=timeout_seconds)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+        ended = subprocess.CompletedProcess(list(command), process.returncode, out, err)
+        assert code in (None, ended.returncode), ended
+        return ended
+
+    def tool(self, *command: str) -> str:
+        """What one of HTCondor's own commands prints, run as the pool's user: ``condor_q``, ``condor_submit``, ..."""
+        return self._script("tool", *command)
+
+    def hold(self, job: str, reason: str) -> None:
+        self.tool("condor_hold", "-reason", reason, job)
+
+    def release(self, job: str) -> None:
+        self.tool("condor_release", job)
+
+    def kill_starter(self, job: str) -> None:
+        """Kill (-9) what runs a job on the worker: to HTCondor the worker has lost it."""
+        self._script("kill-starter", job)
+
+    def kill_dagman(self, cluster: int) -> None:
+        """Kill (-9) the DAGMan that runs as job `cluster`; HTCondor starts it again."""
+        self._script("kill-dagman", str(cluster))
+
+    def restart_schedd(self) -> None:
+        """Restart the daemon that holds the queue, and wait until it answers. Every test on the pool would notice."""
+        assert self.alone, "a test that restarts the schedd uses the fixture pool_alone"
+        self._script("restart-schedd")
+
+    def empty(self) -> None:
+        """Remove all jobs that were submitted from the folder and wait until they are gone."""
+        own = f'substr(Iwd, 0, {len(str(self.folder))}) == "{self.folder}"'
+        while self.tool("condor_q", "-constraint", own, "-af", "ClusterId"):
+            self._script("tool", "condor_rm", "-constraint", own, check=False)  # it fails when the last one just ended
+            time.sleep(0.2)
+
+    def _script(self, *arguments: str, check: bool = True) -> str:
+        ended = subprocess.run(
+            [POOL, *arguments], cwd=self.folder, check=False, capture_output=True, text=True, timeout=120
+        )
+        assert not (check and ended.returncode), f"{arguments}: {ended.stdout}{ended.stderr}"
+        return ended.stdout
+
+
+@pytest.fixture(scope="session")
+def pool_answers() -> None:
+    """Skips, with what is missing, where the pool does not run; `make test` starts it where it can."""
+    environment = {**os.environ, "CLIENT_PYTHON": sys.executable}
+    state = subprocess.run([POOL, "status"], env=environment, check=False, capture_output=True, text=True)
+    if state.returncode:
+        pytest.skip(f"this needs an HTCondor pool. {state.stderr.strip()}")
+
+
+@pytest.fixture
+def pool(request: pytest.FixtureRequest, pool_answers: None) -> Iterator[Pool]:
+    """The HTCondor pool, used by several tests at a time, with a folder for this one."""
+    yield from _pool(request.node, alone=False)
+
+
+@pytest.fixture
+def pool_alone(request: pytest.FixtureRequest, pool_answers: None) -> Iterator[Pool]:
+    """The HTCondor pool, for a test that disturbs all who use it: it waits for the others, and they for it."""
+    yield from _pool(request.node, alone=True)
+
+
+def _pool(test: pytest.Item, alone: bool) -> Iterator[Pool]:
+    """The folder of a test that passed is removed; a failed one's stays, and the report names it."""
+    with (SHARED / ".tests.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        folder = Path(tempfile.mkdtemp(prefix=re.sub(r"\W+", "-", test.name)[:40] + "-", dir=SHARED))
+        folder.chmod(0o755)
+        print(f"folder on the pool: {folder}")
+        pool = Pool(folder, alone)
+        yield pool
+        pool.empty()
+        if test.stash.get(PASSED, False):
+            shutil.rmtree(folder)
