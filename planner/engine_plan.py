@@ -11,23 +11,35 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 from planner.planned import PlannedFile, PlannedUse, ReusedOutput
-from planner.reuse_key import reuse_key
+from planner.reuse_key import around_inputs, reuse_key
 from planner.workflow import Metadata
 
 READS = ("input", "inout")
 WRITES = ("output", "inout")
 
 
+class _KeyFields(TypedDict):
+    executable_sha256: bytes
+    container_sha256: bytes | None
+    arguments: tuple[str, ...]
+    streams: tuple[str | None, str | None, str | None]
+    environment: Mapping[str, str]
+    outputs: list[str]
+    salt: str
+
+
 @dataclass(frozen=True, slots=True)
 class EngineJob:
     """One job of a plan. ``number`` from 1; it names the job in every record and table.
 
-    ``executable`` is an absolute path, there on the site (installed) or to be brought there (stageable). ``decision``
-    is run or reuse; ``reused`` are a reused job's outputs by lfn. ``expected`` are the digests, by lfn, that the store
-    recorded for what a job makes that may run (again): other jobs may have been left out because of them, so bytes that
-    differ mean that the job is nondeterministic and that those jobs' outputs do not belong to this run's.
+    ``executable`` is an absolute path, there on the site (installed) or to be brought there (stageable). ``submit`` are
+    submit commands for HTCondor, from profiles. ``decision`` is run or reuse; ``reused`` are a reused job's outputs by
+    lfn. ``expected`` are the digests, by lfn, that the store recorded for what a job makes that may run (again): other
+    jobs may have been left out because of them, so bytes that differ mean that the job is nondeterministic and that
+    those jobs' outputs do not belong to this run's.
     """
 
     number: int
@@ -48,6 +60,7 @@ class EngineJob:
     executable_digest_origin: str | None
     container_sha256: bytes | None
     environment: Mapping[str, str]
+    submit: Mapping[str, str]
     retries: int
     salt: str
     deterministic: bool
@@ -75,16 +88,25 @@ class EngineJob:
         if executable is None or not self.deterministic:
             return None
         read = {use.name for use in self.uses if use.role in READS}
-        return reuse_key(
-            executable_sha256=executable,
-            container_sha256=self.container_sha256,
-            arguments=self.arguments,
-            streams=(self.stdin, self.stdout, self.stderr),
-            environment=self.environment,
-            inputs={name: digest for name, digest in inputs.items() if name in read},
-            outputs=[use.name for use in self.uses if use.role in WRITES],
-            salt=self.salt,
-        )
+        digests = {name: digest for name, digest in inputs.items() if name in read}
+        return reuse_key(**self._key_fields(executable), inputs=digests)
+
+    def key_around_inputs(self) -> tuple[bytes, bytes] | None:
+        """What the reuse key is hashed of before and after its inputs (planner/reuse_key.py); None as for `key`."""
+        if self.executable_sha256 is None or not self.deterministic:
+            return None
+        return around_inputs(**self._key_fields(self.executable_sha256))
+
+    def _key_fields(self, executable_sha256: bytes) -> _KeyFields:
+        return {
+            "executable_sha256": executable_sha256,
+            "container_sha256": self.container_sha256,
+            "arguments": self.arguments,
+            "streams": (self.stdin, self.stdout, self.stderr),
+            "environment": self.environment,
+            "outputs": [use.name for use in self.uses if use.role in WRITES],
+            "salt": self.salt,
+        }
 
 
 @dataclass(frozen=True, slots=True)

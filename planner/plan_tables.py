@@ -42,6 +42,7 @@ _JOBS = {
     "executable_digest_origin": "string",
     "container_sha256": "binary",
     "environment": "string",
+    "submit": "string",
     "retries": "int64",
     "salt": "string",
     "deterministic": "bool",
@@ -180,6 +181,7 @@ def _job_row(job: PlannedJob) -> tuple[object, ...]:
         job.executable_digest_origin,
         job.container_sha256,
         json.dumps(dict(job.environment)),
+        json.dumps(dict(job.submit)),
         job.retries,
         job.salt,
         job.deterministic,
@@ -209,6 +211,7 @@ def _job(
         changed=tuple(row["changed"]),
         executable=_path(row["executable"]),
         environment=json.loads(row["environment"]),
+        submit=json.loads(row["submit"]),
     )
     return EngineJob(
         **row,

@@ -99,6 +99,7 @@ class PlannedJob:
     executable_ground: str | None = None
     container_sha256: bytes | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    submit: Mapping[str, str] = field(default_factory=dict)  # submit commands for HTCondor
     metadata: Metadata = field(default_factory=dict)
     retries: int = 0
     salt: str = ""

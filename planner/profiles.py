@@ -6,6 +6,7 @@ writes `RETRY`): they are kept in lower case.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from planner.catalogs.model import Site, Transformation, TransformationSite
@@ -60,6 +61,46 @@ def property_profiles(properties: Mapping[str, str]) -> Profiles:
     return found
 
 
+REQUESTS = {"cores": "request_cpus", "gpus": "request_gpus", "memory": "request_memory", "diskspace": "request_disk"}
+"""Profiles of namespace `pegasus` that say what a job needs, and HTCondor's words for them; sizes are in MB."""
+
+_OWN_COMMANDS = frozenset(
+    {
+        "arguments", "environment", "error", "executable", "getenv", "initialdir", "input", "log", "output", "queue",
+        "should_transfer_files", "transfer_executable", "transfer_input_files", "transfer_output_files",
+        "transfer_output_remaps", "universe", "when_to_transfer_output",
+    }
+)  # fmt: skip
+
+
+def own_command(key: str) -> bool:
+    """Whether a submit command belongs to the engine: a profile that names it has no effect."""
+    return key.lower() in _OWN_COMMANDS
+
+
+def submit_problem(key: str, value: str) -> str | None:
+    """Why a profile of namespace `condor` cannot stand in a submit description; None if it can."""
+    if not re.fullmatch(r"\+?[A-Za-z_][A-Za-z0-9_.]*", key):
+        return f"{key!r} is no submit command of HTCondor"
+    if set(value) & set("\n\r\0"):
+        return f"expected one line of text, found {value!r}"
+    return None
+
+
+def submit_commands(profiles: Profiles) -> Mapping[str, str]:
+    """What profiles ask of HTCondor: submit command -> value. Namespace `condor` goes before `pegasus`."""
+    found = {}
+    for key, command in REQUESTS.items():
+        value = profiles.get("pegasus", {}).get(key)
+        if value is not None:
+            found[command] = f"{value}M" if key in ("memory", "diskspace") and value.isdecimal() else value
+    for key, value in profiles.get("condor", {}).items():
+        command = f"My.{key[1:]}" if key.startswith("+") else key
+        if not own_command(key):
+            found[command] = value
+    return dict(sorted(found.items()))
+
+
 def read_profiles(reading: Reading, node: Node) -> Profiles:
     """A `profiles` mapping. Raises FileError for unknown namespaces and for values of the wrong kind."""
     profiles: dict[str, dict[str, str]] = {}
@@ -97,10 +138,22 @@ def _profile_value(reading: Reading, namespace: str, key: str, key_node: Scalar,
         case "pirene", _:
             hint = suggestion(key, PIRENE_KEYS) or "known keys: " + ", ".join(sorted(PIRENE_KEYS))
             raise reading.error(key_node, f"unknown profile {key!r} of namespace pirene", hint=hint)
+        case ("condor", _) | ("pegasus", "cores" | "gpus" | "memory" | "diskspace"):
+            return _submit_value(reading, key, key_node, value, full_name)
         case _:
             kind = full_name if namespace in ("pegasus", "dagman") else f"namespace {namespace} of profiles"
             reading.no_effect(kind, key_node)
             return reading.text(value, full_name)
+
+
+def _submit_value(reading: Reading, key: str, key_node: Scalar, value: Node, full_name: str) -> str:
+    """What stands in a submit description: one line. It has effect where HTCondor runs the jobs."""
+    if own_command(key):
+        reading.no_effect(full_name, key_node)
+    text = reading.text(value, full_name)
+    if (problem := submit_problem(key, text)) is not None:
+        raise reading.error(key_node, f"{full_name}: {problem}")
+    return text
 
 
 def _folded(namespace: str, key: str) -> str:

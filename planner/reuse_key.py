@@ -35,20 +35,39 @@ def reuse_key(
     file that the job reads (inout included, checkpoints not) to its SHA-256; ``outputs`` are the names that it is
     declared to write (inout included, checkpoints not). ``salt`` is the user's own way to tell computations apart.
     """
-    digest = hashlib.sha256()
-    for part in (
+    before, after = around_inputs(
+        executable_sha256=executable_sha256,
+        container_sha256=container_sha256,
+        arguments=arguments,
+        streams=streams,
+        environment=environment,
+        outputs=outputs,
+        salt=salt,
+    )
+    read = _list([_text(name) + _bytes(inputs[name]) for name in sorted(inputs)])
+    return hashlib.sha256(before + read + after).digest()
+
+
+def around_inputs(
+    *,
+    executable_sha256: bytes,
+    container_sha256: bytes | None,
+    arguments: Iterable[str],
+    streams: tuple[str | None, str | None, str | None],
+    environment: Mapping[str, str],
+    outputs: Iterable[str],
+    salt: str,
+) -> tuple[bytes, bytes]:
+    """What a key is hashed of before and after the list of inputs: for whoever learns their digests later."""
+    before = (
         _text(VERSION),
         _bytes(executable_sha256),
         _list([] if container_sha256 is None else [_bytes(container_sha256)]),
         _list([_text(argument) for argument in arguments]),
         _list([_list([] if name is None else [_text(name)]) for name in streams]),
         _list([_text(name) + _text(environment[name]) for name in sorted(environment)]),
-        _list([_text(name) + _bytes(inputs[name]) for name in sorted(inputs)]),
-        _list([_text(name) for name in sorted(set(outputs))]),
-        _text(salt),
-    ):
-        digest.update(part)
-    return digest.digest()
+    )
+    return b"".join(before), _list([_text(name) for name in sorted(set(outputs))]) + _text(salt)
 
 
 def _text(value: str) -> bytes:

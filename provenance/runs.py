@@ -153,6 +153,13 @@ def failed_attempts(store: Store, run: int) -> set[tuple[int, int]]:
     return {(job, attempt) for job, attempt in rows}
 
 
+def job_events(store: Store, run: int) -> set[tuple[int, str, dt.datetime]]:
+    """(job, state, at) of what befell jobs of a run on a pool, as far as the store has it."""
+    sql = "SELECT job, state, at FROM job_states WHERE run = ? AND state IN ('held', 'released', 'evicted', 'removed')"
+    rows = store.rows(sql, [run], tables=["job_states"])
+    return {(job, state, at) for job, state, at in rows}
+
+
 _JOB_OUTCOMES = """
     SELECT j.job, j.id, j.decision,
            CASE WHEN s.status IN ('succeeded', 'failed', 'integrity_failed') THEN s.status END, s.attempts

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from planner.catalogs.expansion import expander
 from planner.errors import FileError, PlannerError
-from planner.profiles import PIRENE_KEYS, PROPERTY_NAMESPACES
+from planner.profiles import PIRENE_KEYS, PROPERTY_NAMESPACES, own_command, submit_problem
 from planner.workflow import Place
 from planner.yaml_values import FALSE, TRUE, suggestion
 
@@ -74,6 +74,8 @@ def _checked(key: str, value: str, place: Place) -> str:
     namespace, dot, name = key.partition(".")
     if not dot:
         return value
+    if namespace == "condor" and (problem := submit_problem(name, value)) is not None:
+        raise FileError(place, f"property {key}: {problem}")
     if namespace == "env" and (not name or "=" in name or "\0" in name + value):
         raise FileError(place, f"{key!r} cannot set an environment variable to {value!r}")
     if namespace != "pirene":
@@ -114,6 +116,8 @@ def _warnings(places: Mapping[str, Place]) -> Iterator[str]:
     for key, place in places.items():
         namespace = key.partition(".")[0]
         if key in _EFFECTIVE or namespace in _EFFECTIVE_NAMESPACES or key.lower() == "dagman.retry":
+            continue
+        if namespace == "condor" and not own_command(key.partition(".")[2]):
             continue
         kind = "property" if namespace == "pegasus" or namespace in PROPERTY_NAMESPACES else "unknown property"
         yield f"{place}: {kind} {key} has no effect yet"

@@ -122,7 +122,11 @@ def _options() -> list[Callable[[Callable[..., Any]], Callable[..., Any]]]:
         click.option("-d", "--dir", "run_dir", type=folder, help="Run folder (default: ./runs/NAME-ID)."),
         click.option("--output-dir", type=folder, help="Where outputs go (default: output/ in the run folder)."),
         click.option(
-            "--engine", type=click.Choice(["local"]), default="local", show_default=True, help="What runs the jobs."
+            "--engine",
+            type=click.Choice(["local", "htcondor"]),
+            default="local",
+            show_default=True,
+            help="What runs the jobs.",
         ),
         click.option(
             "--reuse", metavar="QUERY", help="Which past jobs may be reused: 'jobs where ...' (default: all)."

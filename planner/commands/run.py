@@ -16,7 +16,7 @@ from provenance.commands.context import Invocation, pass_invocation
 
 if TYPE_CHECKING:
     from planner.engine_plan import EnginePlan
-    from planner.engines.local import Watch
+    from planner.engines.progress import Watch
     from planner.summary import Summary
     from provenance.store import Store
 
@@ -56,9 +56,13 @@ def _plan_of(invocation: Invocation, workflow: Path, options: PlanOptions) -> tu
 
 
 def _execute(invocation: Invocation, plan: EnginePlan, store: Store, at_once: int) -> str:
-    from planner.engines.local import run_local
-
     with _Progress(invocation, len(plan.jobs)) as progress:
+        if plan.engine == "htcondor":
+            from planner.engines.htcondor import run_htcondor
+
+            return run_htcondor(plan, store, watch=progress.watch())
+        from planner.engines.local import run_local
+
         return run_local(plan, store, at_once=at_once, watch=progress.watch())
 
 
@@ -92,7 +96,7 @@ class _Progress:
 
     def watch(self) -> Watch:
         """What the engine calls."""
-        from planner.engines.local import Watch
+        from planner.engines.progress import Watch
 
         return Watch(self._progress, self._note)
 

@@ -36,6 +36,14 @@ class Attempts:
         self._started[job] = self._started.get(job, 0) + 1
         return self._highest[job]
 
+    def began(self, job: int) -> None:
+        """Somebody else gave an attempt its number and started it."""
+        self._started[job] = self._started.get(job, 0) + 1
+
+    def begin_anew(self) -> None:
+        """Every job has all of its retries again."""
+        self._started.clear()
+
     def may_retry(self, job: EngineJob) -> bool:
         """Whether a failed job may have another attempt. Taking a run up again gives every job all of its retries
         anew.

@@ -46,24 +46,31 @@ def describe(
     all_known = len(digests) == len(files)
     key = job.key(digests) if all_known else None
     return {
+        **description_of(plan, job, job.executable),
+        "attempt": attempt,
+        "work_dir": str(work_dir),
+        "stage_in": [_stage_in(file, work_dir) for file in files],
+        "inputs": [executable_entry(job, job.executable), *(input_entry(file) for file in files)],
+        "reuse_key": key.hex() if key else None,
+    }
+
+
+def description_of(plan: EnginePlan, job: EngineJob, executable: str) -> dict[str, object]:
+    """What all attempts of a job share, wherever they run. ``executable``: where it is then."""
+    return {
         "schema": SCHEMA,
         "run_id": str(plan.run_id),
         "job": job.number,
         "id": job.id,
-        "attempt": attempt,
         "transformation": {"namespace": job.namespace, "name": job.name, "version": job.version},
         "site": job.site,
-        "work_dir": str(work_dir),
-        "stage_in": [_stage_in(file, work_dir) for file in files],
-        "argv": [job.executable, *job.arguments],
+        "argv": [executable, *job.arguments],
         "environment": {"set": dict(job.environment), "clear": False, "record": sorted(job.environment)},
         "stdin": job.stdin,
         "stdout": job.stdout,
         "stderr": job.stderr,
-        "inputs": [_executable(job), *(_input(file) for file in files)],
         "outputs": outputs_of(job),
         "metadata_file": METADATA_FILE,
-        "reuse_key": key.hex() if key else None,
     }
 
 
@@ -80,7 +87,8 @@ def _stage_in(file: InputFile, work_dir: Path) -> Mapping[str, object]:
     return {"from": file.path, "to": file.name, "copy": file.role == "inout"}
 
 
-def _input(file: InputFile) -> Mapping[str, object]:
+def input_entry(file: InputFile) -> dict[str, object]:
+    """One entry of `inputs` of a job description."""
     return {
         "name": file.name,
         "path": file.name,
@@ -95,10 +103,11 @@ def _input(file: InputFile) -> Mapping[str, object]:
     }
 
 
-def _executable(job: EngineJob) -> Mapping[str, object]:
+def executable_entry(job: EngineJob, path: str) -> dict[str, object]:
+    """The entry of `inputs` for a job's executable, which is at ``path`` when it is verified."""
     return {
         "name": job.executable,
-        "path": job.executable,
+        "path": path,
         "role": "executable",
         "sha256": job.executable_sha256.hex() if job.executable_sha256 else None,
         "size": None,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from planner.engine_plan import READS, EngineJob, EnginePlan
 from planner.engines.describe import InputFile
+from planner.engines.places import Places
 from planner.errors import PlannerError
 from planner.passes.copies import Copies
 from planner.planned import PlannedFile, PlannedUse
@@ -51,13 +52,10 @@ class HandOver:
     def __init__(self, plan: EnginePlan, folder: RunFolder) -> None:
         self._plan = plan
         self._folder = folder
+        self._places = Places(plan, folder)
         self._reused = ReusedOutputs(copy=plan.copy_reused)
         self._made: dict[tuple[int, str], Made] = {}
         self._published: dict[int, dict[tuple[int, int, str], Published]] = {}
-        # A version of a file that another job goes on to change in place is nobody's final output.
-        self._superseded = {
-            (use.producer, use.name) for job in plan.jobs for use in job.uses if use.role == "inout" and use.producer
-        }
 
     def inputs_of(self, job: EngineJob) -> list[InputFile]:
         """What a job that is ready will read, with the digests that are expected; optional inputs only if they are
@@ -70,17 +68,21 @@ class HandOver:
 
         Safe to repeat after a kill. Raises TransferError when an output is not what the record says.
         """
-        work_dir = self._folder.work_dir(job.number, record.attempt)
         uses = {use.name: use for use in job.outputs}
         published: dict[tuple[int, int, str], Published] = {}
         for position, output in enumerate(record.outputs):
             if output.sha256 is None:
                 continue  # an optional output that was not made
-            made, arrival = self._bring(job, uses[output.name], work_dir, record.attempt, position, output)
-            self._made[job.number, output.name] = made
-            if made.url is not None:
-                place = Published(made.url, job.site, arrival.stat, arrival.sha256)
-                published[job.number, record.attempt, output.name] = place
+            assert output.size_bytes is not None
+            place = self._places.of(job, uses[output.name])
+            arrival = self._arrival(job, record.attempt, output, place.path)
+            file = produced_file(job.number, record.attempt, position)
+            self._made[job.number, output.name] = Made(
+                place.path, output.sha256, output.size_bytes, self._plan.run, file, place.url
+            )
+            if place.url is not None:
+                news = Published(place.url, place.site, arrival.stat, arrival.sha256)
+                published[job.number, record.attempt, output.name] = news
         self._published[job.number] = published
 
     def unexpected(self, job: EngineJob, record: Record) -> list[str]:
@@ -105,7 +107,7 @@ class HandOver:
                 place, original = below(self._plan.output_dir, name), Path(reused.file.path)
                 if place != original:
                     copy = self._reused.show(original, place, reused.file.sha256)
-                    yield _placed(reused.file, place, job.site, copy)
+                    yield _placed(reused.file, place, self._places.site(job), copy)
 
     def missing_for(self, parent: EngineJob, child: EngineJob) -> str | None:
         """Why a reused parent cannot give a child what it reads; None if it can."""
@@ -138,25 +140,11 @@ class HandOver:
         """Remove the work folder of an attempt that succeeded; what it leaves behind is nobody's data."""
         shutil.rmtree(work_dir, ignore_errors=True)
 
-    def _bring(
-        self, job: EngineJob, use: PlannedUse, work_dir: Path, attempt: int, position: int, output: Output
-    ) -> tuple[Made, Arrival]:
-        assert output.sha256 is not None and output.size_bytes is not None
-        staged_out = use.stage_out and (job.number, use.name) not in self._superseded
-        if staged_out:
-            destination = below(self._plan.output_dir, use.name)
-        else:
-            destination = self._folder.intermediate(job.number, use.name)
-        arrival = publish(below(work_dir, use.name), destination, Expected(output.sha256, output.stat))
-        made = Made(
-            destination,
-            output.sha256,
-            output.size_bytes,
-            self._plan.run,
-            produced_file(job.number, attempt, position),
-            file_url(destination) if staged_out else None,
-        )
-        return made, arrival
+    def _arrival(self, job: EngineJob, attempt: int, output: Output, place: Path) -> Arrival:
+        """Bring one output to its place; what is known of it there. Raises TransferError."""
+        assert output.sha256 is not None
+        made_at = below(self._folder.work_dir(job.number, attempt), output.name)
+        return publish(made_at, place, Expected(output.sha256, output.stat))
 
     def _input(self, use: PlannedUse) -> InputFile | None:
         if use.producer is None:

@@ -20,7 +20,7 @@ from provenance.commits import CommitKind
 from provenance.ingest import Published, ingest
 from provenance.placement import Placed, add_placed
 from provenance.records import Record
-from provenance.runs import failed_attempts, last_state
+from provenance.runs import failed_attempts, job_events, last_state
 from provenance.store import Store
 
 _SHORTEST_PAUSE_SECONDS = 2.0
@@ -41,6 +41,7 @@ class Recorder:
         self._published: dict[tuple[int, int, str], Published] = {}
         self._placed: dict[int, list[Placed]] = {}
         self._states = Batch()
+        self._known_events: set[tuple[int, str, dt.datetime]] | None = None
         self._thread = ThreadPoolExecutor(1, "recorder")
         self._commit: Future[list[str]] | None = None
         self._started = self._last = time.monotonic()
@@ -89,6 +90,19 @@ class Recorder:
         """A reused job runs after all, and writes over what has appeared of it."""
         self._placed.pop(job.number, None)
         self._job_state(job, "submitted", None, reason)
+
+    def happened(self, job: int, state: str, at: dt.datetime, reason: str | None) -> None:
+        """Something befell a job on its way, as another's log tells it; what the store has already is left out."""
+        if self._known_events is None:
+            self._known_events = job_events(self._store, self._plan.run)
+        if (job, state, at) not in self._known_events:
+            self._known_events.add((job, state, at))
+            self._states.add("job_states", run=self._plan.run, job=job, attempt=None, state=state, at=at, reason=reason)
+
+    def flush(self) -> None:
+        """Commit all that is there now; the run goes on without us."""
+        self._wait()
+        self._say(self._write(*self._take()))
 
     def commit_if_due(self) -> None:
         """Start a commit in the background if there is something and it is time. Raises what an earlier commit

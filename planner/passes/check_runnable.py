@@ -1,4 +1,4 @@
-"""The last pass: every job that will run on this machine has an executable that can be started."""
+"""The last pass: every job that will run has an executable that can be started, as far as this machine can tell."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ def check_runnable(plan: Plan) -> Plan:
     """
     checked: set[str] = set()
     for job in plan.jobs:
-        if job.decision == "run" and plan.request.engine == "local" and job.executable not in checked:
+        here = plan.request.engine == "local" or job.executable_type == "stageable"  # or brought from here
+        if job.decision == "run" and here and job.executable not in checked:
             checked.add(job.executable)
             _check(job)
     return plan

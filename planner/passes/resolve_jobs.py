@@ -17,20 +17,22 @@ from planner.errors import FileError
 from planner.passes.catalog_copies import resolve
 from planner.passes.copies import Copies, Finding
 from planner.planned import Plan, PlannedJob
-from planner.profiles import effective_profiles
+from planner.profiles import effective_profiles, submit_commands
 from planner.workflow import Job, Profiles
 from provenance.storable import storable
 from provenance.store import Store
 
 _LOCAL = "local"
+_POOL = "condorpool"  # what Pegasus calls the site of an HTCondor pool
 
 
 @dataclass(frozen=True, slots=True)
 class _Resolved:
-    """What jobs of one transformation share."""
+    """What jobs of one transformation share; ``runs_at`` is the site that they run at, wherever the executable is."""
 
     transformation: Transformation
     site: TransformationSite
+    runs_at: str
     path: str
     sha256: bytes | None
     origin: str | None
@@ -55,13 +57,14 @@ def resolve_jobs(plan: Plan) -> Plan:
             )
         key = (job.namespace, job.name, job.version)
         if key not in cache:
-            cache[key] = _resolve(job, plan.catalogs, copies)
+            cache[key] = _resolve(job, plan, copies)
         chosen.append((planned, cache[key]))
-    seen = _last_seen(
-        plan.request.store, {(each.site.name, each.path) for each in cache.values() if each.sha256 is None}
-    )
+    seen = _last_seen(plan.request.store, {(each.runs_at, each.path) for each in cache.values() if each.sha256 is None})
     jobs = tuple(_filled(plan, planned, found, seen) for planned, found in chosen)
     warnings = tuple(warning for found in cache.values() for warning in found.warnings)
+    if plan.request.engine == "local" and (asked := sorted({command for job in jobs for command in job.submit})):
+        what = ", ".join(asked)
+        warnings = (*warnings, f"profiles ask HTCondor for {what}: without effect where this machine runs the jobs")
     return replace(plan, jobs=jobs, warnings=(*plan.warnings, *warnings))
 
 
@@ -70,24 +73,25 @@ def _filled(plan: Plan, planned: PlannedJob, found: _Resolved, seen: Mapping[tup
         planned.job,
         found.transformation,
         found.site,
-        plan.catalogs.sites.get(found.site.name),
+        plan.catalogs.sites.get(found.runs_at),
         plan.catalogs.properties,
         plan.workflow.profiles,
     )
     sha256, origin, ground = found.sha256, found.origin, found.ground
     if sha256 is None:
-        sha256 = seen.get((found.site.name, found.path))
+        sha256 = seen.get((found.runs_at, found.path))
         origin = ground = "observed" if sha256 is not None else None
     return replace(
         planned,
         transformation=found.transformation,
-        site=found.site.name,
+        site=found.runs_at,
         executable=found.path,
         executable_type=found.site.type,
         executable_sha256=sha256,
         executable_digest_origin=origin,
         executable_ground=ground,
         environment=dict(sorted(profiles.get("env", {}).items())),
+        submit=submit_commands(profiles),
         metadata={**found.transformation.metadata, **found.site.metadata, **planned.job.metadata},
         retries=_retries(planned.job, profiles),
         salt=profiles.get("pirene", {}).get("salt", ""),
@@ -103,9 +107,11 @@ def _retries(job: Job, profiles: Profiles) -> int:
     return int(text)
 
 
-def _resolve(job: Job, catalogs: Catalogs, copies: Copies) -> _Resolved:
-    transformation = _transformation(job, catalogs)
-    site, path, warnings = _site(job, transformation)
+def _resolve(job: Job, plan: Plan, copies: Copies) -> _Resolved:
+    transformation = _transformation(job, plan.catalogs)
+    on_pool = plan.request.engine == "htcondor"
+    site, path, warnings = (_pool_site if on_pool else _site)(job, transformation)
+    runs_at = _POOL if on_pool else site.name
     if site.container is not None:
         raise FileError(
             site.place,
@@ -113,17 +119,18 @@ def _resolve(job: Job, catalogs: Catalogs, copies: Copies) -> _Resolved:
             "and containers are not supported yet",
             hint="Add a site entry without a container, for example an installed executable at site local.",
         )
-    found = copies.hash(path)
     declared = bytes.fromhex(transformation.sha256) if transformation.sha256 else None
+    # What is installed on worker nodes is not what this machine has at that path.
+    found = Finding.MISSING if on_pool and site.type == "installed" else copies.hash(path)
     if isinstance(found, Finding):
-        return _Resolved(transformation, site, path, declared, "declared" if declared else None, None, warnings)
+        origin = "declared" if declared else None
+        return _Resolved(transformation, site, runs_at, path, declared, origin, None, warnings)
     if declared is not None and declared != found.sha256:
         expected = f"expected sha256 {declared.hex()} as {transformation.place} declares it"
         warning = f"{path}: {expected}, found {found.sha256.hex()}"
-        return _Resolved(transformation, site, path, declared, "declared", None, (*warnings, warning))
-    return _Resolved(
-        transformation, site, path, found.sha256, "declared" if declared else "observed", "proven", warnings
-    )
+        return _Resolved(transformation, site, runs_at, path, declared, "declared", None, (*warnings, warning))
+    origin = "declared" if declared else "observed"
+    return _Resolved(transformation, site, runs_at, path, found.sha256, origin, "proven", warnings)
 
 
 def _transformation(job: Job, catalogs: Catalogs) -> Transformation:
@@ -168,12 +175,33 @@ def _site(job: Job, transformation: Transformation) -> tuple[TransformationSite,
             installed = f"{_shown(transformation.key)} is installed at site {site.name!r}"
             note = f"{site.place}: {installed}; {path} of this machine is used"
             return site, path, (note,)
-    listed = ", ".join(f"{site.name} ({site.type}): {site.pfn}" for site in transformation.sites) or "none"
     raise FileError(
         job.place,
-        f"job {job.id}: no executable of {_shown(transformation.key)} can be used here; its sites are {listed}",
+        f"job {job.id}: no executable of {_shown(transformation.key)} can be used here; its sites are "
+        f"{_listed(transformation)}",
         hint=f"Add one for site local, or a stageable one that is a local file ({transformation.place}).",
     )
+
+
+def _pool_site(job: Job, transformation: Transformation) -> tuple[TransformationSite, str, tuple[str, ...]]:
+    """The entry to use on a pool and its path: that of the pool's own site, else a stageable one, if possible of site
+    local.
+    """
+    reachable = [(site, path) for site in transformation.sites for path in [_path(site)] if path is not None]
+    ordered = sorted(reachable, key=lambda pair: (pair[0].name != _POOL, pair[0].name != _LOCAL))
+    for site, path in ordered:
+        if site.name == _POOL or site.type == "stageable":
+            return site, path, ()
+    raise FileError(
+        job.place,
+        f"job {job.id}: no executable of {_shown(transformation.key)} can be used on the pool; its sites are "
+        f"{_listed(transformation)}",
+        hint=f"Add one for site {_POOL}, or make one that is a local file stageable ({transformation.place}).",
+    )
+
+
+def _listed(transformation: Transformation) -> str:
+    return ", ".join(f"{site.name} ({site.type}): {site.pfn}" for site in transformation.sites) or "none"
 
 
 def _path(site: TransformationSite) -> str | None:

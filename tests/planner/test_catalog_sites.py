@@ -63,7 +63,7 @@ sites:
         "'totalSize' of a directory",
         "'fileServers' of a directory",
         "a directory of type sharedScratch",
-        "namespace condor of profiles",
+        "profile condor.universe",
     ]
 
 

@@ -97,7 +97,6 @@ containers:
         "'os.type' of a site of a transformation",
         "'os.release' of a site of a transformation",
         "'os.version' of a site of a transformation",
-        "profile pegasus.memory",
         "'containers' of a transformation catalog",
     ]
 

@@ -174,7 +174,6 @@ def test_every_key_without_effect_is_named_once(workflow: Workflow, catalogs: Ca
             "'bypass' of a use",
             "'registerReplica: false' of a use",
             "'forPlanning' of a use",
-            "namespace condor of profiles",
             "namespace selector of profiles",
             "profile pegasus.maxwalltime",
             # transformation catalog
@@ -182,8 +181,6 @@ def test_every_key_without_effect_is_named_once(workflow: Workflow, catalogs: Ca
             "'hooks' of a transformation",
             "'arch' of a site of a transformation",
             "'os.type' of a site of a transformation",
-            "profile pegasus.memory",
-            "profile pegasus.cores",
             "'containers' of a transformation catalog",
             # site catalog
             "'arch' of a site",
@@ -194,7 +191,7 @@ def test_every_key_without_effect_is_named_once(workflow: Workflow, catalogs: Ca
             "'sharedFileSystem' of a directory",
             "'fileServers' of a directory",
             "a directory of type sharedScratch",
-            "namespace condor of profiles",
+            "profile condor.universe",
         ]
     )
 

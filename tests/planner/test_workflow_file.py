@@ -188,12 +188,11 @@ def test_what_has_no_effect_is_named_once_for_each_kind_of_key() -> None:
                     "'namespace' of a use",
                     "'version' of a use",
                     "profile pegasus.maxwalltime",
-                    "profile pegasus.cores",
+                    "profile condor.universe",
                     "profile dagman.pre",
                     "namespace selector of profiles",
                 ]
             ),
-            "namespace condor of profiles has no effect yet (4 times in this file)",
         ]
     )
     assert found.warnings[0].startswith("<workflow>:3:1: ")

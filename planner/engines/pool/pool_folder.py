@@ -8,7 +8,9 @@ RUN/pool/kickstart.py       the wrapper, and
 RUN/pool/node_step.py       the PRE and POST step of every node, as they were when the run was planned
 RUN/pool/nodes/K/N/         a node at work: in/ (what goes to the worker), out/ (what came back), stdout, stderr
 RUN/pool/handed/K/N.json    the outputs of job N in their places: written by the POST step of a good attempt
-RUN/pool/refused/K/N-A.json why attempt A of job N does not count: written by the POST step of any other attempt
+RUN/pool/refused/K/N-A.json why attempt A of job N does not count, where its record does not say so
+RUN/pool/news/N-A           there is something new of attempt A of job N: the engine looks here and nowhere else
+RUN/pool/node_step.log      what node steps said on stderr
 
 K is N // 1000. Records are where the local engine keeps them too: RUN/records/K/N-A.json.
 """
@@ -52,6 +54,20 @@ class PoolFolder:
         """Static descriptions of all jobs."""
         return self.root / "nodes.jsonl"
 
+    @property
+    def first_rescue_file(self) -> Path:
+        """The rescue file that says what was done before DAGMan started."""
+        return self.root / "run.dag.rescue001"
+
+    def rescue_files(self) -> list[Path]:
+        """All rescue files."""
+        return sorted(self.root.glob("run.dag.rescue[0-9]*"))
+
+    @property
+    def news(self) -> Path:
+        """Where node steps leave an empty file JOB-ATTEMPT for whoever watches the run."""
+        return self.root / "news"
+
     def node(self, job: int) -> Path:
         """The folder that HTCondor transfers to and from for one job."""
         return self.root / "nodes" / str(job // JOBS_PER_FOLDER) / str(job)
@@ -59,6 +75,17 @@ class PoolFolder:
     def handed(self, job: int) -> Path:
         """What the POST step of a good attempt says of its outputs."""
         return self.root / "handed" / str(job // JOBS_PER_FOLDER) / f"{job}.json"
+
+    @property
+    def refusals(self) -> Path:
+        """Where what is said against attempts lies, a folder for each thousand jobs."""
+        return self.root / "refused"
+
+    def keep_events(self) -> None:
+        """Move the log of events away before a new round: DAGMan begins it anew."""
+        if self.events.exists():
+            earlier = len(list(self.root.glob(f"{self.events.name}.[0-9]*")))
+            self.events.rename(self.events.with_name(f"{self.events.name}.{earlier + 1}"))
 
     def refused(self, job: int, attempt: int) -> Path:
         """What the POST step says of an attempt that does not count."""

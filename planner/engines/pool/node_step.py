@@ -1,0 +1,467 @@
+#!/usr/bin/env python3
+"""What happens beside every job on the submit host: the PRE and the POST step of its node in the DAG.
+
+    node_step.py pre JOB             lay out what goes to the worker: inputs, executable, job description
+    node_step.py post JOB RETURN     take in what came back: check it, bring it to its place, let readers know
+
+Steps exist because a job's description names the digests of its inputs, and these are known only when its parents have
+ended. The digest of an intermediate file comes from the checked record of the attempt that made it, never from the
+file itself. A node that succeeds releases its children, so the POST step says yes only when every output has arrived
+with the digest that the worker recorded and is in its place.
+
+Copied into the run folder beside the wrapper and run by whatever python3 (3.6 or newer) DAGMan finds: only the standard
+library, and the wrapper's own ways of hashing. Steps of different nodes share no file that one of them writes, so any
+number may run at once; each may be killed and repeated at any point. Exit codes: 0 yes, 1 no, 2 no and trying again
+would not help.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import stat
+import sys
+
+TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import ModuleType
+    from typing import Any, Dict
+
+    Document = Dict[str, Any]
+
+YES = 0
+NO = 1
+NEVER = 2
+
+JOBS_PER_FOLDER = 1000
+INDEX_BYTES = 20  # each line of the index of nodes.jsonl
+RECORD_SCHEMA = "pirene.invocation/1"
+STATUSES = ("succeeded", "failed", "integrity_failed")
+ATTEMPT_BITS = 10  # of the ordinal of a produced file (provenance/identity.py; a test holds them together)
+OUTPUT_BITS = 20
+# What the shell that starts the wrapper, and the wrapper itself, say by their exit code when there is no record.
+WITHOUT_RECORD = {
+    2: "the wrapper could not use its description (see its stderr)",
+    4: "the wrapper could not write its record (is the worker's disk full?)",
+    126: "python3 of the worker cannot be run",
+    127: "the worker has no python3 along its PATH",
+}
+
+
+class RefusedError(Exception):
+    """The attempt does not count; ``code`` is NO or NEVER."""
+
+    def __init__(self, message: str, code: int = NO) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+# -------------------------------------------------------------------------------------------------------- the folder
+
+
+def to_bytes(text: str) -> bytes:
+    """The bytes that a string of a document stands for: UTF-8 with surrogate escapes, in every locale."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def to_text(data: bytes) -> str:
+    """How a document holds these bytes."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+class Pool:
+    """The pool's part of a run folder, in bytes (planner/engines/pool/pool_folder.py has its layout)."""
+
+    def __init__(self, root: bytes) -> None:
+        self.root = root
+        self.run_dir = os.path.dirname(root)
+
+    def sharded(self, folder: bytes, job: int, name: bytes = b"") -> bytes:
+        """``folder``/K/``name``, K being the thousand that the job belongs to."""
+        return os.path.join(folder, b"%d" % (job // JOBS_PER_FOLDER), name)
+
+    def node(self, job: int) -> bytes:
+        """The folder of a node at work."""
+        return self.sharded(os.path.join(self.root, b"nodes"), job, b"%d" % job)
+
+    def records(self, job: int) -> bytes:
+        """The folder of a job's records."""
+        return self.sharded(os.path.join(self.run_dir, b"records"), job)
+
+    def record(self, job: int, attempt: int) -> bytes:
+        """The record of an attempt."""
+        return os.path.join(self.records(job), b"%d-%d.json" % (job, attempt))
+
+    def handed(self, job: int) -> bytes:
+        """What a good attempt has handed over."""
+        return self.sharded(os.path.join(self.root, b"handed"), job, b"%d.json" % job)
+
+    def refusals(self, job: int) -> bytes:
+        """The folder of what is said of attempts that do not count."""
+        return self.sharded(os.path.join(self.root, b"refused"), job)
+
+    def refusal(self, job: int, attempt: int) -> bytes:
+        """What is said of one attempt that does not count."""
+        return os.path.join(self.refusals(job), b"%d-%d.json" % (job, attempt))
+
+    def place(self, text: str) -> bytes:
+        """A place of the plan: absolute, or below the run folder."""
+        return os.path.join(self.run_dir, to_bytes(text))
+
+    def plan_of(self, job: int) -> "Document":
+        """The static part of a job's description (planner/engines/pool/dag.py writes it)."""
+        with open(os.path.join(self.root, b"nodes.jsonl"), "rb") as file:
+            file.seek((job - 1) * INDEX_BYTES)
+            file.seek(int(file.read(INDEX_BYTES)))
+            return dict(json.loads(file.readline().decode("ascii")))
+
+    def announce(self, job: int, attempt: int) -> None:
+        """Tell the engine, if one is watching, that there is news of an attempt: it looks into this folder only."""
+        folder = os.path.join(self.root, b"news")
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, b"%d-%d" % (job, attempt)), "wb"):
+            pass
+
+
+def read_document(path: bytes) -> "Document | None":
+    """A JSON object; None where there is none, or one that a crash has cut off."""
+    try:
+        with open(path, "rb") as file:
+            document = json.loads(file.read().decode("ascii"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def write_document(path: bytes, document: "Mapping[str, Any]") -> None:
+    """Write a JSON object; it is there whole or not at all."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    temporary = b"%s.%d.tmp" % (path, os.getpid())
+    with open(temporary, "wb") as file:
+        file.write(json.dumps(document, separators=(",", ":")).encode("ascii"))
+    os.rename(temporary, path)
+
+
+def remove(path: bytes) -> None:
+    """Remove a file or a folder, where there is one."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        os.unlink(path)
+
+
+# ------------------------------------------------------------------------------------------------------ the PRE step
+
+
+def pre(pool: Pool, job: int) -> int:
+    """Lay out the next attempt of a job in its node's folder."""
+    plan = pool.plan_of(job)
+    attempt = next_attempt(pool, job)
+    folder = pool.node(job)
+    remove(folder)
+    remove(pool.handed(job))  # what an earlier attempt handed over is not what readers get from now on
+    given = os.path.join(folder, b"in")
+    os.makedirs(os.path.join(given, b"work"))
+    inputs = []
+    try:
+        for use in plan["inputs"]:
+            found = find_input(pool, plan, use)
+            if found is not None:
+                source, entry = found
+                inputs.append(entry)
+                lay_out(source, os.path.join(given, b"work", to_bytes(entry["path"])))
+    except RefusedError as error:
+        refuse(pool, job, attempt, error, started=False)
+        return error.code
+    if plan["executable"] is not None:
+        lay_out(to_bytes(plan["executable"]["from"]), os.path.join(given, b"work", to_bytes(plan["executable"]["to"])))
+    description = plan["description"]
+    description.update(attempt=attempt, inputs=description["inputs"] + inputs, reuse_key=reuse_key(plan["key"], inputs))
+    write_document(os.path.join(given, b"job.json"), description)
+    return YES
+
+
+def next_attempt(pool: Pool, job: int) -> int:
+    """A number that no attempt of the job has had: those that left a record, were refused, or were only laid out."""
+    start = b"%d-" % job
+    used = [laid_out(pool, job)]
+    for folder in (pool.records(job), pool.refusals(job)):
+        try:
+            names = os.listdir(folder)
+        except FileNotFoundError:
+            continue
+        used += [int(name[len(start) : -5]) for name in names if name.startswith(start) and name.endswith(b".json")]
+    return max(used) + 1
+
+
+def laid_out(pool: Pool, job: int) -> int:
+    """The number of the attempt in a node's folder; 0 if there is none."""
+    description = read_document(os.path.join(pool.node(job), b"in", b"job.json"))
+    return 0 if description is None else int(description["attempt"])
+
+
+def find_input(pool: Pool, plan: "Document", use: "Document") -> "tuple[bytes, Document] | None":
+    """(where it is now, its entry in the description); None for an optional one that nobody made."""
+    if use["producer"] is not None:
+        handed = read_document(pool.handed(use["producer"]))
+        if handed is not None:
+            return find_produced(pool, plan, use, handed)
+    if use["from"] is not None:
+        return to_bytes(use["from"]), use["entry"]
+    return not_there(use)
+
+
+def find_produced(pool: Pool, plan: "Document", use: "Document", handed: "Document") -> "tuple[bytes, Document] | None":
+    """The same for an output of a job that has run; what it made in the past does not count any more."""
+    for output in handed["outputs"]:
+        if output["name"] == use["entry"]["name"]:
+            entry = dict(use["entry"])
+            ordinal = handed["job"] << (ATTEMPT_BITS + OUTPUT_BITS) | handed["attempt"] << OUTPUT_BITS
+            entry.update(sha256=output["sha256"], size=output["stat"]["size"], digest_origin="produced")
+            entry.update(source=plan["run"], file=ordinal | output["position"])
+            return pool.place(output["place"]), entry
+    return not_there(use)
+
+
+def not_there(use: "Document") -> "tuple[bytes, Document] | None":
+    """An optional input that nobody made is left out. Raises RefusedError for any other."""
+    if use["entry"]["optional"]:
+        return None
+    message = "its input %s was not made: it is optional for the job that makes it" % use["entry"]["name"]
+    raise RefusedError(message, NEVER)
+
+
+def lay_out(source: bytes, destination: bytes) -> None:
+    """Make ``destination`` lead to a file; a folder becomes one of links, since HTCondor follows links to files only.
+
+    What is not there, or cannot be read, is left out: the wrapper finds it missing, and says so in its record.
+    """
+    try:
+        mode = os.stat(source).st_mode
+        if stat.S_ISDIR(mode):
+            os.makedirs(destination)
+            for name in os.listdir(source):
+                lay_out(os.path.join(source, name), os.path.join(destination, name))
+        elif stat.S_ISREG(mode) and os.access(source, os.R_OK):
+            os.makedirs(os.path.dirname(destination), exist_ok=True)
+            os.symlink(os.path.realpath(source), destination)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return
+
+
+def reuse_key(key: "Document | None", inputs: "list[Document]") -> "str | None":
+    """The key of planner/reuse_key.py, whose parts around the inputs the plan has; None if an input has no digest."""
+    if key is None or any(entry["sha256"] is None for entry in inputs):
+        return None
+    read = {entry["name"]: bytes.fromhex(entry["sha256"]) for entry in inputs if entry["role"] != "checkpoint"}
+    digest = hashlib.sha256(bytes.fromhex(key["before"]))
+    digest.update(len(read).to_bytes(8, "big"))
+    for name in sorted(read):
+        for part in (name.encode("utf-8", "surrogatepass"), read[name]):
+            digest.update(len(part).to_bytes(8, "big") + part)
+    digest.update(bytes.fromhex(key["after"]))
+    return digest.hexdigest()
+
+
+# ----------------------------------------------------------------------------------------------------- the POST step
+
+
+def post(pool: Pool, job: int, returned: int) -> int:
+    """Take in what came back of the attempt in the node's folder."""
+    attempt = laid_out(pool, job)
+    handed = read_document(pool.handed(job))
+    if handed is not None and attempt in (0, handed["attempt"]):
+        pool.announce(job, handed["attempt"])  # the step had done its work when it, or DAGMan, was killed
+        return YES
+    plan = pool.plan_of(job)
+    try:
+        record = arrived_record(pool, plan, job, attempt, returned)
+        spool(pool, job, attempt)
+        if record["status"] != "succeeded":
+            pool.announce(job, attempt)
+            return NEVER if record["status"] == "integrity_failed" else NO
+        outputs = take_outputs(pool, plan, job, record)
+    except RefusedError as error:
+        refuse(pool, job, attempt, error, started=True)
+        return error.code
+    write_document(pool.handed(job), {"job": job, "attempt": attempt, "outputs": outputs})
+    pool.announce(job, attempt)
+    shutil.rmtree(pool.node(job), ignore_errors=True)
+    return YES
+
+
+def refuse(pool: Pool, job: int, attempt: int, error: RefusedError, started: bool) -> None:
+    """Write down why an attempt does not count, and tell whoever reads DAGMan's log."""
+    document = {"job": job, "attempt": attempt, "started": started, "retry": error.code == NO, "reason": str(error)}
+    write_document(pool.refusal(job, attempt), document)
+    pool.announce(job, attempt)
+
+
+def arrived_record(pool: Pool, plan: "Document", job: int, attempt: int, returned: int) -> "Document":
+    """The record that came back, of this attempt, as its wrapper wrote it. Raises RefusedError."""
+    path = os.path.join(pool.node(job), b"out", b"record.json")
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+        with open(path + b".sha256", "rb") as file:
+            expected = file.read().strip().decode("ascii", "replace")
+    except FileNotFoundError:
+        raise RefusedError("no record came back: %s" % how_it_ended(returned)) from None
+    found = hashlib.sha256(data).hexdigest()
+    if found != expected:
+        raise RefusedError("its record was altered on its way back: expected sha256 %s, found %s" % (expected, found))
+    try:
+        record = json.loads(data.decode("ascii"))
+        problem = problem_of(record, plan, job, attempt)
+    except (ValueError, KeyError, TypeError) as error:
+        raise RefusedError("its record cannot be believed: %s: %s" % (type(error).__name__, error), NEVER) from error
+    if problem is not None:
+        raise RefusedError("its record cannot be believed: %s" % problem, NEVER)
+    return record  # type: ignore[no-any-return]
+
+
+def problem_of(record: "Document", plan: "Document", job: int, attempt: int) -> "str | None":
+    """Why a record is not that of this attempt; None if it is. Ingest checks every value of it."""
+    expected = {"schema": RECORD_SCHEMA, "run_id": plan["description"]["run_id"], "job": job, "attempt": attempt}
+    for key, value in expected.items():
+        if record[key] != value:
+            return "%s: expected %r, found %r" % (key, value, record[key])
+    if record["status"] not in STATUSES:
+        return "status: found %r" % record["status"]
+    names = [output["name"] for output in record["outputs"]]
+    declared = [output["name"] for output in plan["description"]["outputs"]]
+    if record["status"] == "succeeded" and names != declared:
+        return "outputs: expected %r, found %r" % (declared, names)
+    return None
+
+
+def how_it_ended(returned: int) -> str:
+    """What DAGMan's return value of a job without a record means."""
+    if returned in WITHOUT_RECORD:
+        return WITHOUT_RECORD[returned]
+    if -1000 < returned < 0:
+        return "the wrapper was ended by signal %d" % -returned
+    if returned < 0:
+        return "HTCondor could not run the job, or it was removed"
+    return "the job ended with exit code %d" % returned
+
+
+def spool(pool: Pool, job: int, attempt: int) -> None:
+    """Give the record its lasting name. One that is there under that name is this one: numbers are used once."""
+    arrived = os.path.join(pool.node(job), b"out", b"record.json")
+    os.makedirs(pool.records(job), exist_ok=True)
+    descriptor = os.open(arrived, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    try:
+        os.link(arrived, pool.record(job, attempt))
+    except FileExistsError:
+        return
+
+
+def take_outputs(pool: Pool, plan: "Document", job: int, record: "Document") -> "list[Document]":
+    """Check every output that arrived and bring it to its place. Raises RefusedError."""
+    taken = []
+    for position, (output, where) in enumerate(zip(record["outputs"], plan["places"])):  # noqa: B905
+        if output["sha256"] is None:
+            continue  # an optional one that was not made
+        arrived = os.path.join(pool.node(job), b"out", b"%d" % position)
+        try:
+            status = take_output(arrived, pool.place(where["place"]), output["sha256"])
+        except OSError as error:
+            message = "its output %s cannot be brought to %s: %s" % (output["name"], where["place"], error.strerror)
+            raise RefusedError(message) from error
+        taken.append(
+            {"position": position, "name": output["name"], "sha256": output["sha256"], **where, "stat": status}
+        )
+    return taken
+
+
+def take_output(arrived: bytes, place: bytes, sha256: str) -> "Document":
+    """Check one output and bring it to its place; its stat there. A step that was killed may have done so already."""
+    if not os.path.lexists(arrived) and os.path.lexists(place):
+        return checked(place, sha256)
+    checked(arrived, sha256)
+    os.makedirs(os.path.dirname(place), exist_ok=True)
+    if os.path.isdir(arrived) or (os.path.isdir(place) and not os.path.islink(place)):
+        if not os.path.isdir(arrived):
+            raise RefusedError("a folder is in the way at %s" % to_text(place), NEVER)
+        remove(place)
+    try:
+        os.rename(arrived, place)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        copy_over(arrived, place, sha256)
+    return stat_of(wrapper().survey, place)
+
+
+def copy_over(arrived: bytes, place: bytes, sha256: str) -> None:
+    """Bring a file or folder to another file system: whole and checked, or not at all."""
+    temporary = b"%s.%d.pirene" % (place, os.getpid())
+    try:
+        if os.path.isdir(arrived):
+            shutil.copytree(os.fsdecode(arrived), os.fsdecode(temporary))
+        else:
+            shutil.copy2(arrived, temporary)
+        checked(temporary, sha256)
+        os.rename(temporary, place)
+    finally:
+        remove(temporary)
+
+
+def checked(path: bytes, sha256: str) -> "Document":
+    """Hash a file or folder; its stat. Raises RefusedError if it is not what the worker recorded."""
+    module = wrapper()
+    try:
+        found, content = module.read_content(path, False, False, None, lambda: None)
+    except FileNotFoundError:
+        raise RefusedError("%s did not arrive" % to_text(path)) from None
+    except module.UnreadableError as error:
+        raise RefusedError("%s cannot be read: %s" % (to_text(path), error)) from None
+    if content.sha256 != sha256:
+        text = "%s is not as the worker recorded it: expected sha256 %s, found %s"
+        raise RefusedError(text % (to_text(path), sha256, content.sha256))
+    return stat_of(lambda _: found, path)
+
+
+def stat_of(survey: "Callable[[int], Any]", path: bytes) -> "Document":
+    """The stat of a file or folder as documents hold it (integrity/digest.py: Stat)."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        found = survey(descriptor)
+    finally:
+        os.close(descriptor)
+    return {key: getattr(found, key) for key in ("size", "mtime_ns", "ctime_ns", "inode", "device")}
+
+
+def wrapper() -> "ModuleType":
+    """The wrapper's module: in a run folder it lies beside this one."""
+    if __package__:
+        from integrity import kickstart  # the engine finishes what a step began
+
+        return kickstart
+    return __import__("kickstart")
+
+
+# --------------------------------------------------------------------------------------------------- the command line
+
+
+def main(arguments: "list[str]", pool: Pool) -> int:
+    """`pre JOB` or `post JOB RETURN`."""
+    if len(arguments) == 2 and arguments[0] == "pre":
+        return pre(pool, int(arguments[1]))
+    if len(arguments) == 3 and arguments[0] == "post":
+        return post(pool, int(arguments[1]), int(arguments[2]))
+    sys.stderr.write("usage: node_step.py pre JOB | post JOB RETURN\n")
+    return NEVER
+
+
+if __name__ == "__main__":
+    HERE = os.path.dirname(os.path.abspath(os.fsencode(__file__)))
+    sys.path.insert(0, os.fsdecode(HERE))  # for the wrapper; python3 -I leaves it out
+    sys.exit(main(sys.argv[1:], Pool(HERE)))
