@@ -22,7 +22,7 @@ _CHUNK_BYTES = 1 << 20
 _LONGEST_EVENT_BYTES = 1 << 20  # more than that without an end is no event
 _KNOWN_BY_BYTES = 512  # the beginning of a log: cluster and time of the first event tell logs apart
 _LEGACY = re.compile(r"([0-9]{2})/([0-9]{2}) (.*)")
-_CLOCK_SET_BACK = dt.timedelta(minutes=30)
+_OUT_OF_ORDER = dt.timedelta(minutes=1)  # no more than that: several processes write, each when it has the lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class _Times:
         if written is None:
             return None
         at = written.astimezone(dt.UTC)
-        if self._at is not None and written.tzinfo is None and self._at - at > _CLOCK_SET_BACK:
+        if self._at is not None and written.tzinfo is None and self._at - at > _OUT_OF_ORDER:
             at = written.replace(fold=1).astimezone(dt.UTC)
         return at
 

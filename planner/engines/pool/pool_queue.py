@@ -21,6 +21,7 @@ from planner.engines.pool.pool_folder import PoolFolder
 from planner.engines.pool.schedd import PATIENCE_SECONDS, POLL_SECONDS, QueueError, QueueUnreachableError
 
 _SCHEDULER_UNIVERSE = 7  # where DAGMan runs
+_WHERE = ("JobStatus", "HoldReason", "HoldReasonCode", "HoldReasonSubCode", "RemoveReason")
 
 
 class QueueStatus(enum.Enum):
@@ -81,7 +82,7 @@ def submit(folder: PoolFolder, run_id: str, name: str) -> int:
 
 def find(run_id: str) -> DagmanJob | None:
     """The DAGMan of a run; None if none is in the queue. Raises QueueError, QueueUnreachableError."""
-    ads = schedd.query(_dagman_of(run_id), ["ClusterId", "JobStatus", "HoldReason", "RemoveReason"])
+    ads = schedd.query(_dagman_of(run_id), ["ClusterId", *_WHERE])
     jobs = [DagmanJob(int(ad["ClusterId"]), QueueStatus(ad["JobStatus"]), _reason(ad)) for ad in ads]
     leaving = (QueueStatus.REMOVED, QueueStatus.COMPLETED)  # that of an earlier round may not be quite gone yet
     return max(jobs, key=lambda job: (job.status not in leaving, job.cluster), default=None)
@@ -91,7 +92,7 @@ def node_jobs(run_id: str) -> list[NodeJob]:
     """The jobs of a run's nodes in the queue, by number. Raises QueueError, QueueUnreachableError."""
     ads = schedd.query(
         f"{_all_of(run_id)} && JobUniverse != {_SCHEDULER_UNIVERSE}",
-        ["DAGNodeName", "ClusterId", "ProcId", "JobStatus", "HoldReason", "RemoveReason", "NumJobStarts"],
+        ["DAGNodeName", "ClusterId", "ProcId", "NumJobStarts", *_WHERE],
     )
     jobs = [
         NodeJob(
@@ -172,5 +173,9 @@ def _dagman_of(run_id: str) -> str:
 
 
 def _reason(ad: Mapping[str, Any]) -> str | None:
-    name = {QueueStatus.HELD.value: "HoldReason", QueueStatus.REMOVED.value: "RemoveReason"}.get(ad["JobStatus"])
-    return str(ad[name]) if name and name in ad else None
+    """HTCondor's own, told as events tell it (planner/engines/pool/events.py)."""
+    if ad["JobStatus"] == QueueStatus.HELD.value and "HoldReason" in ad:
+        return f"{ad['HoldReason']} (code {ad.get('HoldReasonCode', 0)}, subcode {ad.get('HoldReasonSubCode', 0)})"
+    if ad["JobStatus"] == QueueStatus.REMOVED.value and "RemoveReason" in ad:
+        return str(ad["RemoveReason"])
+    return None

@@ -35,8 +35,8 @@ class NodeState(enum.Enum):
 @dataclass(frozen=True, slots=True)
 class NodeStanding:
     """The last attempt of a node and what was before. ``since`` when it got there, ``reason`` why it is held, removed
-    or, while it runs, out of contact; ``host`` where it runs or ran; how often it was evicted, in all attempts, and the last
-    reason.
+    or, while it runs, out of contact; ``host`` where it runs or ran; how often it was evicted in all attempts, and why
+    last.
     """
 
     cluster: int
