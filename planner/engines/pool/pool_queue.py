@@ -21,6 +21,7 @@ from planner.engines.pool.pool_folder import PoolFolder
 from planner.engines.pool.schedd import PATIENCE_SECONDS, POLL_SECONDS, QueueError, QueueUnreachableError
 
 _SCHEDULER_UNIVERSE = 7  # where DAGMan runs
+_LOOKS_LIKE = {"$": "\N{FULLWIDTH DOLLAR SIGN}", "\\": "\N{FULLWIDTH REVERSE SOLIDUS}"}
 _WHERE = ("JobStatus", "HoldReason", "HoldReasonCode", "HoldReasonSubCode", "RemoveReason")
 
 
@@ -158,10 +159,10 @@ def _description(root: Path, run_id: str, name: str, token: str) -> dict[str, st
 
 
 def _batch_name(name: str) -> str:
-    """DAGMan hands the name on in the submit language, where `$` starts a macro that may end as an error: it gets one
-    that only looks like it.
+    """The name as DAGMan can hand it on in the submit language, where `$` starts a macro that may end as an error, and
+    `\\` is read in two ways: they get signs that only look like them.
     """
-    return "".join("\N{FULLWIDTH DOLLAR SIGN}" if c == "$" else c if c.isprintable() else " " for c in name)
+    return "".join(_LOOKS_LIKE.get(c, c if c.isprintable() else " ") for c in name)
 
 
 def _all_of(run_id: str) -> str:

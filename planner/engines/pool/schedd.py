@@ -99,8 +99,8 @@ def path_value(path: Path) -> str:
 
 
 def quoted(text: str) -> str:
-    """A string of the ClassAd language; ``text`` has no control characters."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """A string of the ClassAd language; ``text`` has neither control characters nor backslashes."""
+    return '"' + text.replace('"', '\\"') + '"'
 
 
 def bindings() -> ModuleType:

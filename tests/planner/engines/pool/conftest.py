@@ -82,8 +82,9 @@ class HandMade:
 
     def ask(self, function: str, *arguments: object, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
         """The same, or {error, message, hint}."""
-        program = (sys.executable, "-c", CALL, function, json.dumps(arguments))
-        ended = self.pool.run(*program, environment={"PYTHONPATH": str(ROOT), **(environment or {})})
+        variables = {"PYTHONPATH": str(ROOT), **(environment or {})}
+        set_them = ("/usr/bin/env", *(f"{name}={value}" for name, value in variables.items()))
+        ended = self.pool.run(*set_them, sys.executable, "-c", CALL, function, json.dumps(arguments))
         answer: dict[str, Any] = json.loads(ended.stdout)
         return answer
 

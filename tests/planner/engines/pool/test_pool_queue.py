@@ -45,7 +45,7 @@ def test_any_workflow_name_is_a_batch_name(by_hand):
     cluster = by_hand.submit(name)
     node = by_hand.running(1)
     shown = by_hand.pool.tool("condor_q", str(cluster), node, "-af", "JobBatchName").splitlines()
-    assert shown == [name.replace("$", "＄").replace("\n", " ")] * 2
+    assert shown == [name.replace("$", "＄").replace("\\", "＼").replace("\n", " ")] * 2
     by_hand.go(1)
     by_hand.until_gone()
     assert (by_hand.root / "run.dag.metrics").exists()
