@@ -54,6 +54,12 @@ class PlanOptions:
             staged.discard()
             raise
         staged.publish()
+        if self.engine == "htcondor":
+            from planner.engines.pool.dag import write_pool_folder
+            from planner.engines.pool.pool_folder import PoolFolder
+            from planner.plan_folder import read_plan
+
+            write_pool_folder(read_plan(plan.run_dir), PoolFolder.of(plan.run_dir))
         return plan.run_dir
 
     def request(self, workflow: Path, store: Store) -> Any:

@@ -20,7 +20,7 @@ from planner.engines.pool.pool_folder import PoolFolder
 from planner.engines.pool.round_watch import RoundEnd, RoundWatch
 from planner.engines.progress import Progress, Watch, refuse_other_store
 from planner.engines.recorder import Recorder
-from planner.engines.schedule import DONE, JobState
+from planner.engines.schedule import BAD, DONE, JobState
 from planner.engines.stop_signals import StopSignals
 from planner.run_folder import RunFolder
 from provenance.store import Store
@@ -118,8 +118,9 @@ class _PoolRun:
 
     def _submit(self) -> int:
         """Start a round: DAGMan runs every node that is not said to be done. Its cluster."""
-        states = enumerate(self._progress.schedule.states(), start=1)
+        states = list(enumerate(self._progress.schedule.states(), start=1))
         self._pool.keep_events()
+        self._pool.give_up(job for job, state in states if state in BAD)
         write_done(self._pool, (job for job, state in states if state in DONE))
         self._progress.brought_back.clear()
         self._attempts.begin_anew()

@@ -10,6 +10,7 @@ RUN/pool/nodes/K/N/         a node at work: in/ (what goes to the worker), out/ 
 RUN/pool/handed/K/N.json    the outputs of job N in their places: written by the POST step of a good attempt
 RUN/pool/refused/K/N-A.json why attempt A of job N does not count, where its record does not say so
 RUN/pool/news/N-A           there is something new of attempt A of job N: the engine looks here and nowhere else
+RUN/pool/given_up/K/N       job N has failed in an earlier round of the command at work, and is not to run in this one
 RUN/pool/node_step.log      what node steps said on stderr
 
 K is N // 1000. Records are where the local engine keeps them too: RUN/records/K/N-A.json.
@@ -17,6 +18,8 @@ K is N // 1000. Records are where the local engine keeps them too: RUN/records/K
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,6 +83,16 @@ class PoolFolder:
     def refusals(self) -> Path:
         """Where what is said against attempts lies, a folder for each thousand jobs."""
         return self.root / "refused"
+
+    def give_up(self, jobs: Iterable[int]) -> None:
+        """Let DAGMan run none of these in the next round, although they are not done; and all others."""
+        root = self.root / "given_up"
+        if root.exists():
+            shutil.rmtree(root)
+        for job in jobs:
+            folder = root / str(job // JOBS_PER_FOLDER)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / str(job)).touch()
 
     def keep_events(self) -> None:
         """Move the log of events away before a new round: DAGMan begins it anew."""
