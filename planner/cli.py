@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("planner.commands.explain:explain", "Say why each job of a plan runs or not."),
     "status": ("planner.commands.status:status", "Say where a run is."),
     "analyze": ("planner.commands.analyze:analyze", "Say why a run failed."),
+    "remove": ("planner.commands.remove:remove", "Take a run off the pool."),
     "query": ("provenance.commands.query:query", "Ask the store."),
     "fields": ("provenance.commands.fields:fields", "List what can be asked: fields and metadata keys."),
     "files": ("provenance.commands.files:files", "Register files, or retire them."),

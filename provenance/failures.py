@@ -4,6 +4,7 @@ of it.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,6 +54,16 @@ class NotRun:
     reason: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """What befell a job on a pool: held | released | evicted | removed, when (UTC), and why in the pool's own words."""
+
+    job: int
+    state: str
+    at: dt.datetime
+    reason: str | None
+
+
 def failures(store: Store, run: int) -> list[Failure]:
     """Jobs of ``run`` whose last attempt failed, in the order of the plan."""
     checks: dict[tuple[int, int], list[FailedCheck]] = defaultdict(list)
@@ -60,6 +71,14 @@ def failures(store: Store, run: int) -> list[Failure]:
         name, url, stage, verdict, finding, expected, actual = rest
         checks[job, attempt].append(FailedCheck(name, url, stage, verdict, finding, _hex(expected), _hex(actual)))
     return [_failure(row, checks) for row in fetch(store, _FAILURES, [run])]
+
+
+def job_events(store: Store, run: int) -> list[JobEvent]:
+    """What is recorded of that for the jobs of ``run``, by job and time."""
+    return [
+        JobEvent(job, state, at.astimezone(dt.UTC), reason)
+        for job, state, at, reason in store.rows(_JOB_EVENTS, [run], tables=["job_states"])
+    ]
 
 
 def _failure(row: tuple[Any, ...], checks: Mapping[tuple[int, int], list[FailedCheck]]) -> Failure:
@@ -105,6 +124,11 @@ _CHECKS = """
     WHERE run = ? AND verdict <> 'ok' AND job IS NOT NULL
       AND NOT (verdict = 'missing' AND finding IS NULL AND stage <> 'output')  -- an input that was allowed to be
     ORDER BY number
+"""
+_JOB_EVENTS = """
+    SELECT DISTINCT job, state, "at", reason FROM job_states
+    WHERE run = ? AND state IN ('held', 'released', 'evicted', 'removed')
+    ORDER BY job, "at", state
 """
 _NOT_RUN = """
     SELECT j.id, arg_max(s.reason, s."at")

@@ -135,6 +135,11 @@ def run_state(store: Store, run: int) -> RunState:
     )
 
 
+def job_ids(store: Store, run: int) -> dict[int, str]:
+    """The ids of all jobs of a run, by number."""
+    return dict(store.rows("SELECT job, id FROM jobs WHERE run = ?", [run], tables=["jobs"]))
+
+
 def last_state(store: Store, run: int) -> str | None:
     """The state that the store heard of last; None if there is none."""
     rows = store.rows(
@@ -155,11 +160,13 @@ def failed_attempts(store: Store, run: int) -> set[tuple[int, int]]:
 
 def job_events(store: Store, run: int) -> set[tuple[int, str, dt.datetime]]:
     """(job, state, at) of what befell jobs of a run on a pool, as far as the store has it."""
-    sql = "SELECT job, state, at FROM job_states WHERE run = ? AND state IN ('held', 'released', 'evicted', 'removed')"
-    rows = store.rows(sql, [run], tables=["job_states"])
-    return {(job, state, at) for job, state, at in rows}
+    return {(job, state, at) for job, state, at in store.rows(_JOB_EVENTS, [run], tables=["job_states"])}
 
 
+_JOB_EVENTS = """
+    SELECT job, state, "at" FROM job_states
+    WHERE run = ? AND state IN ('held', 'released', 'evicted', 'removed')
+"""
 _JOB_OUTCOMES = """
     SELECT j.job, j.id, j.decision,
            CASE WHEN s.status IN ('succeeded', 'failed', 'integrity_failed') THEN s.status END, s.attempts
