@@ -105,13 +105,18 @@ class _PoolRun:
             path.unlink()
         self._attempts = Attempts(self._folder)
         self._progress = Progress(self._plan, self._attempts, self._hand_over, self._recorder, self._watch)
-        self._settled = {(spooled.job, spooled.attempt) for spooled in self._attempts.earlier_records()}
+        self._settled = set()
         told = self._recorder.called_failed()
         for refused in arrivals.refusals(self._pool):
             self._settled.add((refused.job, refused.attempt))
             if refused.started and (refused.job, refused.attempt) not in told:
                 self._recorder.failed(self._plan.jobs[refused.job - 1], refused.attempt, refused.reason)
         self._progress.take_up()
+        for spooled in self._attempts.earlier_records():
+            # A step may be about to hand over what this record tells of: then its news still counts.
+            succeeded = self._progress.schedule.state(spooled.job) is JobState.SUCCEEDED
+            if succeeded or self._attempts.last_record(spooled.job) != spooled:
+                self._settled.add((spooled.job, spooled.attempt))
 
     def _has_more(self) -> bool:
         return any(state not in DONE for state in self._progress.schedule.states())
