@@ -72,7 +72,8 @@ class PoolReport:
         """What to do now about a run that HTCondor is, or was, at work on; None where that is no matter of the pool."""
         folder = harmless(str(self.run.submit_dir))
         if self.status.at_work:
-            held = "`condor_release` lets held jobs go on; " if self.status.held else ""
+            anything_held = self.status.held or self.status.dagman_state == "held"
+            held = "`condor_release` lets held jobs go on; " if anything_held else ""
             return f"{held}`pirene run {folder}` watches the run, `pirene remove {folder}` ends it."
         if self.status.problem is None and self.status.dagman is not None:
             return f"HTCondor is not at work on it: `pirene run {folder}` takes in what has come, and goes on."

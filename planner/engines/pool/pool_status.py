@@ -76,7 +76,7 @@ def look(run_dir: Path, run_id: str) -> PoolStatus:
         idle=idle,
         running=running,
         held=held,
-        evictions=sum(event.kind is EventKind.EVICTED for event in history(run_dir)),
+        evictions=_evictions(_rounds_before(folder)) + sum(job.evictions for job in standing.jobs.values()),
         vanished=() if nodes is None else tuple(standing.vanished({_cluster(node) for node in nodes}, asked)),
         problem=problem,
     )
@@ -84,15 +84,23 @@ def look(run_dir: Path, run_id: str) -> PoolStatus:
 
 def history(run_dir: Path) -> Iterator[NodeEvent]:
     """All events of a run's nodes, in all of its rounds, as far as their logs are there. Raises OSError."""
-    newest = PoolFolder.of(run_dir).events
-    earlier = newest.parent.glob(f"{newest.name}.[0-9]*")
+    folder = PoolFolder.of(run_dir)
+    yield from _rounds_before(folder)
+    yield from _events(folder.events)
+
+
+def _rounds_before(folder: PoolFolder) -> Iterator[NodeEvent]:
+    earlier = folder.root.glob(f"{folder.events.name}.[0-9]*")
     for log in sorted(earlier, key=lambda path: int(path.suffix[1:])):
         yield from _events(log)
-    yield from _events(newest)
 
 
 def _events(log: Path) -> Iterator[NodeEvent]:
     return EventReader(log).news()
+
+
+def _evictions(events: Iterator[NodeEvent]) -> int:
+    return sum(event.kind is EventKind.EVICTED for event in events)
 
 
 def _cluster(node: NodeJob) -> int:
