@@ -158,15 +158,6 @@ def failed_attempts(store: Store, run: int) -> set[tuple[int, int]]:
     return {(job, attempt) for job, attempt in rows}
 
 
-def job_events(store: Store, run: int) -> set[tuple[int, str, dt.datetime]]:
-    """(job, state, at) of what befell jobs of a run on a pool, as far as the store has it."""
-    return {(job, state, at) for job, state, at in store.rows(_JOB_EVENTS, [run], tables=["job_states"])}
-
-
-_JOB_EVENTS = """
-    SELECT job, state, "at" FROM job_states
-    WHERE run = ? AND state IN ('held', 'released', 'evicted', 'removed')
-"""
 _JOB_OUTCOMES = """
     SELECT j.job, j.id, j.decision,
            CASE WHEN s.status IN ('succeeded', 'failed', 'integrity_failed') THEN s.status END, s.attempts

@@ -17,10 +17,11 @@ from planner.engine_plan import EngineJob, EnginePlan
 from planner.record_plan import add_output_metadata
 from provenance.batch import Batch
 from provenance.commits import CommitKind
+from provenance.failures import job_events
 from provenance.ingest import Published, ingest
 from provenance.placement import Placed, add_placed
 from provenance.records import Record
-from provenance.runs import failed_attempts, job_events, last_state
+from provenance.runs import failed_attempts, last_state
 from provenance.store import Store
 
 _SHORTEST_PAUSE_SECONDS = 2.0
@@ -94,7 +95,8 @@ class Recorder:
     def happened(self, job: int, state: str, at: dt.datetime, reason: str | None) -> None:
         """Something befell a job on its way, as another's log tells it; what the store has already is left out."""
         if self._known_events is None:
-            self._known_events = job_events(self._store, self._plan.run)
+            known = job_events(self._store, self._plan.run)
+            self._known_events = {(event.job, event.state, event.at) for event in known}
         if (job, state, at) not in self._known_events:
             self._known_events.add((job, state, at))
             self._states.add("job_states", run=self._plan.run, job=job, attempt=None, state=state, at=at, reason=reason)
