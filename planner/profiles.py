@@ -66,9 +66,10 @@ REQUESTS = {"cores": "request_cpus", "gpus": "request_gpus", "memory": "request_
 
 _OWN_COMMANDS = frozenset(
     {
-        "arguments", "environment", "error", "executable", "getenv", "initialdir", "input", "log", "output", "queue",
-        "should_transfer_files", "transfer_executable", "transfer_input_files", "transfer_output_files",
-        "transfer_output_remaps", "universe", "when_to_transfer_output",
+        "+pirenerun", "arguments", "environment", "error", "executable", "getenv", "initialdir", "input", "label",
+        "log", "my.pirenerun", "output", "queue", "shard", "should_transfer_files", "transfer_executable",
+        "transfer_input_files", "transfer_output_files", "transfer_output_remaps", "universe",
+        "when_to_transfer_output",
     }
 )  # fmt: skip
 
@@ -82,7 +83,7 @@ def submit_problem(key: str, value: str) -> str | None:
     """Why a profile of namespace `condor` cannot stand in a submit description; None if it can."""
     if not re.fullmatch(r"\+?[A-Za-z_][A-Za-z0-9_.]*", key):
         return f"{key!r} is no submit command of HTCondor"
-    if set(value) & set("\n\r\0"):
+    if set(value) & set("\n\r\0") or value.endswith("\\"):  # a backslash would take in the line that follows
         return f"expected one line of text, found {value!r}"
     return None
 

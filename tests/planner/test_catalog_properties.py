@@ -88,7 +88,10 @@ def test_what_has_no_effect_is_named(tmp_path: Path) -> None:
 @settings(max_examples=150, deadline=None)
 @given(
     values=st.dictionaries(
-        st.text(min_size=1).filter(lambda text: text.isprintable()),
+        # Properties that are profiles are held to more than that.
+        st.text(min_size=1).filter(
+            lambda text: text.isprintable() and text.partition(".")[0] not in ("condor", "env", "pirene")
+        ),
         st.text().map(lambda text: text.replace("$", "$$")),
         max_size=4,
     )

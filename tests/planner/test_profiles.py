@@ -7,7 +7,14 @@ import itertools
 import pytest
 
 from planner.catalogs.model import Site, Transformation, TransformationSite
-from planner.profiles import PRECEDENCE, effective_profiles, property_profiles
+from planner.profiles import (
+    PRECEDENCE,
+    effective_profiles,
+    own_command,
+    property_profiles,
+    submit_commands,
+    submit_problem,
+)
 from planner.workflow import Job, Place, Profiles
 
 HERE = Place(None, 1, 1)
@@ -61,3 +68,36 @@ def test_merging_changes_nothing_that_was_given() -> None:
     given = {"env": {"A": "1"}}
     effective({"properties": {"env": {"A": "0"}}, "job": given, "site": {"env": {"A": "2"}}})
     assert given == {"env": {"A": "1"}}
+
+
+def test_what_profiles_ask_of_htcondor() -> None:
+    profiles = {
+        "pegasus": {"cores": "4", "memory": "2000", "diskspace": "3 GB", "runtime": "60"},
+        "condor": {"request_memory": "4GB", "+Project": '"p"', "requirements": "HasIt", "Universe": "local"},
+    }
+    assert submit_commands(profiles) == {
+        "My.Project": '"p"',
+        "request_cpus": "4",
+        "request_disk": "3 GB",
+        "request_memory": "4GB",  # HTCondor's own word goes before that of Pegasus
+        "requirements": "HasIt",
+    }
+    assert submit_commands({}) == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("a b", "x"), ("", "x"), ("a=b", "x"), ("a", "x\ny"), ("a", "x\0"), ("a", "x\r"), ("a", "x\\"), ("}", "x")],
+)
+def test_what_cannot_stand_in_a_submit_description(key: str, value: str) -> None:
+    assert submit_problem(key, value) is not None
+
+
+def test_what_can_stand_in_a_submit_description() -> None:
+    assert submit_problem("+Any.Attr_1", 'a "quoted" $(macro) } text') is None
+
+
+@pytest.mark.parametrize("key", ["executable", "Universe", "TRANSFER_INPUT_FILES", "+PireneRun", "shard"])
+def test_commands_that_are_the_engines_own(key: str) -> None:
+    assert own_command(key)
+    assert submit_commands({"condor": {key: "x"}}) == {}
