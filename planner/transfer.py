@@ -8,6 +8,7 @@ that were hashed; a copy is hashed while it moves and read back past the page ca
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import errno
 import fcntl
 import os
@@ -41,11 +42,14 @@ class Expected:
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """What is known of an output in its place: ``stat`` is one of the expected bytes (None: nobody has looked at them
-    since they were moved there), ``sha256`` that of a copy that was read back (None: it is the very file).
+    since they were moved there), ``sha256`` that of a copy that was read back (None: it is the very file), ``at`` and
+    ``host`` when and on which machine that was (None: when and where its attempt ended).
     """
 
     stat: Stat | None
     sha256: bytes | None = None
+    at: dt.datetime | None = None
+    host: str | None = None
 
 
 def publish(source: Path, destination: Path, expected: Expected) -> Arrival:

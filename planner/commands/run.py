@@ -26,7 +26,13 @@ INTERRUPTED = 130
 @click.command()
 @click.argument("workflow", metavar="WORKFLOW.yml|RUN_DIR", type=click.Path(exists=True, path_type=Path))
 @plan_options
-@click.option("-j", "--jobs", "at_once", type=click.IntRange(min=1), help="Jobs at once (default: processors).")
+@click.option(
+    "-j",
+    "--jobs",
+    "at_once",
+    type=click.IntRange(min=1),
+    help="Jobs at once (default: processors; on a pool no limit).",
+)
 @click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @pass_invocation
 def run(invocation: Invocation, workflow: Path, options: PlanOptions, at_once: int | None, output_format: str) -> int:
@@ -34,7 +40,7 @@ def run(invocation: Invocation, workflow: Path, options: PlanOptions, at_once: i
     from planner.summary import EXIT_CODES
 
     plan, store = _plan_of(invocation, workflow, options)
-    state = _execute(invocation, plan, store, at_once or os.cpu_count() or 1)
+    state = _execute(invocation, plan, store, at_once)
     summary = _summary(store, plan)
     show(invocation, summary, output_format)
     if state == "incomplete":
@@ -55,15 +61,15 @@ def _plan_of(invocation: Invocation, workflow: Path, options: PlanOptions) -> tu
     return read_plan(options.make(invocation, workflow, store)), store
 
 
-def _execute(invocation: Invocation, plan: EnginePlan, store: Store, at_once: int) -> str:
+def _execute(invocation: Invocation, plan: EnginePlan, store: Store, at_once: int | None) -> str:
     with _Progress(invocation, len(plan.jobs)) as progress:
         if plan.engine == "htcondor":
             from planner.engines.htcondor import run_htcondor
 
-            return run_htcondor(plan, store, watch=progress.watch())
+            return run_htcondor(plan, store, at_once=at_once, watch=progress.watch())
         from planner.engines.local import run_local
 
-        return run_local(plan, store, at_once=at_once, watch=progress.watch())
+        return run_local(plan, store, at_once=at_once or os.cpu_count() or 1, watch=progress.watch())
 
 
 def _summary(store: Store, plan: EnginePlan) -> Summary:

@@ -81,7 +81,7 @@ class HandOver:
                 place.path, output.sha256, output.size_bytes, self._plan.run, file, place.url
             )
             if place.url is not None:
-                news = Published(place.url, place.site, arrival.stat, arrival.sha256)
+                news = Published(place.url, place.site, arrival.stat, arrival.sha256, arrival.at, arrival.host)
                 published[job.number, record.attempt, output.name] = news
         self._published[job.number] = published
 

@@ -34,7 +34,7 @@ _TOLD = (
 )  # and recorded, HTCondor's reason too
 
 
-def run_htcondor(plan: EnginePlan, store: Store, *, watch: Watch) -> str:
+def run_htcondor(plan: EnginePlan, store: Store, *, at_once: int | None, watch: Watch) -> str:
     """Run what is left of a plan on the pool; the state that the run ends in: succeeded | failed | incomplete (DAGMan
     was removed or lost, or this process was told to stop watching: then the run goes on).
 
@@ -48,7 +48,7 @@ def run_htcondor(plan: EnginePlan, store: Store, *, watch: Watch) -> str:
         write_pool_folder(plan, pool)
         folder.records.mkdir(exist_ok=True)
         with Recorder(plan, store, watch.note) as recorder:
-            return _PoolRun(plan, folder, pool, recorder, stop, watch).run()
+            return _PoolRun(plan, folder, pool, recorder, stop, watch).run(at_once)
 
 
 class _PoolRun:
@@ -75,7 +75,7 @@ class _PoolRun:
         self._progress = Progress(plan, self._attempts, self._hand_over, recorder, watch)
         self._settled: set[tuple[int, int]] = set()
 
-    def run(self) -> str:
+    def run(self, at_once: int | None) -> str:
         """Rounds, until nothing is left to do or nothing more can be done."""
         dagman = pool_queue.find(self._run_id)
         if dagman is None:
@@ -88,7 +88,7 @@ class _PoolRun:
             self._watch.note(f"watching DAGMan {cluster}, which is at work on this run")
         end = RoundEnd(None)
         while cluster is not None or self._has_more():
-            ended = self._until_round_ends(cluster or self._submit())
+            ended = self._until_round_ends(cluster or self._submit(at_once))
             if ended is None:
                 return self._left_alone()
             end, cluster = ended, None
@@ -121,7 +121,7 @@ class _PoolRun:
     def _has_more(self) -> bool:
         return any(state not in DONE for state in self._progress.schedule.states())
 
-    def _submit(self) -> int:
+    def _submit(self, at_once: int | None) -> int:
         """Start a round: DAGMan runs every node that is not said to be done. Its cluster."""
         states = list(enumerate(self._progress.schedule.states(), start=1))
         self._pool.keep_events()
@@ -129,7 +129,7 @@ class _PoolRun:
         write_done(self._pool, (job for job, state in states if state in DONE))
         self._progress.brought_back.clear()
         self._attempts.begin_anew()
-        cluster = pool_queue.submit(self._pool, self._run_id, self._plan.name)
+        cluster = pool_queue.submit(self._pool, self._run_id, self._plan.name, at_once)
         self._watch.note(f"submitted to HTCondor: DAGMan {cluster}")
         return cluster
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -40,6 +42,7 @@ class PoolHandOver(HandOver):
     def __init__(self, plan: EnginePlan, folder: RunFolder, pool: PoolFolder) -> None:
         super().__init__(plan, folder)
         self._pool = pool
+        self._handed: Mapping[str, Any] = {}
         self._arrived: Mapping[str, Mapping[str, Any]] = {}
 
     def accept(self, job: EngineJob, record: Record) -> None:
@@ -47,6 +50,7 @@ class PoolHandOver(HandOver):
         handed = _document(self._pool.handed(job.number))
         if handed is None or handed["attempt"] != record.attempt:
             raise TransferError(f"its outputs of attempt {record.attempt} were not taken in")
+        self._handed = handed
         self._arrived = {output["name"]: output for output in handed["outputs"]}
         super().accept(job, record)
 
@@ -56,13 +60,14 @@ class PoolHandOver(HandOver):
         arrived = self._arrived.get(output.name)
         try:
             if arrived is not None and Stat.of(place) == Stat(**arrived["stat"]):
-                return Arrival(Stat(**arrived["stat"]), output.sha256)
+                at = dt.datetime.fromisoformat(self._handed["at"])
+                return Arrival(Stat(**arrived["stat"]), output.sha256, at, self._handed["host"])
             hashed = hash_path(place)
         except OSError as error:
             raise TransferError(f"{place}: {error.strerror}") from error
         if hashed.sha256 != output.sha256:
             raise TransferError(f"{place}: expected {output.sha256.hex()}, found {hashed.sha256.hex()}")
-        return Arrival(hashed.stat, hashed.sha256)
+        return Arrival(hashed.stat, hashed.sha256, dt.datetime.now(dt.UTC), os.uname().nodename)
 
 
 def news(pool: PoolFolder) -> list[tuple[int, int, Path]]:
@@ -89,7 +94,7 @@ def finish_steps(pool: PoolFolder) -> None:
     """Do what POST steps could not any more: DAGMan was gone when its jobs' outputs had come back."""
     steps = node_step.Pool(str(pool.root).encode("utf-8", "surrogateescape"))
     for path in sorted(pool.root.glob("nodes/*/*/out/record.json.sha256")):
-        node_step.post(steps, int(path.parents[1].name), 0)
+        node_step.main(["post", path.parents[1].name, "0"], steps)
 
 
 def _numbered(folder: Path) -> Iterator[tuple[int, int, Path]]:

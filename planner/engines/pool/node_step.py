@@ -16,11 +16,13 @@ would not help.
 """
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
 import stat
 import sys
+import time
 
 TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ RECORD_SCHEMA = "pirene.invocation/1"
 STATUSES = ("succeeded", "failed", "integrity_failed")
 ATTEMPT_BITS = 10  # of the ordinal of a produced file (provenance/identity.py; a test holds them together)
 OUTPUT_BITS = 20
+LAST_BYTES = 1024  # of a job's stderr are looked at for its last words
 # What the shell that starts the wrapper, and the wrapper itself, say by their exit code when there is no record.
 WITHOUT_RECORD = {
     2: "the wrapper could not use its description (see its stderr)",
@@ -147,6 +150,12 @@ def write_document(path: bytes, document: "Mapping[str, Any]") -> None:
     os.rename(temporary, path)
 
 
+def time_of_day() -> str:
+    """Now, by the clock of this side, as documents hold it."""
+    now = time.time()
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + ".%06dZ" % (now % 1 * 1000000)
+
+
 def remove(path: bytes) -> None:
     """Remove a file or a folder, where there is one."""
     if os.path.isdir(path) and not os.path.islink(path):
@@ -158,6 +167,27 @@ def remove(path: bytes) -> None:
         os.unlink(path)
 
 
+def clear(folder: bytes, kept: bytes) -> None:
+    """Remove all that is in a folder, except for one name."""
+    for name in os.listdir(folder):
+        if name != kept:
+            remove(os.path.join(folder, name))
+
+
+def lock(pool: Pool, job: int) -> int:
+    """Wait for a step of the same node that is still at work: a DAGMan that was killed leaves its steps behind, and its
+    successor repeats them. The lock is one byte of the DAG, which nobody else opens; closing the descriptor ends it.
+    """
+    descriptor = os.open(os.path.join(pool.root, b"run.dag"), os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX, 1, job)
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):  # a file system without locks
+            os.close(descriptor)
+            raise
+    return descriptor
+
+
 # ------------------------------------------------------------------------------------------------------ the PRE step
 
 
@@ -167,28 +197,37 @@ def pre(pool: Pool, job: int) -> int:
         return NEVER  # it failed in an earlier round of the same run, and nothing has changed since
     plan = pool.plan_of(job)
     attempt = next_attempt(pool, job)
-    folder = pool.node(job)
-    remove(folder)
-    remove(pool.handed(job))  # what an earlier attempt handed over is not what readers get from now on
-    given = os.path.join(folder, b"in")
-    os.makedirs(os.path.join(given, b"work"))
-    inputs = []
     try:
-        for use in plan["inputs"]:
-            found = find_input(pool, plan, use)
-            if found is not None:
-                source, entry = found
-                inputs.append(entry)
-                lay_out(source, os.path.join(given, b"work", to_bytes(entry["path"])))
+        remove(pool.handed(job))  # what an earlier attempt handed over is not what readers get from now on
+        lay_out_attempt(pool, plan, job, attempt)
     except RefusedError as error:
         refuse(pool, job, attempt, error, started=False)
         return error.code
+    except OSError as error:
+        refuse(pool, job, attempt, RefusedError("it cannot be laid out: %s" % error, NEVER), started=False)
+        return NEVER
+    return YES
+
+
+def lay_out_attempt(pool: Pool, plan: "Document", job: int, attempt: int) -> None:
+    """Fill the folder of a node anew, its description last. Raises RefusedError, OSError."""
+    given = os.path.join(pool.node(job), b"in")
+    os.makedirs(given, exist_ok=True)
+    clear(pool.node(job), b"in")
+    clear(given, b"job.json")  # it keeps the number of an attempt of which nothing else may be known
+    os.mkdir(os.path.join(given, b"work"))
+    inputs = []
+    for use in plan["inputs"]:
+        found = find_input(pool, plan, use)
+        if found is not None:
+            source, entry = found
+            inputs.append(entry)
+            lay_out(source, os.path.join(given, b"work", to_bytes(entry["path"])))
     if plan["executable"] is not None:
         lay_out(to_bytes(plan["executable"]["from"]), os.path.join(given, b"work", to_bytes(plan["executable"]["to"])))
     description = plan["description"]
     description.update(attempt=attempt, inputs=description["inputs"] + inputs, reuse_key=reuse_key(plan["key"], inputs))
     write_document(os.path.join(given, b"job.json"), description)
-    return YES
 
 
 def next_attempt(pool: Pool, job: int) -> int:
@@ -282,6 +321,7 @@ def post(pool: Pool, job: int, returned: int) -> int:
     handed = read_document(pool.handed(job))
     if handed is not None and attempt in (0, handed["attempt"]):
         pool.announce(job, handed["attempt"])  # the step had done its work when it, or DAGMan, was killed
+        remove(pool.node(job))
         return YES
     plan = pool.plan_of(job)
     try:
@@ -294,7 +334,11 @@ def post(pool: Pool, job: int, returned: int) -> int:
     except RefusedError as error:
         refuse(pool, job, attempt, error, started=True)
         return error.code
-    write_document(pool.handed(job), {"job": job, "attempt": attempt, "outputs": outputs})
+    except OSError as error:
+        refuse(pool, job, attempt, RefusedError("what came back cannot be taken in: %s" % error), started=True)
+        return NO
+    handed = {"job": job, "attempt": attempt, "outputs": outputs, "at": time_of_day(), "host": os.uname().nodename}
+    write_document(pool.handed(job), handed)
     pool.announce(job, attempt)
     remove(pool.node(job))
     return YES
@@ -316,7 +360,7 @@ def arrived_record(pool: Pool, plan: "Document", job: int, attempt: int, returne
         with open(path + b".sha256", "rb") as file:
             expected = file.read().strip().decode("ascii", "replace")
     except FileNotFoundError:
-        raise RefusedError("no record came back: %s" % how_it_ended(returned)) from None
+        raise RefusedError("no record came back: %s" % how_it_ended(pool, job, returned)) from None
     found = hashlib.sha256(data).hexdigest()
     if found != expected:
         raise RefusedError("its record was altered on its way back: expected sha256 %s, found %s" % (expected, found))
@@ -345,15 +389,30 @@ def problem_of(record: "Document", plan: "Document", job: int, attempt: int) -> 
     return None
 
 
-def how_it_ended(returned: int) -> str:
-    """What DAGMan's return value of a job without a record means."""
+def how_it_ended(pool: Pool, job: int, returned: int) -> str:
+    """What DAGMan's return value of a job without a record means, and what the job said last."""
     if returned in WITHOUT_RECORD:
-        return WITHOUT_RECORD[returned]
-    if -1000 < returned < 0:
-        return "the wrapper was ended by signal %d" % -returned
-    if returned < 0:
-        return "HTCondor could not run the job, or it was removed"
-    return "the job ended with exit code %d" % returned
+        how = WITHOUT_RECORD[returned]
+    elif -1000 < returned < 0:
+        how = "the wrapper was ended by signal %d" % -returned
+    elif returned < 0:
+        how = "HTCondor could not run the job, or it was removed"
+    else:
+        how = "the job ended with exit code %d" % returned
+    said = last_words(os.path.join(pool.node(job), b"stderr"))
+    return "%s; its stderr ends: %s" % (how, said) if said else how
+
+
+def last_words(path: bytes) -> str:
+    """The last line of a file that is not blank, as far as it is no longer than a sentence."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - LAST_BYTES))
+            lines = file.read().split(b"\n")
+    except FileNotFoundError:
+        return ""
+    said = [line for line in lines if line.strip()]
+    return said[-1].decode("utf-8", "backslashreplace")[-LAST_BYTES // 4 :] if said else ""
 
 
 def spool(pool: Pool, job: int, attempt: int) -> None:
@@ -463,12 +522,15 @@ def wrapper() -> "ModuleType":
 
 def main(arguments: "list[str]", pool: Pool) -> int:
     """`pre JOB` or `post JOB RETURN`."""
-    if len(arguments) == 2 and arguments[0] == "pre":
-        return pre(pool, int(arguments[1]))
-    if len(arguments) == 3 and arguments[0] == "post":
-        return post(pool, int(arguments[1]), int(arguments[2]))
-    sys.stderr.write("usage: node_step.py pre JOB | post JOB RETURN\n")
-    return NEVER
+    if [arguments[:1], len(arguments)] not in ([["pre"], 2], [["post"], 3]):
+        sys.stderr.write("usage: node_step.py pre JOB | post JOB RETURN\n")
+        return NEVER
+    job = int(arguments[1])
+    descriptor = lock(pool, job)
+    try:
+        return pre(pool, job) if arguments[0] == "pre" else post(pool, job, int(arguments[2]))
+    finally:
+        os.close(descriptor)
 
 
 if __name__ == "__main__":

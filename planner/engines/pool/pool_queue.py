@@ -62,14 +62,15 @@ class NodeJob:
     starts: int
 
 
-def submit(folder: PoolFolder, run_id: str, name: str) -> int:
-    """Submit DAGMan for the DAG in ``folder`` (absolute); its cluster. ``name``: what people see in the queue.
+def submit(folder: PoolFolder, run_id: str, name: str, at_once: int | None = None) -> int:
+    """Submit DAGMan for the DAG in ``folder`` (absolute); its cluster. ``name``: what people see in the queue;
+    ``at_once``: how many jobs may be in the queue at a time (None: as many as are ready).
 
     The newest rescue file there counts. Waits for a schedd that restarts. Raises QueueError: condor_dagman is nowhere,
     HTCondor cannot be given the path, it refuses; QueueUnreachableError: no schedd for PATIENCE_SECONDS.
     """
     token = uuid.uuid4().hex
-    description = _description(folder.root, run_id, name, token)
+    description = _description(folder.root, run_id, name, token, at_once or 0)  # 0 is DAGMan's word for no limit
     schedd.patiently(lambda: schedd.query("false", []))
     try:
         return schedd.submit(description)
@@ -135,13 +136,13 @@ def _wait_until_gone(constraint: str, patience_seconds: float) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _description(root: Path, run_id: str, name: str, token: str) -> dict[str, str]:
+def _description(root: Path, run_id: str, name: str, token: str, at_once: int) -> dict[str, str]:
     """The submit description of DAGMan. It stays in the queue, to be started again, until it ends in an orderly way."""
     return {
         "universe": "scheduler",
         "executable": schedd.path_value(schedd.dagman_program()),
         "initialdir": schedd.path_value(root),
-        "arguments": '"-f -l . -Lockfile run.dag.lock -Dag run.dag -AutoRescue 1"',
+        "arguments": f'"-f -l . -Lockfile run.dag.lock -Dag run.dag -AutoRescue 1 -MaxJobs {at_once}"',
         "environment": '"_CONDOR_DAGMAN_LOG=run.dag.dagman.out _CONDOR_MAX_DAGMAN_LOG=0"',
         "getenv": "CONDOR_CONFIG,_CONDOR_*,PATH,TZ,HOME,USER,LANG,LC_ALL,BEARER_TOKEN,BEARER_TOKEN_FILE",
         "output": "run.dag.lib.out",
