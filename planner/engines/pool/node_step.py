@@ -43,12 +43,15 @@ STATUSES = ("succeeded", "failed", "integrity_failed")
 ATTEMPT_BITS = 10  # of the ordinal of a produced file (provenance/identity.py; a test holds them together)
 OUTPUT_BITS = 20
 LAST_BYTES = 1024  # of a job's stderr are looked at for its last words
-# What the shell that starts the wrapper, and the wrapper itself, say by their exit code when there is no record.
+# What the shell that starts the wrapper, the wrapper itself and DAGMan say by the return value if there is no record.
 WITHOUT_RECORD = {
     2: "the wrapper could not use its description (see its stderr)",
     4: "the wrapper could not write its record (is the worker's disk full?)",
     126: "python3 of the worker cannot be run",
     127: "the worker has no python3 along its PATH",
+    -1001: "HTCondor did not take the job (see run.dag.dagman.out)",  # these are DAGMan's own
+    -1002: "HTCondor removed the job",
+    -1003: "DAGMan could not read its log of events (see run.dag.dagman.out)",
 }
 
 
@@ -393,10 +396,8 @@ def how_it_ended(pool: Pool, job: int, returned: int) -> str:
     """What DAGMan's return value of a job without a record means, and what the job said last."""
     if returned in WITHOUT_RECORD:
         how = WITHOUT_RECORD[returned]
-    elif -1000 < returned < 0:
-        how = "the wrapper was ended by signal %d" % -returned
     elif returned < 0:
-        how = "HTCondor could not run the job, or it was removed"
+        how = "the wrapper was ended by signal %d" % -returned
     else:
         how = "the job ended with exit code %d" % returned
     said = last_words(os.path.join(pool.node(job), b"stderr"))
