@@ -24,13 +24,16 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 @dataclass(frozen=True, slots=True)
 class Published:
     """Where an output was staged out to. ``stat``: of the bytes that were hashed (None: nobody looked at them since
-    they came there). ``sha256``: of the copy, read back (None: it is the very file that was hashed).
+    they came there). ``sha256``: of the copy, read back (None: it is the very file that was hashed). ``at``, ``host``:
+    when and on which machine it came there (None: when and where the attempt ended).
     """
 
     url: str
     site: str
     stat: Stat | None
     sha256: bytes | None
+    at: dt.datetime | None = None
+    host: str | None = None
 
 
 def add_record(batch: Batch, record: Record, facts: Iterable[ReportedFact]) -> None:
@@ -73,7 +76,7 @@ def add_published(
     """Add the copy of an output that was staged out. ``replaced``: (source, file, site) whose copy was there before."""
     output = record.outputs[position]
     source, file = record.file_of(position)
-    url, at = copy_url(place.url), record.ended
+    url, at = copy_url(place.url), place.at or record.ended
     if replaced is not None:
         old_source, old_file, old_site = replaced
         add_event(
@@ -108,7 +111,7 @@ def add_published(
         digest_origin="produced",
         protection="none",
         at=at,
-        host=record.host,
+        host=place.host or record.host,
     )
     if not good:
         later = at + dt.timedelta(microseconds=1)
