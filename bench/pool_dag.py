@@ -92,8 +92,8 @@ def section(_scratch: Path) -> str:
         [
             f"## {JOBS} jobs of 1 s on an HTCondor pool",
             "",
-            f"One input and one output each, a pool of one machine with {SLOTS} slots, {TIMES} times, taking turns with a",
-            "bare DAG of the same commands. From the start of the command to DAGMan's end.",
+            f"One input and one output each, a pool of one machine with {SLOTS} slots, {TIMES} times, taking turns",
+            "with a bare DAG of the same commands. From the start of the command to DAGMan's end.",
             "",
             TABLE_HEAD,
             ours.row(),
