@@ -15,8 +15,9 @@ from planner.engines.attempts import Attempts
 from planner.engines.pool import arrivals, pool_queue
 from planner.engines.pool.arrivals import PoolHandOver
 from planner.engines.pool.dag import write_done, write_pool_folder
-from planner.engines.pool.events import EventKind
+from planner.engines.pool.events import EventKind, NodeEvent
 from planner.engines.pool.pool_folder import PoolFolder
+from planner.engines.pool.pool_status import history
 from planner.engines.pool.round_watch import RoundEnd, RoundWatch
 from planner.engines.progress import Progress, Watch, refuse_other_store
 from planner.engines.recorder import Recorder
@@ -81,6 +82,8 @@ class _PoolRun:
         if dagman is None:
             arrivals.finish_steps(self._pool)
         self._take_up()
+        for event in history(self._plan.run_dir):  # also what happened while nobody watched
+            self._tell(event)
         if dagman is None and self._progress.over_already():
             return "succeeded"
         cluster = None if dagman is None else dagman.cluster
@@ -139,9 +142,7 @@ class _PoolRun:
         while True:
             end = round_watch.ended()  # first: what came before the end is then taken in below
             for event in round_watch.events():
-                if event.kind in _TOLD:
-                    self._recorder.happened(event.job, event.kind.value, event.at, event.reason)
-                    self._watch.note(f"{self._plan.jobs[event.job - 1].id} was {event.kind.value}: {event.reason}")
+                self._tell(event)
             self._take_in_news()
             self._progress.show(round_watch.running())
             if end is not None:
@@ -150,6 +151,10 @@ class _PoolRun:
                 return None
             select.select([self._stop], [], [], _TICK_SECONDS)
             self._recorder.commit_if_due()
+
+    def _tell(self, event: NodeEvent) -> None:
+        if event.kind in _TOLD and self._recorder.happened(event.job, event.kind.value, event.at, event.reason):
+            self._watch.note(f"{self._plan.jobs[event.job - 1].id} was {event.kind.value}: {event.reason}")
 
     def _take_in_news(self) -> None:
         for number, attempt, path in arrivals.news(self._pool):
@@ -177,9 +182,17 @@ class _PoolRun:
         """DAGMan has done what it could: what was ready and did not run to an end, it gave up, unless the next round is
         to run it.
         """
-        for number in self._given_up():
-            where = f"see node_step.log and {self._pool.dag.name}.dagman.out in {self._pool.root}"
-            self._progress.gave_up(self._plan.jobs[number - 1], f"DAGMan gave it up ({where})")
+        left = Attempts(self._folder)
+        unstarted = {each.job: each for each in arrivals.refusals(self._pool) if not each.started}
+        for number in list(self._given_up()):
+            job, last, refused = self._plan.jobs[number - 1], left.last_record(number), unstarted.get(number)
+            if refused is not None and (last is None or last.attempt < refused.attempt):
+                self._progress.not_started(job, refused.reason)
+            elif last is not None and self._progress.refused(job, last.path):
+                continue
+            else:
+                where = f"see node_step.log and {self._pool.dag.name}.dagman.out in {self._pool.root}"
+                self._progress.gave_up(job, f"DAGMan gave it up ({where})")
 
     def _given_up(self) -> Iterator[int]:
         for number, state in enumerate(self._progress.schedule.states(), start=1):

@@ -155,6 +155,16 @@ class Progress:
         self._not_started.append((job.number, reason))
         self._failed(job, reason, retry=False)
 
+    def refused(self, job: EngineJob, path: Path) -> bool:
+        """Whether the last attempt of a job, whose record is there and which is not tried again, was refused because of
+        an input; what follows from that is done.
+        """
+        record = self._believed(job, path)
+        if record is None or record.status != "integrity_failed":
+            return False
+        self._integrity_failed(job, record)
+        return True
+
     def gave_up(self, job: EngineJob, reason: str) -> None:
         """A job that was to be tried again will not be."""
         self._failed(job, reason, retry=False)

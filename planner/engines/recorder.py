@@ -92,14 +92,18 @@ class Recorder:
         self._placed.pop(job.number, None)
         self._job_state(job, "submitted", None, reason)
 
-    def happened(self, job: int, state: str, at: dt.datetime, reason: str | None) -> None:
-        """Something befell a job on its way, as another's log tells it; what the store has already is left out."""
+    def happened(self, job: int, state: str, at: dt.datetime, reason: str | None) -> bool:
+        """Something befell a job on its way, as another's log tells it. False: the store, or this recorder, has it
+        already.
+        """
         if self._known_events is None:
             known = job_events(self._store, self._plan.run)
             self._known_events = {(event.job, event.state, event.at) for event in known}
-        if (job, state, at) not in self._known_events:
-            self._known_events.add((job, state, at))
-            self._states.add("job_states", run=self._plan.run, job=job, attempt=None, state=state, at=at, reason=reason)
+        if (job, state, at) in self._known_events:
+            return False
+        self._known_events.add((job, state, at))
+        self._states.add("job_states", run=self._plan.run, job=job, attempt=None, state=state, at=at, reason=reason)
+        return True
 
     def flush(self) -> None:
         """Commit all that is there now; the run goes on without us."""
