@@ -9,6 +9,9 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import shutil
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +20,9 @@ from typing import Any
 
 import pytest
 
-ENGINES = ("local",)
+ENGINES = ("local", "htcondor")
+HERE = Path(__file__).parent
+AS_POOL_USER = (str(HERE.parents[1] / "htcondor-pool"), "su")
 # Jobs that wait for a test to open their gate must not keep others from running, also where there is one processor.
 AT_ONCE = "4"
 
@@ -80,7 +85,10 @@ class Bench:
         replicas: Sequence[Mapping[str, Any]] = (),
         **rest: Any,
     ) -> Path:
-        """The workflow file (JSON is YAML), with both catalogs inside."""
+        """The workflow file (JSON is YAML), with both catalogs inside; raw files are there already.
+
+        All that is in the folder now is the property of the engine's user.
+        """
         entries = []
         for program, text in programs.items():
             path = self.folder / "bin" / program
@@ -99,6 +107,8 @@ class Bench:
         }
         workflow = self.folder / "workflow.yml"
         workflow.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+        if self.engine == "htcondor":
+            subprocess.run(["chown", "-hR", "pool:pool", str(self.folder)], check=True)
         return workflow
 
     def call(self, *words: str) -> Said:
@@ -116,8 +126,8 @@ class Bench:
                 process.kill()
 
     def wait(self, process: Any) -> Said:
-        """Let a command that was started come to its end."""
-        out, err = process.communicate(timeout=240)
+        """Let a command that was started come to its end; a pool may be busy with the jobs of other tests."""
+        out, err = process.communicate(timeout=400)
         return Said(process.returncode, out, err)
 
     def plan_and_run(self, workflow: Path) -> list[str]:
@@ -174,40 +184,88 @@ class Ran:
         return [(row["stage"], row["expected"], row["actual"]) for row in rows]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests that look at one run go to one worker (with `--dist loadgroup`), so that no other one waits for it."""
+    for item in items:
+        if item.path.parent == HERE and isinstance(item, pytest.Function):
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{item.callspec.params['engine']}"))
+
+
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
+    if request.param == "htcondor":
+        request.getfixturevalue("pool_answers")
     return request.param
 
 
 @pytest.fixture(scope="session")
-def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """The same folder for all workers of this session."""
+def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where all workers of this session note what they have run.
+
+    The last to leave removes the runs, unless one of them was looked at by a test that failed.
+    """
     base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / "conformance"
+    folder = (base.parent if hasattr(request.config, "workerinput") else base) / "conformance"
     folder.mkdir(exist_ok=True)
-    return folder
+    with (folder / "in-use").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield folder
+        if request.session.testsfailed:
+            (folder / "keep").touch()
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return  # another worker is not done yet
+        if not (folder / "keep").exists():
+            for outcome in folder.glob("*.json"):
+                shutil.rmtree(json.loads(outcome.read_text())["folder"])
+                outcome.unlink()
 
 
 @pytest.fixture
-def once(site: Any, engine: str, shared_folder: Path) -> Callable[[str, Callable[[Bench], dict[str, Any]]], Any]:
+def once(
+    request: pytest.FixtureRequest, site: Any, engine: str, outcomes: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str, Callable[[Bench], Any]], tuple[Bench, Any]]:
     """``once(name, make)``: the bench of that name on the engine, and what ``make(bench)`` returned when it was made.
 
     What it returns has to be JSON.
     """
 
-    def made(name: str, make: Callable[[Bench], dict[str, Any]]) -> tuple[Bench, dict[str, Any]]:
-        folder = shared_folder / f"{engine}-{name}"
-        outcome = shared_folder / f"{engine}-{name}.json"
+    def bench_in(folder: Path) -> Bench:
         environment = {**site.environment, "PIRENE_STORE": str(folder / ".pirene")}
-        bench = Bench(engine, replace(site, folder=folder, environment=environment))
-        with (shared_folder / f"{engine}-{name}.lock").open("w") as lock:
+        prefix = AS_POOL_USER if engine == "htcondor" else ()
+        return Bench(engine, replace(site, folder=folder, environment=environment, prefix=prefix))
+
+    def make_it(name: str, make: Callable[[Bench], Any]) -> tuple[Path, Any]:
+        if engine == "local":
+            folder = tmp_path_factory.mktemp(name)
+            (folder / "marks").mkdir()
+            return folder, make(bench_in(folder))
+        # The pool's own folder of this test goes with the test; this one is for other tests as well.
+        pool = request.getfixturevalue("pool")
+        folder = Path(tempfile.mkdtemp(prefix=f"conformance-{name}-", dir=pool.folder.parent))
+        folder.chmod(0o755)
+        (folder / "marks").mkdir()
+        try:
+            return folder, make(bench_in(folder))
+        finally:
+            replace(pool, folder=folder).empty()
+
+    def made(name: str, make: Callable[[Bench], Any]) -> tuple[Bench, Any]:
+        outcome = outcomes / f"{engine}-{name}.json"
+        begun = outcome.with_suffix(".begun")
+        with outcome.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not outcome.exists():
-                if folder.exists():
+                if begun.exists():
                     pytest.fail("the run came to no end: the first test that needed it says why", pytrace=False)
-                bench.marks.mkdir(parents=True)
-                outcome.write_text(json.dumps(make(bench)))
-        return bench, json.loads(outcome.read_text())
+                begun.touch()
+                folder, answer = make_it(name, make)
+                outcome.write_text(json.dumps({"folder": str(folder), "answer": answer}))
+                begun.unlink()
+        known = json.loads(outcome.read_text())
+        return bench_in(Path(known["folder"])), known["answer"]
 
     return made
 
@@ -261,7 +319,7 @@ def job() -> Callable[..., dict[str, Any]]:
 def until() -> Callable[..., None]:
     """Waits for a condition; fails after some time, or at once when a process has ended that should not have."""
 
-    def wait(condition: Callable[[], object], process: Any = None, seconds: float = 90.0) -> None:
+    def wait(condition: Callable[[], object], process: Any = None, seconds: float = 200.0) -> None:
         limit = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < limit, "it did not come about"

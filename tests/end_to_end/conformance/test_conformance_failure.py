@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(600)  # as long as a pool may be busy with other tests
+
 FAILS = """#!/bin/sh
 # MARK OUTPUT: writes its output, complains and fails, unless MARK exists
 echo half > "$2"
@@ -286,9 +288,10 @@ def test_an_intermediate_folder_in_which_a_bit_flipped(bad) -> None:
 
 
 def test_the_audit_finds_the_damaged_raw_file(bad) -> None:
+    """In its own place: a job on a worker node may have seen a copy."""
     assert bad.audit["verdict"] == "damaged"
-    (finding,) = [finding for finding in bad.audit["findings"] if finding["name"] == "damaged"]
+    (finding,) = [finding for finding in bad.audit["findings"] if finding["name"] == "damaged" and finding["url"]]
     assert finding["class"] == "content-mismatch"
     assert (finding["expected_sha256"], finding["actual_sha256"]) == (digest(RAW), digest(flipped(RAW)))
-    states = {row["name"]: row["status"] for row in bad.files if row["origin"] == "raw"}
-    assert states["damaged"] == "damaged" and states["whole"] == "ok"
+    raw = bad.bench.site.query('files where origin = "raw" show name, status order by name')
+    assert raw == [{"name": "damaged", "status": "damaged"}, {"name": "whole", "status": "ok"}]

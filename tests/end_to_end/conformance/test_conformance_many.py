@@ -6,6 +6,8 @@ from collections import Counter
 
 import pytest
 
+pytestmark = pytest.mark.timeout(600)  # as long as a pool may be busy with other tests
+
 JOBS = 200
 NUMBERS = range(1, JOBS - 1)
 ONE = """#!/bin/sh

@@ -7,6 +7,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.timeout(600)  # as long as a pool may be busy with other tests
+
 WORKFLOW = "odd, \"name\" of 'a' workflow\nin two lines; $(Cluster) %s é\U0001f40e"
 COPY = """#!/usr/bin/env python3
 # RECORD OUTPUT... -- INPUT... -- REST...: each output gets the input at its place, or else its own name

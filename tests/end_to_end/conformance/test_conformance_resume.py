@@ -9,6 +9,8 @@ from collections import Counter
 
 import pytest
 
+pytestmark = pytest.mark.timeout(600)  # as long as a pool may be busy with other tests
+
 HELD = range(4)
 STEP = """#!/bin/sh
 # NAME JOURNAL GATE OUTPUT INPUT...: notes its start, waits until the gate is open

@@ -10,6 +10,8 @@ import urllib.parse
 
 import pytest
 
+pytestmark = pytest.mark.timeout(600)  # as long as a pool may be busy with other tests
+
 CONCATENATE = """#!/bin/sh
 # OUTPUT INPUT...: standard input is empty, so without inputs there is nothing but the line
 set -e
@@ -463,7 +465,7 @@ def test_a_job_sees_its_inputs_and_nothing_else(good) -> None:
     assert {content(good, name) for name in TAKEN} == {"made\n"}
 
 
-@pytest.mark.parametrize("next_engine", ["local"])
+@pytest.mark.parametrize("next_engine", ["local", "htcondor"])
 def test_the_same_workflow_again_on_either_engine_is_reused(good, next_engine) -> None:
     """What one engine recorded is enough for both; jobs without outputs run every time, for what they do besides."""
     planned = good.bench.folder / f"again-{next_engine}"
