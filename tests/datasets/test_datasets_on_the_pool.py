@@ -25,6 +25,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ENGINES = ("local", "htcondor")
 SITES = {"local": "local", "htcondor": "condorpool"}
+PATIENCE_SECONDS = 500  # other tests use the pool meanwhile
 RESULTS = ("correlation", "figure", "summary")  # the last jobs of co2-el-nino
 JOBS = {"diamond": 4, "co2-el-nino": 93}
 SEEN_FROM = {  # by name: the end of each data set, its beginning, and something between
@@ -74,7 +75,8 @@ class Work:
 
     def call(self, *arguments: str, code: int = 0) -> Any:
         words, environment = self._words(*arguments, "--format", "json")
-        return json.loads(self.pool.run(*words, code=code, environment=environment).stdout)
+        ended = self.pool.run(*words, code=code, environment=environment, timeout_seconds=PATIENCE_SECONDS)
+        return json.loads(ended.stdout)
 
     def start(self, *arguments: str) -> Any:
         words, environment = self._words(*arguments, "--format", "json")
@@ -154,6 +156,7 @@ def work(pool: Any) -> Callable[[str, str], Work]:
     return made
 
 
+@pytest.mark.timeout(2 * PATIENCE_SECONDS)
 @pytest.mark.parametrize("dataset", ["co2-el-nino", "diamond"])
 def test_what_the_pool_makes_and_says_is_what_this_machine_makes_and_says(
     work: Callable[[str, str], Work], dataset: str

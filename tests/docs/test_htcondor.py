@@ -47,12 +47,13 @@ def answers(pool: Any) -> dict[str, str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PIRENE")} | {"PATH": path}
     typed = as_typed(pool.folder)
     done = subprocess.run(
-        ["bash"], input=typed, cwd=ROOT, env=environment, check=False, capture_output=True, text=True, timeout=280
+        ["bash"], input=typed, cwd=ROOT, env=environment, check=False, capture_output=True, text=True, timeout=580
     )
     assert done.returncode == 0, f"{done.stdout[-1500:]}\n{done.stderr[-1500:]}"
     return dict(zip(commands(), done.stdout.split(f"{MARK}\n"), strict=False))
 
 
+@pytest.mark.timeout(600)
 def test_every_command_succeeds_and_answers_as_the_page_says(answers: dict[str, str]) -> None:
     assert len(answers) == len(commands()) > 18
 
