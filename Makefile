@@ -35,7 +35,7 @@ test: .venv/.stamp-dev
 	.ci/system-packages strace
 	CLIENT_PYTHON=$(BIN)/python tests/htcondor-pool up || if [ -n "$$CI" ]; then echo "CI needs the HTCondor pool" >&2; exit 1; \
 	  else echo "Tests that need an HTCondor pool will be skipped" >&2; fi
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
 
 check: .venv/.stamp-dev
 	$(BIN)/ruff check .

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,22 @@ def pytest_runtest_makereport(
     if call.when == "call":
         item.stash[PASSED] = report.passed
     return report
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests that look at one run of the conformance suite go to one worker: no other one waits while it is made.
+
+    `--dist loadgroup` is made for this, but pytest-xdist 3.8 does not find its groups with pytest 9.2.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByRun(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            run = re.search(r"/(test_conformance_\w+)\.py::\w+\[(local|htcondor)\b", nodeid)
+            return f"{run[1]}-{run[2]}" if run else nodeid
+
+    return ByRun(config, log) if config.getvalue("dist") == "load" else None
 
 
 @pytest.fixture(scope="session")

@@ -21,8 +21,7 @@ from typing import Any
 import pytest
 
 ENGINES = ("local", "htcondor")
-HERE = Path(__file__).parent
-AS_POOL_USER = (str(HERE.parents[1] / "htcondor-pool"), "su")
+AS_POOL_USER = (str(Path(__file__).parents[2] / "htcondor-pool"), "su")
 # Jobs that wait for a test to open their gate must not keep others from running, also where there is one processor.
 AT_ONCE = "4"
 
@@ -182,14 +181,6 @@ class Ran:
         """(stage, expected, actual) of the checks of a name with that verdict."""
         rows = [row for row in self.checks if row["name"] == name and row["verdict"] == verdict]
         return [(row["stage"], row["expected"], row["actual"]) for row in rows]
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests that look at one run go to one worker (with `--dist loadgroup`), so that no other one waits for it."""
-    for item in items:
-        if item.path.parent == HERE and isinstance(item, pytest.Function):
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{item.callspec.params['engine']}"))
 
 
 @pytest.fixture(params=ENGINES)
