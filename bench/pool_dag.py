@@ -27,7 +27,7 @@ PATIENCE_SECONDS = 900
 SCRIPT = '#!/bin/sh\nsleep 1\ncat "$1" > "$2"\n'
 
 SUBMIT = """SUBMIT-DESCRIPTION plain {
-    executable = ../work
+    executable = work
     arguments = in.txt out.txt
     initialdir = $(JOB)
     should_transfer_files = YES
