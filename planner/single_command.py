@@ -98,7 +98,7 @@ def run_command(store: Store, request: SingleCommand) -> CommandResult:
     """
     take_up(store)
     metadata = parse_assignments(request.metadata)
-    _require_distinct(request)
+    _check_names(request)
     executable = _executable(request.command[0])
     run_id = new_run_id()
     inputs = _inputs(store, request)
@@ -331,8 +331,10 @@ def _executable(name: str) -> Path:
     return _absolute(found)
 
 
-def _require_distinct(request: SingleCommand) -> None:
+def _check_names(request: SingleCommand) -> None:
     names = [*request.inputs, *request.outputs, *request.inouts]
+    if "" in names:
+        raise CommandUsageError("expected the path of a file, found an empty one", hint="Is a shell variable not set?")
     paths = [_absolute(name) for name in names]
     for name, path in zip(names, paths, strict=True):
         if paths.count(path) > 1:

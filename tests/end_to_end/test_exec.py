@@ -8,6 +8,8 @@ import shutil
 import time
 from pathlib import Path
 
+import pytest
+
 from provenance.store import Store
 
 
@@ -68,6 +70,12 @@ def test_its_streams_are_those_of_the_command(site) -> None:
 def test_a_missing_input_is_a_usage_error(site) -> None:
     result = site.run("exec", "--in", "nowhere", "--", "true", code=2)
     assert "nowhere" in result.err
+    assert site.query("workflows") == []
+
+
+@pytest.mark.parametrize("option", ["--in", "--out", "--inout"])
+def test_an_empty_path_is_a_usage_error(site, option) -> None:
+    assert "expected the path of a file, found an empty one" in site.run("exec", option, "", "--", "true", code=2).err
     assert site.query("workflows") == []
 
 
