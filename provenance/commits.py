@@ -4,8 +4,8 @@ A commit names the segments that it adds and the sha256 of each, so that it stan
 published by linking a finished, synced file to the next number: that either succeeds for exactly one writer or says
 that somebody else was first. There are no locks. The order of numbers is the order of time.
 
-Canonical means: UTF-8, keys sorted, no white space, no numbers but integers (otherwise as RFC 8785 has it). Two writers
-with the same facts produce the same bytes.
+Their form is that of `provenance.canonical`, and each has a seal: a commit that was damaged is never taken for a whole
+one. Those that were written before there were seals have none.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from provenance.canonical import SEAL, seal_holds, sealed
 from provenance.durable import TEMPORARY, link_exclusively, write_temporary
 from provenance.errors import DamagedStoreError, UnsupportedStoreError
 
@@ -84,8 +85,9 @@ class Segment:
 class Commit:
     """One commit. ``replaces`` are paths of segments that its own stand for from here on (compaction, erasure).
 
-    ``records`` counts the invocation records it brings and ``records_root`` is their Merkle root (RFC 6962, hex, in the
-    order of the rows of ``invocations``). ``nonce`` tells attempts apart. ``log_root`` and ``signature`` are reserved.
+    ``records`` counts the invocation records it brings and ``records_root`` is their Merkle root (RFC 6962, hex, over
+    the digests in its rows of ``invocations``, in the order of run, job, attempt and digest). ``nonce`` tells attempts
+    apart. ``log_root`` and ``signature`` are reserved.
     """
 
     store: str
@@ -114,11 +116,6 @@ def number_of(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def canonical(document: Mapping[str, Any]) -> bytes:
-    """A JSON document of text, integers, booleans, nulls, lists and objects in the one form that it has."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-
-
 def time_text(time: dt.datetime) -> str:
     """``2026-11-23T05:20:00.123456Z``: always UTC, always six digits, so that text sorts as time does."""
     return time.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
@@ -131,7 +128,7 @@ def catalog_time_text(time: dt.datetime) -> str:
 
 def encode(commit: Commit) -> bytes:
     """The bytes of a commit: the same for the same commit, wherever and whenever they are made."""
-    return canonical(
+    return sealed(
         {
             "format": commit.format,
             "store": commit.store,
@@ -174,7 +171,7 @@ def decode(data: bytes, name: str) -> Commit:
                 f"{name}: commit format {document['format']}; this version reads up to {FORMAT}",
                 hint="install a newer pirene",
             )
-        return Commit(
+        commit = Commit(
             format=document["format"],
             store=document["store"],
             number=document["number"],
@@ -189,6 +186,9 @@ def decode(data: bytes, name: str) -> Commit:
             log_root=document["log_root"],
             signature=document["signature"],
         )
+        if SEAL in document and not seal_holds(data):
+            raise ValueError("these are not the bytes that were sealed")
+        return commit
     except KeyError as error:
         raise DamagedStoreError(f"{name}: no commit: {error} is missing") from None
     except (TypeError, ValueError, RecursionError) as error:

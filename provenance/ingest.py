@@ -127,7 +127,6 @@ class _Ingestion:
         commit = self._store.commit(
             CommitKind.INGEST,
             self._rows(snapshot),
-            records=[incoming.record.digest for incoming in self._new()],
             author=author,
             rebase=lambda newest, _: self._rows(newest),
             base=snapshot,

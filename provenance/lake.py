@@ -22,7 +22,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from provenance import lake_rows, lake_tables
-from provenance.commits import Commit, canonical, catalog_time_text, read
+from provenance.canonical import canonical
+from provenance.commits import Commit, catalog_time_text, read
 from provenance.durable import TEMPORARY, discard
 from provenance.schema import BY_NAME, TABLES
 from provenance.snapshot import Snapshot

@@ -12,7 +12,8 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from provenance.commits import FORMAT, canonical, time_text
+from provenance.canonical import SEAL, seal_holds, sealed
+from provenance.commits import FORMAT, time_text
 from provenance.durable import TEMPORARY, link_exclusively, make_folders, write_temporary
 from provenance.errors import DamagedStoreError, NotAStoreError, UnsupportedStoreError, WriteFailedError
 from provenance.schema import BY_NAME
@@ -76,6 +77,11 @@ def identify(root: Path) -> StoreIdentity | None:
                 f"{root}: a store of format {document['format']}; this version reads up to {FORMAT}",
                 hint="install a newer pirene",
             )
+        if SEAL in document and not seal_holds(data):
+            raise DamagedStoreError(
+                f"{path}: these are not the bytes that were sealed: {data[:240]!r}",
+                hint="restore it from a backup of the store, or try `pirene store check --repair`",
+            )
         return StoreIdentity(str(uuid.UUID(document["store"])), dt.datetime.fromisoformat(document["created"]))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise DamagedStoreError(
@@ -124,7 +130,7 @@ def _unicode(root: Path) -> Path:
 
 def _document(store: uuid.UUID) -> bytes:
     created = time_text(dt.datetime.now(dt.UTC))
-    return canonical({"format": FORMAT, "store": str(store), "created": created}) + b"\n"
+    return sealed({"format": FORMAT, "store": str(store), "created": created})
 
 
 def _refuse_strangers(root: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from integrity.merkle import root_hash
 from provenance.batch import Batch
@@ -28,7 +28,6 @@ def commit_batch(
     kind: CommitKind,
     batch: Batch,
     *,
-    records: Sequence[bytes],
     author: str | None,
     rebase: Rebase | None,
     base: Snapshot,
@@ -40,13 +39,12 @@ def commit_batch(
         snapshot = store.snapshot()
         if rebase is not None and snapshot.number > base.number:
             batch = rebase(snapshot, batch)
-            records = _still_brought(records, batch)
         base = snapshot
         if len(batch) == 0:
             return None
         nonce = new_nonce()
         segments = write_batch(store.root, batch, snapshot.number + 1, nonce)
-        commit = next_commit(store, snapshot, kind, nonce, segments, records=records, author=author)
+        commit = next_commit(store, snapshot, kind, nonce, segments, records=_records(batch), author=author)
         try:
             if publish(store.root / "commits", commit):
                 store.snapshot()
@@ -89,6 +87,16 @@ def new_nonce() -> str:
     return os.urandom(8).hex()
 
 
-def _still_brought(records: Sequence[bytes], batch: Batch) -> tuple[bytes, ...]:
-    kept = set(batch.columns("invocations").get("record_sha256", ()))
-    return tuple(record for record in records if record in kept)
+def _records(batch: Batch) -> list[bytes]:
+    """Digests of the invocation records that a batch brings, in the order in which a commit sums them up: that of run,
+    job, attempt and digest, so that whoever has the rows can make the root again, however they were merged since.
+    """
+    columns = batch.columns("invocations")
+    if not columns:
+        return []
+    rows = zip(*(columns[name] for name in ("run", "job", "attempt", "record_sha256")), strict=True)
+    return [row[-1] for row in sorted((row for row in rows if row[-1] is not None), key=_nulls_last)]
+
+
+def _nulls_last(row: tuple[Any, ...]) -> tuple[tuple[bool, Any], ...]:
+    return tuple((value is None, value) for value in row)

@@ -83,24 +83,22 @@ class Store:
         kind: CommitKind,
         batch: Batch,
         *,
-        records: Sequence[bytes] = (),
         author: str | None = None,
         rebase: Rebase | None = None,
         base: Snapshot | None = None,
     ) -> Commit | None:
         """Make the rows of ``batch`` visible, all of them or none. None: there was nothing to commit.
 
-        ``records`` are the digests (32 bytes) of the invocation records that the batch brings, in its order. ``base``
-        is the snapshot that the batch was made from (default: the newest one that this object has handed out).
+        ``base`` is the snapshot that the batch was made from (default: the newest one that this object has handed out).
         Whenever others have committed since, ``rebase`` is called with what the store holds now and the batch, and
-        gives the batch without what is there already; records whose row in ``invocations`` is gone from it go too.
+        gives the batch without what is there already.
 
         When this returns, the commit survives a power cut. Raises WriteFailedError (nothing is acknowledged: commit
         again), DamagedStoreError, or what ``rebase`` raises.
         """
         from provenance.publication import commit_batch
 
-        made = commit_batch(self, kind, batch, records=records, author=author, rebase=rebase, base=base or self._seen)
+        made = commit_batch(self, kind, batch, author=author, rebase=rebase, base=base or self._seen)
         if made is not None:
             self._care(made)
         return made

@@ -329,6 +329,7 @@ def test_damaged_statistics_of_a_commit_keep_only_the_catalog_from_being_written
     path.chmod(0o644)
     damaged = re.sub(rb'("size_bytes":\{"max":")', rb"\1m", data, count=1)
     assert damaged != data
+    damaged = re.sub(rb'"seal":"[0-9a-f]{64}",', b"", damaged)  # as it was written before there were seals
     path.write_bytes(damaged)
     Store.open(filled.root).project()
     assert "lake.sqlite: not brought up to date: the statistics of a commit cannot be read" in caplog.text

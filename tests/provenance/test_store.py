@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from provenance.batch import Batch
+from provenance.canonical import sealed
 from provenance.commits import CommitKind
 from provenance.errors import DamagedStoreError, NotAStoreError, StoreError, UnsupportedStoreError
 from provenance.schema import BY_NAME, TABLES
@@ -147,15 +148,16 @@ def test_a_store_whose_making_was_cut_short_is_made(tmp_path: Path) -> None:
 
 def test_what_was_committed_is_read_with_its_commit(store: Store, full_batch: Callable[..., Batch]) -> None:
     first = store.commit(CommitKind.PLAN, full_batch(1, 9))
-    second = store.commit(CommitKind.INGEST, full_batch(10, 12), records=[b"a" * 32, b"b" * 32])
+    second = store.commit(CommitKind.INGEST, full_batch(10, 12))
     assert first is not None
     assert second is not None
     assert (first.number, second.number) == (1, 2)
     assert first.time < second.time
-    # RFC 6962 by hand: a root over two leaves.
-    assert second.records == 2
-    leaves = [hashlib.sha256(b"\0" + leaf * 32).digest() for leaf in (b"a", b"b")]
-    assert second.records_root == hashlib.sha256(b"\1" + leaves[0] + leaves[1]).hexdigest()
+    # RFC 6962 by hand: a root over three leaves, in the order of the runs, of which every second is negative.
+    assert second.records == 3
+    leaves = [hashlib.sha256(b"\0" + bytes([leaf]) * 32).digest() for leaf in (11, 10, 12)]
+    node = hashlib.sha256(b"\1" + leaves[0] + leaves[1]).digest()
+    assert second.records_root == hashlib.sha256(b"\1" + node + leaves[2]).hexdigest()
     for table in TABLES:
         expected = [row | {"commit_number": 1} for row in full_batch(1, 9).each(table.name)]
         expected += [row | {"commit_number": 2} for row in full_batch(10, 12).each(table.name)]
@@ -237,7 +239,8 @@ def test_time_goes_on_when_the_clock_goes_back(store: Store) -> None:
     path = store.root / "commits" / "000000000001.json"
     path.chmod(0o644)
     document = json.loads(path.read_text()) | {"time": "2999-01-01T00:00:00.000000Z"}
-    path.write_text(json.dumps(document))
+    del document["seal"]
+    path.write_bytes(sealed(document))
     second = Store.open(store.root).commit(CommitKind.PLAN, edges(1, 2))
     assert second is not None
     assert second.time == dt.datetime(2999, 1, 1, 0, 0, 0, 1, tzinfo=dt.UTC)
@@ -322,7 +325,7 @@ def test_records_that_others_brought_leave_the_root_too(store: Store) -> None:
     batch = Batch()
     batch.add("invocations", run=1, record_sha256=b"a" * 32)
     batch.add("invocations", run=1, record_sha256=b"b" * 32)
-    made = store.commit(CommitKind.INGEST, batch, records=[b"a" * 32, b"b" * 32], rebase=keep_second, base=base)
+    made = store.commit(CommitKind.INGEST, batch, rebase=keep_second, base=base)
     assert made is not None
     assert made.records == 1
     assert made.records_root == hashlib.sha256(b"\0" + b"b" * 32).hexdigest()
@@ -475,7 +478,8 @@ def test_segments_of_an_older_schema_are_read_with_nulls(store: Store) -> None:
     commit.chmod(0o644)
     document = json.loads(commit.read_text())
     del document["segments"][0]["columns"]["parent"]
-    commit.write_text(json.dumps(document))
+    del document["seal"]
+    commit.write_bytes(sealed(document))
 
     reader = Store.open(store.root)
     assert reader.rows("SELECT * FROM job_edges ORDER BY 1", tables=["job_edges"]) == [(1, None, 1, 1), (2, 0, 2, 2)]
