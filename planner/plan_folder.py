@@ -167,7 +167,7 @@ def _lock(plan: Plan, digests: dict[str, tuple[int, str]]) -> dict[str, Any]:
             "parameters": _plain(request.parameters),
             "copy_reused": request.copy_reused,
         },
-        "store": {"location": str(request.store.root), "id": request.store.store_id},
+        "store": {"location": request.store.storage.location, "id": request.store.store_id},
         "selections": {name: _selection(each) for name, each in plan.selections.items()},
         "properties": dict(plan.catalogs.properties),
         "tables": {name: {"rows": rows, "sha256": digest} for name, (rows, digest) in digests.items()},

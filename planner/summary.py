@@ -107,7 +107,7 @@ def summarize(store: Store, run: Run, now_seconds: float) -> Summary:
     ended = state.ended.timestamp() if state.ended else now_seconds
     return Summary(
         run=run,
-        store=str(store.root),
+        store=store.storage.location,
         status=state.state if state.state in ("succeeded", "failed") else "incomplete",
         state=current,
         reason=state.reason,

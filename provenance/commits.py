@@ -1,7 +1,7 @@
 """Commits: the truth of a store. One canonical JSON document each, numbered from 1 without gaps, never changed.
 
 A commit names the segments that it adds and the sha256 of each, so that it stands for every byte it brought. It is
-published by linking a finished, synced file to the next number: that either succeeds for exactly one writer or says
+published by creating the file of the next number, whole: that either succeeds for exactly one writer or says
 that somebody else was first. There are no locks. The order of numbers is the order of time.
 
 Their form is that of `provenance.canonical`, and each has a seal: a commit that was damaged is never taken for a whole
@@ -16,16 +16,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 from provenance.canonical import SEAL, seal_holds, sealed
-from provenance.durable import TEMPORARY, link_exclusively, write_temporary
 from provenance.errors import DamagedStoreError, UnsupportedStoreError
+from provenance.storage.interface import Storage
 
 FORMAT = 1
 """The newest commit format that this version reads and the one that it writes."""
 
+FOLDER = "commits"
 _FILE_NAME = re.compile(r"([0-9]{12})\.json")
 _SEGMENT_PATH = re.compile(r"segments/[a-z_]+/[0-9a-z-]+\.parquet")
 
@@ -195,30 +195,28 @@ def decode(data: bytes, name: str) -> Commit:
         raise DamagedStoreError(f"{name}: no commit: {error}") from None
 
 
-def read(folder: Path, number: int) -> Commit | None:
-    """The commit with this number from the folder ``commits/``; None if there is none. Errors as of `decode`."""
-    path = folder / file_name(number)
+def read(storage: Storage, number: int) -> Commit | None:
+    """The commit with this number; None if there is none. Errors as of `decode`."""
+    name = f"{FOLDER}/{file_name(number)}"
     try:
-        data = path.read_bytes()
+        data = storage.read(name)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise DamagedStoreError(f"{path}: {error.strerror or error}") from error
-    commit = decode(data, str(path))
+        raise DamagedStoreError(f"{storage.where(name)}: {error.strerror or error}") from error
+    commit = decode(data, storage.where(name))
     if commit.number != number:
-        raise DamagedStoreError(f"{path}: holds commit {commit.number}, expected {number}")
+        raise DamagedStoreError(f"{storage.where(name)}: holds commit {commit.number}, expected {number}")
     return commit
 
 
-def publish(folder: Path, commit: Commit) -> bool:
+def publish(storage: Storage, commit: Commit) -> bool:
     """Make ``commit`` visible under its number, all of it or nothing; False if that number is taken by another.
 
     When this returns True the commit survives a power cut, given that its segments do. Raises WriteFailedError: then
     whether it is visible is unknown, and its segments must stay.
     """
-    temporary = folder / (commit.nonce + TEMPORARY)
-    write_temporary(temporary, encode(commit))
-    return link_exclusively(temporary, folder / file_name(commit.number))
+    return storage.create(f"{FOLDER}/{file_name(commit.number)}", encode(commit))
 
 
 def _segment(document: Mapping[str, Any]) -> Segment:

@@ -83,7 +83,7 @@ def _publish(store: Store, merges: Sequence[_Merge], nonce: str) -> Commit | Non
             replaces=[segment.path for merge in merges for segment in merge.old],
         )
         try:
-            if merges and publish(store.root / "commits", commit):
+            if merges and publish(store.storage, commit):
                 store.snapshot()
                 return commit
         except NotWrittenError:
@@ -96,7 +96,7 @@ def _remove(store: Store, merges: Sequence[_Merge]) -> None:
     """Remove what was merged: no commit names it and none ever will."""
     from provenance.segments import remove
 
-    remove(store.root, [merge.new for merge in merges])
+    remove(store.storage, [merge.new for merge in merges])
 
 
 def _merged(store: Store, snapshot: Snapshot, table: str, first: int, nonce: str) -> _Merge | None:
@@ -105,8 +105,8 @@ def _merged(store: Store, snapshot: Snapshot, table: str, first: int, nonce: str
     old = _within_reach(_chosen(_small(snapshot, table), first))
     if len(old) < 2:
         return None
-    rows = merged(store.root, BY_NAME[table], old)
-    return _Merge(tuple(old), write(store.root, BY_NAME[table], rows, f"{snapshot.number + 1:012d}-{nonce}"))
+    rows = merged(store.storage, BY_NAME[table], old)
+    return _Merge(tuple(old), write(store.storage, BY_NAME[table], rows, f"{snapshot.number + 1:012d}-{nonce}"))
 
 
 def _small(snapshot: Snapshot, table: str) -> list[Segment]:

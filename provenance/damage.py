@@ -5,20 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from provenance.commits import Segment
 from provenance.errors import DamagedStoreError
 from provenance.snapshot import Snapshot
+from provenance.storage.interface import Storage
 
 _HINT = "restore the file from a backup of the store"
 
 
-def intact(root: Path, segment: Segment) -> bytes:
+def intact(storage: Storage, segment: Segment) -> bytes:
     """The bytes of a segment. Raises DamagedStoreError if they are missing or not those that were committed."""
-    path = root / segment.path
+    path = storage.where(segment.path)
     try:
-        data = path.read_bytes()
+        data = storage.read(segment.path)
     except OSError as error:
         raise DamagedStoreError(f"{path}: {error.strerror or error}", hint=_HINT) from error
     found = hashlib.sha256(data).hexdigest()
@@ -31,7 +31,7 @@ def intact(root: Path, segment: Segment) -> bytes:
 
 
 @contextmanager
-def damage_named(root: Path, snapshot: Snapshot) -> Iterator[None]:
+def damage_named(storage: Storage, snapshot: Snapshot) -> Iterator[None]:
     """Turns what DuckDB says of a damaged segment into DamagedStoreError; every other error stays as it is.
 
     DuckDB does not always say which file it could not make sense of: then all are compared with their digests.
@@ -45,5 +45,5 @@ def damage_named(root: Path, snapshot: Snapshot) -> Iterator[None]:
     except duckdb.Error as error:
         live = [segment for table in snapshot.tables() for segment in snapshot.segments(table)]
         for segment in [each for each in live if each.path in str(error)] or live:
-            intact(root, segment)
+            intact(storage, segment)
         raise

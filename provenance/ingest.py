@@ -47,7 +47,7 @@ class Rejected:
 
     path: Path | None
     reason: str
-    quarantined: Path
+    quarantined: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,9 @@ from sqlalchemy.pool import NullPool
 from provenance import lake_rows, lake_tables
 from provenance.canonical import canonical
 from provenance.commits import Commit, catalog_time_text, read
-from provenance.durable import TEMPORARY, discard
 from provenance.schema import BY_NAME, TABLES
 from provenance.snapshot import Snapshot
+from provenance.storage.durable import TEMPORARY, discard
 
 if TYPE_CHECKING:
     from provenance.store import Store
@@ -72,7 +72,7 @@ def _extend(connection: Connection, store: Store, snapshot: Snapshot) -> None:
     newest = connection.scalar(select(func.max(changes.snapshot_id)))
     if newest is None or _mark(connection, 0) != _fingerprint(store):
         raise _CannotExtendError
-    last = read(store.root / "commits", newest) if newest > 0 else None
+    last = read(store.storage, newest) if newest > 0 else None
     if newest > 0 and (last is None or last.nonce != _mark(connection, newest)):
         raise _CannotExtendError
     _add_commits(connection, store, newest, snapshot)

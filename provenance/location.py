@@ -1,6 +1,7 @@
 """Where a store is, and how it comes to be there: by the first command that needs one, whoever else does so meanwhile.
 
-`store.json`, which names the format and the store, is linked into place last: what has it is a whole store.
+`store.json`, which names the format and the store, is created last, by one of those who try: what has it is a whole
+store.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provenance.canonical import SEAL, seal_holds, sealed
-from provenance.commits import FORMAT, time_text
-from provenance.durable import TEMPORARY, link_exclusively, make_folders, write_temporary
+from provenance.commits import FOLDER as COMMITS
+from provenance.commits import FORMAT, number_of, time_text
 from provenance.errors import DamagedStoreError, NotAStoreError, UnsupportedStoreError, WriteFailedError
 from provenance.schema import BY_NAME
+from provenance.storage.durable import TEMPORARY
+from provenance.storage.interface import Storage
 
 FOLDER = ".pirene"
 VARIABLE = "PIRENE_STORE"
@@ -57,15 +60,15 @@ def find(location: str | Path | None = None) -> Path:
         ) from None
 
 
-def identify(root: Path) -> StoreIdentity | None:
-    """Who the store in this folder is; None if there is no store.
+def identify(storage: Storage) -> StoreIdentity | None:
+    """Who the store at this place is; None if there is no store.
 
     Raises UnsupportedStoreError for a newer format, DamagedStoreError if `store.json` is not what it must be, and
-    NotAStoreError if the folder cannot be read.
+    NotAStoreError if it cannot be read.
     """
-    path = root / IDENTITY
+    path = storage.where(IDENTITY)
     try:
-        data = path.read_bytes()
+        data = storage.read(IDENTITY)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -74,7 +77,7 @@ def identify(root: Path) -> StoreIdentity | None:
         document = json.loads(data)
         if document["format"] > FORMAT:
             raise UnsupportedStoreError(
-                f"{root}: a store of format {document['format']}; this version reads up to {FORMAT}",
+                f"{storage.location}: a store of format {document['format']}; this version reads up to {FORMAT}",
                 hint="install a newer pirene",
             )
         if SEAL in document and not seal_holds(data):
@@ -90,29 +93,27 @@ def identify(root: Path) -> StoreIdentity | None:
         ) from error
 
 
-def establish(root: Path) -> StoreIdentity:
-    """The identity of the store in this folder, which is made if there is none yet; racing makers agree on one.
+def establish(storage: Storage) -> StoreIdentity:
+    """The identity of the store at this place, which is made if there is none yet; racing makers agree on one.
 
-    Raises NotAStoreError if the folder holds something else or cannot be written, else as `identify`.
+    Raises NotAStoreError if the place holds something else or cannot be written, else as `identify`.
     """
-    found = identify(root)
+    found = identify(storage)
     if found is not None:
         return found
-    _refuse_strangers(root)
+    _refuse_strangers(storage)
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        make_folders(root, ("commits", "segments"))
-        make_folders(root / "segments", BY_NAME)
-        temporary = root / f"{uuid.uuid4()}{TEMPORARY}"
-        write_temporary(temporary, _document(uuid.uuid4()))
-        link_exclusively(temporary, root / IDENTITY)
-    except (OSError, WriteFailedError) as error:
+        storage.prepare("", ("commits", "segments"))
+        storage.prepare("segments", BY_NAME)
+        storage.create(IDENTITY, _document(uuid.uuid4()))
+    except WriteFailedError as error:
         raise NotAStoreError(
-            f"{root}: there is no store and none can be made: {error}", hint=f"name another with --store or {VARIABLE}"
+            f"{storage.location}: there is no store and none can be made: {error}",
+            hint=f"name another with --store or {VARIABLE}",
         ) from error
-    found = identify(root)
+    found = identify(storage)
     if found is None:
-        raise NotAStoreError(f"{root}: {IDENTITY} vanished while the store was made")
+        raise NotAStoreError(f"{storage.location}: {IDENTITY} vanished while the store was made")
     return found
 
 
@@ -133,25 +134,26 @@ def _document(store: uuid.UUID) -> bytes:
     return sealed({"format": FORMAT, "store": str(store), "created": created})
 
 
-def _refuse_strangers(root: Path) -> None:
-    """Only an empty folder, or one in which somebody is about to make a store, becomes one."""
+def _refuse_strangers(storage: Storage) -> None:
+    """Only an empty place, or one in which somebody is about to make a store, becomes one."""
     try:
-        names = [path.name for path in root.iterdir()]
+        names = storage.names()
+        commits = storage.names(COMMITS) if COMMITS in names else set()
     except FileNotFoundError:
         return
     except OSError as error:
-        raise NotAStoreError(f"{root}: {error.strerror or error}") from error
+        raise NotAStoreError(f"{storage.location}: {error.strerror or error}") from error
     if IDENTITY in names:
         return  # somebody has made it meanwhile
-    if any((root / "commits").glob("*.json")):
+    if any(number_of(name) is not None for name in commits):
         raise DamagedStoreError(
-            f"{root}: holds commits but no {IDENTITY}", hint="restore it from a backup of the store"
+            f"{storage.location}: holds commits but no {IDENTITY}", hint="restore it from a backup of the store"
         )
     if FOLDER in names:
-        raise NotAStoreError(f"{root} is no store", hint=f"the store in it is {root / FOLDER}")
+        raise NotAStoreError(f"{storage.location} is no store", hint=f"the store in it is {storage.where(FOLDER)}")
     strangers = [n for n in names if n not in _OWN_NAMES and not n.endswith(TEMPORARY)]
     if strangers:
         raise NotAStoreError(
-            f"{root} is no store: it holds {min(strangers)}",
+            f"{storage.location} is no store: it holds {min(strangers)}",
             hint="name the folder of a store, or one that is empty or new",
         )

@@ -6,12 +6,10 @@ Nobody reads them. They are told from the files of a writer at work by their age
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
-from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provenance.durable import TEMPORARY, discard
+from provenance.storage.durable import TEMPORARY
+from provenance.storage.interface import Stored
 
 if TYPE_CHECKING:
     from provenance.store import Store
@@ -20,47 +18,25 @@ SAFE_AGE = dt.timedelta(days=1)
 """No writer takes longer from its first segment to its commit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Orphan:
-    """A file that no commit stands for. ``modified`` is when it was last written to (UTC)."""
-
-    path: Path
-    size_bytes: int
-    modified: dt.datetime
-
-
-def orphans(store: Store) -> list[Orphan]:
-    """Files in the store's folder that no commit stands for, sorted by path. Some may belong to writers at work."""
+def orphans(store: Store) -> list[Stored]:
+    """Files of the store that no commit stands for, sorted by name. Some may belong to writers at work."""
     # Files first, commits second: what a commit names by then is no orphan, however recently it was published.
-    found = [orphan for path in _candidates(store.root) if (orphan := _described(path))]
+    found = [stored for stored in store.storage.stored("") if _is_candidate(stored.name)]
     named = {segment.path for commit in store.commits() for segment in commit.segments}
-    return [orphan for orphan in found if orphan.path.relative_to(store.root).as_posix() not in named]
+    return [stored for stored in found if stored.name not in named]
 
 
-def remove_orphans(store: Store, *, older_than: dt.timedelta = SAFE_AGE) -> list[Orphan]:
+def remove_orphans(store: Store, *, older_than: dt.timedelta = SAFE_AGE) -> list[Stored]:
     """Remove the orphans that nobody can be writing any more; returns those that it removed."""
     limit = dt.datetime.now(dt.UTC) - older_than
     old = [orphan for orphan in orphans(store) if orphan.modified <= limit]
     for orphan in old:
-        discard(orphan.path)
-    return [orphan for orphan in old if not orphan.path.exists()]
+        store.storage.remove(orphan.name)
+    left = {stored.name for stored in store.storage.stored("")} if old else set()
+    return [orphan for orphan in old if orphan.name not in left]
 
 
-def _candidates(root: Path) -> list[Path]:
-    temporary = f"*{TEMPORARY}"
-    return sorted(
-        chain(
-            root.glob(temporary),
-            (root / "commits").glob(temporary),
-            (root / "segments").glob(f"*/{temporary}"),
-            (root / "segments").glob("*/*.parquet"),
-        )
-    )
-
-
-def _described(path: Path) -> Orphan | None:
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None  # its writer is done with it
-    return Orphan(path, status.st_size, dt.datetime.fromtimestamp(status.st_mtime, dt.UTC))
+def _is_candidate(name: str) -> bool:
+    top = name.partition("/")[0]
+    # What is in the spool belongs to a command, which is alive or will be taken up.
+    return (name.endswith(TEMPORARY) and top != "spool") or (name.endswith(".parquet") and top == "segments")

@@ -43,16 +43,16 @@ def commit_batch(
         if len(batch) == 0:
             return None
         nonce = new_nonce()
-        segments = write_batch(store.root, batch, snapshot.number + 1, nonce)
+        segments = write_batch(store.storage, batch, snapshot.number + 1, nonce)
         commit = next_commit(store, snapshot, kind, nonce, segments, records=_records(batch), author=author)
         try:
-            if publish(store.root / "commits", commit):
+            if publish(store.storage, commit):
                 store.snapshot()
                 return commit
         except NotWrittenError:
-            remove(store.root, segments)  # on a full disk they would be in the way of the next try
+            remove(store.storage, segments)  # on a full disk they would be in the way of the next try
             raise
-        remove(store.root, segments)
+        remove(store.storage, segments)
 
 
 def next_commit(

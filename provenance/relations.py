@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from provenance.commits import Segment
 from provenance.schema import BY_NAME, Table
 from provenance.snapshot import Snapshot
+from provenance.storage.interface import Storage
 
 _LITERALLY = "hive_partitioning = false"
 """A store below a folder called ``year=2026`` has no column of that name."""
 
 
-def relation(root: Path, table: str, snapshot: Snapshot) -> str:
+def relation(storage: Storage, table: str, snapshot: Snapshot) -> str:
     """FROM text for the rows of a table that ``snapshot`` shows; a table without rows still has its columns and types.
 
     Raises KeyError for a table that the schema does not have.
@@ -26,7 +26,7 @@ def relation(root: Path, table: str, snapshot: Snapshot) -> str:
     for segment in segments:
         groups.setdefault(frozenset(segment.columns), []).append(segment)
     whole = frozenset(column.name for column in described.columns)
-    parts = [_parquet(root, group) for group in groups.values()]
+    parts = [_parquet(storage, group) for group in groups.values()]
     if groups.keys() != {whole}:
         # Segments from before a column was added: the empty select brings its name, place and type.
         parts = [f"(SELECT * FROM {part})" for part in (_empty(described), *parts)]
@@ -41,8 +41,8 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _parquet(root: Path, segments: Sequence[Segment]) -> str:
-    paths = ", ".join(quoted(f"{root}/{segment.path}") for segment in segments)
+def _parquet(storage: Storage, segments: Sequence[Segment]) -> str:
+    paths = ", ".join(quoted(str(path)) for path in storage.paths(segments))
     return f"read_parquet([{paths}], {_LITERALLY})"
 
 

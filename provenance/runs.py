@@ -107,12 +107,14 @@ def find_run(store: Store, given: str | None) -> Run:
     if len(matches) == 1:
         return matches[0]
     if not runs:
-        raise NoSuchRunError(f"there is no run in the store {store.root}", hint="`pirene run WORKFLOW.yml` makes one.")
+        raise NoSuchRunError(
+            f"there is no run in the store {store.storage.location}", hint="`pirene run WORKFLOW.yml` makes one."
+        )
     if matches:
         shown = ", ".join(run.run_id for run in matches[:_SHOWN_AT_MOST])
         raise NoSuchRunError(f"{given!r} is the id of {len(matches)} runs: {shown}", hint="Give more of it.")
     raise NoSuchRunError(
-        f"no run {given!r} in the store {store.root}",
+        f"no run {given!r} in the store {store.storage.location}",
         hint="Give a run folder, a run id or the name of a workflow; `pirene query workflows` lists them.",
     )
 

@@ -1,7 +1,7 @@
 """Segments: immutable Parquet files, one for each table that a commit touches, made whole before anybody sees them.
 
 A segment is built in memory, so that its digest is that of the bytes that were meant and not of what was read back,
-then written, synced and renamed. Its rows are sorted by the table's own order; Parquet format v2, zstd, row groups of
+then written. Its rows are sorted by the table's own order; Parquet format v2, zstd, row groups of
 122 880 rows (what DuckDB reads at a time: smaller ones are slower to scan, bigger ones slower to fetch from).
 
 Importing this module imports pyarrow, which only writers need.
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,45 +19,44 @@ from provenance.arrow import arrow_schema, arrow_table, in_order, statistics
 from provenance.batch import Batch
 from provenance.commits import Segment
 from provenance.damage import intact
-from provenance.durable import TEMPORARY, discard, make_folders, rename_into_place, write_temporary
 from provenance.errors import WriteFailedError
 from provenance.schema import BY_NAME, Table
+from provenance.storage.interface import Storage
 
+FOLDER = "segments"
 ROW_GROUP_ROWS = 122_880
 _FOOTER_LENGTH = slice(-8, -4)
 """Where a Parquet file says how long its metadata is; the magic number follows."""
 
 
-def write_batch(root: Path, batch: Batch, commit_number: int, nonce: str) -> list[Segment]:
+def write_batch(storage: Storage, batch: Batch, commit_number: int, nonce: str) -> list[Segment]:
     """Write one segment for each table that the batch has rows for. Raises WriteFailedError; then none is left."""
-    make_folders(root / "segments", batch.tables())
+    storage.prepare(FOLDER, batch.tables())
     written: list[Segment] = []
     try:
         for name in batch.tables():
             rows = arrow_table(BY_NAME[name], batch, commit_number)
-            written.append(write(root, BY_NAME[name], rows, f"{commit_number:012d}-{nonce}"))
+            written.append(write(storage, BY_NAME[name], rows, f"{commit_number:012d}-{nonce}"))
     except WriteFailedError:
-        remove(root, written)
+        remove(storage, written)
         raise
     return written
 
 
-def remove(root: Path, segments: Iterable[Segment]) -> None:
+def remove(storage: Storage, segments: Iterable[Segment]) -> None:
     """Remove segments that no commit names and none ever will."""
     for segment in segments:
-        discard(root / segment.path)
+        storage.remove(segment.path)
 
 
-def write(root: Path, table: Table, rows: pa.Table, name: str) -> Segment:
+def write(storage: Storage, table: Table, rows: pa.Table, name: str) -> Segment:
     """Write rows of a table as the segment ``segments/TABLE/NAME.parquet``, whose folder exists.
 
     Rows must have the table's schema and order. Raises WriteFailedError.
     """
     data, metadata = _encoded(rows)
-    path = f"segments/{table.name}/{name}.parquet"
-    temporary = root / (path + TEMPORARY)
-    write_temporary(temporary, data)
-    rename_into_place(temporary, root / path)
+    path = f"{FOLDER}/{table.name}/{name}.parquet"
+    storage.write(path, data)
     sizes = _column_sizes(metadata)
     return Segment(
         table=table.name,
@@ -74,14 +72,14 @@ def write(root: Path, table: Table, rows: pa.Table, name: str) -> Segment:
     )
 
 
-def merged(root: Path, table: Table, segments: Iterable[Segment]) -> pa.Table:
+def merged(storage: Storage, table: Table, segments: Iterable[Segment]) -> pa.Table:
     """The rows of several segments of a table, in its order, each with the commit that brought it.
 
     A column that an older segment does not have is null there. Each is checked against its digest: damage must not get
     a new one and pass for what was recorded. Raises DamagedStoreError.
     """
     schema = arrow_schema(table)
-    parts = [_with_schema(pq.read_table(pa.BufferReader(intact(root, segment))), schema) for segment in segments]
+    parts = [_with_schema(pq.read_table(pa.BufferReader(intact(storage, segment))), schema) for segment in segments]
     return in_order(table, pa.concat_tables(parts))
 
 

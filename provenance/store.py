@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from provenance import location
 from provenance.batch import Batch
-from provenance.commits import Commit, CommitKind, number_of, read
+from provenance.commits import FOLDER, Commit, CommitKind, number_of, read
 from provenance.database import Database
 from provenance.errors import DamagedStoreError, StoreError
 from provenance.relations import relation
 from provenance.snapshot import Snapshot
+from provenance.storage.local import LocalStorage
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,13 +31,15 @@ Rebase = Callable[[Snapshot, Batch], Batch]
 
 
 class Store:
-    """One store. Safe to share between threads; any number of processes may read and write the same folder.
+    """One store. Safe to share between threads; any number of processes may read and write the same store.
 
-    ``root`` is its folder (absolute), ``store_id`` its UUID as text, ``created`` when it was made.
+    ``storage`` is where its shared files are, all of them; ``root`` a folder of this machine for what is not shared,
+    or can be made anew (absolute); ``store_id`` its UUID as text, ``created`` when it was made.
     """
 
-    def __init__(self, root: Path, identity: location.StoreIdentity) -> None:
-        self.root = root
+    def __init__(self, storage: LocalStorage, identity: location.StoreIdentity) -> None:
+        self.storage = storage
+        self.root = storage.root
         self.store_id = identity.store
         self.created = identity.created
         self._seen = Snapshot()
@@ -49,8 +52,8 @@ class Store:
 
         Made on first use. Raises NotAStoreError, UnsupportedStoreError (a newer format, a URL) or DamagedStoreError.
         """
-        root = location.find(place)
-        return cls(root, location.establish(root))
+        storage = LocalStorage(location.find(place))
+        return cls(storage, location.establish(storage))
 
     # Commits
 
@@ -68,7 +71,7 @@ class Store:
     def commits(self, after: int = 0) -> Iterator[Commit]:
         """The commits with numbers above ``after``, in order, as they are when the iterator gets there."""
         number = after + 1
-        while (commit := read(self.root / "commits", number)) is not None:
+        while (commit := read(self.storage, number)) is not None:
             if commit.store != self.store_id:
                 raise DamagedStoreError(f"commit {number} belongs to store {commit.store}, this is {self.store_id}")
             yield commit
@@ -118,7 +121,7 @@ class Store:
         try:
             self.compact(run=run)
         except StoreError as error:
-            _warn(f"{self.root}: small segments were not merged: {error}")
+            _warn(f"{self.storage.location}: small segments were not merged: {error}")
 
     def project(self) -> None:
         """Bring the DuckLake catalog ``lake.sqlite`` up to date. It is derived: what keeps it from being written is
@@ -135,7 +138,7 @@ class Store:
 
     def relation(self, table: str, snapshot: Snapshot | None = None) -> str:
         """FROM text for the rows of a table: ``read_parquet`` of its segments, or an empty select with its columns."""
-        return relation(self.root, table, self.snapshot() if snapshot is None else snapshot)
+        return relation(self.storage, table, self.snapshot() if snapshot is None else snapshot)
 
     def connect(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB connection of the caller's own, in memory, in UTC, that fetches nothing from anywhere.
@@ -157,7 +160,7 @@ class Store:
         from provenance.damage import damage_named
 
         shown = self.snapshot() if snapshot is None else snapshot
-        with self.connect() as connection, damage_named(self.root, shown):
+        with self.connect() as connection, damage_named(self.storage, shown):
             self.define(connection, tables, shown)
             return connection.execute(sql, parameters).fetchall()
 
@@ -189,12 +192,11 @@ class Store:
     # Inner workings
 
     def _listed(self) -> Iterator[Commit]:
-        """All commits that the folder lists: one of them missing among the others is damage, not the end."""
-        folder = self.root / "commits"
+        """All commits that are listed: one of them missing among the others is damage, not the end."""
         try:
-            newest = max((number_of(path.name) or 0 for path in folder.iterdir()), default=0)
+            newest = max((number_of(name) or 0 for name in self.storage.names(FOLDER)), default=0)
         except OSError as error:
-            raise DamagedStoreError(f"{folder}: {error.strerror or error}") from error
+            raise DamagedStoreError(f"{self.storage.where(FOLDER)}: {error.strerror or error}") from error
         for number in range(1, newest + 1):
             yield self._commit(number)
 
@@ -202,7 +204,7 @@ class Store:
         for commit in self.commits(after=number - 1):
             return commit
         raise DamagedStoreError(
-            f"{self.root}: commit {number} is missing, later ones are there",
+            f"{self.storage.location}: commit {number} is missing, later ones are there",
             hint="restore it from a backup of the store",
         )
 

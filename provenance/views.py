@@ -104,7 +104,7 @@ class Reading:
 
     def blocks(self, sql: str, parameters: Parameters = ()) -> Iterator[list[Row]]:
         """The rows of a statement as they come, a few thousand at a time; another statement ends the stream."""
-        with damage_named(self.store.root, self.snapshot):
+        with damage_named(self.store.storage, self.snapshot):
             self.define(sql)
             result = self._connection.execute(sql, parameters)
             while block := result.fetchmany(_BLOCK_ROWS):

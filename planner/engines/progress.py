@@ -42,7 +42,7 @@ def refuse_other_store(plan: EnginePlan, store: Store) -> None:
     if store.store_id != plan.store_id:
         raise OtherStoreError(
             f"{plan.run_dir} was planned with the store {plan.store} (id {plan.store_id}), "
-            f"this is {store.root} (id {store.store_id})",
+            f"this is {store.storage.location} (id {store.store_id})",
             hint="Name that store with --store if it was moved, or plan again.",
         )
 

@@ -27,7 +27,7 @@ def info(invocation: Invocation, output_format: str) -> None:
     tables = {table.name: snapshot.segments(table.name) for table in TABLES}
     document = {
         "store": opened.store_id,
-        "path": str(opened.root),
+        "path": opened.storage.location,
         "created": opened.created,
         "commits": snapshot.number,
         "newest_commit": snapshot.time,
@@ -39,7 +39,7 @@ def info(invocation: Invocation, output_format: str) -> None:
         print_document(document)
         return
     click.echo(f"store     {opened.store_id}")
-    click.echo(f"at        {harmless(str(opened.root))}")
+    click.echo(f"at        {harmless(opened.storage.location)}")
     click.echo(f"created   {time_text(opened.created)}")
     click.echo(
         f"commits   {snapshot.number}" + (f", the newest at {time_text(snapshot.time)}" if snapshot.time else "")

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from provenance import commits
 from provenance.commits import Commit, CommitKind, Segment
 from provenance.errors import DamagedStoreError, UnsupportedStoreError
+from provenance.storage.local import LocalStorage
 
 SEGMENT = Segment(
     table="files",
@@ -136,14 +137,21 @@ def test_a_truncated_or_flipped_commit_never_decodes_to_the_same() -> None:
             commits.decode(data[:position], "x")
 
 
+def _storage(folder: Path) -> LocalStorage:
+    storage = LocalStorage(folder)
+    storage.prepare("", [commits.FOLDER])
+    return storage
+
+
 def test_one_of_many_publishers_wins_a_number(tmp_path: Path) -> None:
+    storage = _storage(tmp_path)
     contenders = [replace(COMMIT, nonce=f"{number:016x}") for number in range(8)]
     won: list[str] = []
     start = threading.Barrier(len(contenders))
 
     def contend(commit: Commit) -> None:
         start.wait()
-        if commits.publish(tmp_path, commit):
+        if commits.publish(storage, commit):
             won.append(commit.nonce)
 
     threads = [threading.Thread(target=contend, args=[commit]) for commit in contenders]
@@ -152,18 +160,19 @@ def test_one_of_many_publishers_wins_a_number(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
 
-    assert [path.name for path in tmp_path.iterdir()] == ["000000000001.json"]
-    published = commits.read(tmp_path, 1)
+    assert [path.name for path in (tmp_path / "commits").iterdir()] == ["000000000001.json"]
+    published = commits.read(storage, 1)
     assert published is not None
     assert won == [published.nonce]
 
 
 def test_a_commit_under_another_number_is_damage(tmp_path: Path) -> None:
-    assert commits.publish(tmp_path, COMMIT)
-    (tmp_path / "000000000001.json").rename(tmp_path / "000000000002.json")
-    assert commits.read(tmp_path, 1) is None
+    storage = _storage(tmp_path)
+    assert commits.publish(storage, COMMIT)
+    (tmp_path / "commits/000000000001.json").rename(tmp_path / "commits/000000000002.json")
+    assert commits.read(storage, 1) is None
     with pytest.raises(DamagedStoreError, match="holds commit 1, expected 2"):
-        commits.read(tmp_path, 2)
+        commits.read(storage, 2)
 
 
 def test_names_sort_as_numbers() -> None:

@@ -111,13 +111,13 @@ def check(root: Path) -> bool:
     store = Store.open(root)
     found = counts(store)
     assert found in ({0}, {ROWS})
-    left = [orphan.path for orphan in orphans(store)]
+    left = [orphan.name for orphan in orphans(store)]
     commit_again(store)
     assert counts(store) == {ROWS}
     assert store.rows("SELECT count(*) FROM workflows WHERE run = 1", tables=["workflows"]) == [(ROWS,)]
     for segment in (segment for commit in store.commits() for segment in commit.segments):
         assert (root / segment.path).stat().st_size == segment.size
-    assert [orphan.path for orphan in orphans(store)] == left
+    assert [orphan.name for orphan in orphans(store)] == left
     assert len(remove_orphans(store, older_than=-SOON)) == len(left)
     assert counts(Store.open(root)) == {ROWS}
     return found == {ROWS}

@@ -4,6 +4,7 @@ import hashlib
 import json
 import multiprocessing
 import uuid
+from pathlib import Path
 
 import pytest
 
@@ -75,7 +76,7 @@ def test_a_second_record_of_an_attempt_is_quarantined(store, record_bytes):
     assert len(result.attempts) == 1
     (rejected,) = result.rejected
     assert "another record of this attempt" in rejected.reason
-    assert rejected.quarantined.read_bytes() == other
+    assert Path(rejected.quarantined).read_bytes() == other
     assert fetch(store, "SELECT host FROM invocations WHERE job = 1") == [("node1",)]
 
 

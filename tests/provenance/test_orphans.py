@@ -38,7 +38,7 @@ def test_what_killed_writers_left_is_named_and_nothing_else(store: Store) -> Non
     assert orphans(store) == []
 
     left = _leave_behind(store)
-    assert [orphan.path for orphan in orphans(store)] == sorted(left)
+    assert [store.root / orphan.name for orphan in orphans(store)] == sorted(left)
     assert {orphan.size_bytes for orphan in orphans(store)} == {3}
 
 
@@ -49,7 +49,7 @@ def test_only_old_ones_are_removed(store: Store) -> None:
     os.utime(left[0], (two_days_ago, two_days_ago))
     os.utime(left[2], (two_days_ago, two_days_ago))
 
-    assert [orphan.path for orphan in remove_orphans(store)] == sorted([left[0], left[2]])
-    assert [orphan.path for orphan in orphans(store)] == sorted([left[1], left[3]])
+    assert [store.root / orphan.name for orphan in remove_orphans(store)] == sorted([left[0], left[2]])
+    assert [store.root / orphan.name for orphan in orphans(store)] == sorted([left[1], left[3]])
     assert len(remove_orphans(store, older_than=dt.timedelta(0))) == 2
     assert store.rows("SELECT run FROM job_edges", tables=["job_edges"]) == [(1,)]

@@ -20,6 +20,7 @@ from provenance.commits import Segment
 from provenance.errors import DamagedStoreError, WriteFailedError
 from provenance.field_ids import field_ids
 from provenance.schema import BY_NAME, TABLES, Kind
+from provenance.storage.local import LocalStorage
 
 _VALUES: dict[Kind, st.SearchStrategy[object]] = {
     Kind.INTEGER: st.integers(-(1 << 63), (1 << 63) - 1),
@@ -54,7 +55,9 @@ def test_every_row_comes_back_and_statistics_agree_with_plain_python(
     for row in rows:
         batch.add(table, **row)
     (tmp_path / "segments").mkdir(exist_ok=True)
-    (segment,) = segments.write_batch(tmp_path, batch, 42, hashlib.sha256(repr(rows).encode()).hexdigest()[:16])
+    (segment,) = segments.write_batch(
+        LocalStorage(tmp_path), batch, 42, hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
+    )
 
     read = pq.read_table(tmp_path / segment.path).to_pylist()
     assert sorted(map(_comparable, read)) == sorted(
@@ -105,7 +108,7 @@ def _back(kind: Kind, text: str) -> object:
 
 def test_digest_size_and_footer_are_those_of_the_file(tmp_path: Path, full_batch: Callable[..., Batch]) -> None:
     (tmp_path / "segments").mkdir()
-    written = segments.write_batch(tmp_path, full_batch(1, 20), 3, "0123456789abcdef")
+    written = segments.write_batch(LocalStorage(tmp_path), full_batch(1, 20), 3, "0123456789abcdef")
     assert [segment.table for segment in written] == [table.name for table in TABLES]
     for segment in written:
         data = (tmp_path / segment.path).read_bytes()
@@ -118,7 +121,7 @@ def test_digest_size_and_footer_are_those_of_the_file(tmp_path: Path, full_batch
 
 def test_files_are_zstd_v2_sorted_and_carry_field_ids(tmp_path: Path, full_batch: Callable[..., Batch]) -> None:
     (tmp_path / "segments").mkdir()
-    for segment in segments.write_batch(tmp_path, full_batch(1, 20), 1, "0" * 16):
+    for segment in segments.write_batch(LocalStorage(tmp_path), full_batch(1, 20), 1, "0" * 16):
         table = BY_NAME[segment.table]
         metadata = pq.read_metadata(tmp_path / segment.path)
         chunk = metadata.row_group(0).column(0)
@@ -162,15 +165,16 @@ def test_merging_keeps_rows_and_fills_columns_that_older_segments_lack(
     tmp_path: Path, full_batch: Callable[..., Batch]
 ) -> None:
     (tmp_path / "segments").mkdir()
+    storage = LocalStorage(tmp_path)
     table = BY_NAME["job_edges"]
-    new = next(s for s in segments.write_batch(tmp_path, full_batch(1, 3), 2, "1" * 16) if s.table == table.name)
+    new = next(s for s in segments.write_batch(storage, full_batch(1, 3), 2, "1" * 16) if s.table == table.name)
     rows = pq.read_table(tmp_path / new.path)
     old_path = tmp_path / "segments" / "job_edges" / "old.parquet"
     pq.write_table(rows.drop_columns(["child"]), old_path)
     digest = hashlib.sha256(old_path.read_bytes()).hexdigest()
     old = Segment("job_edges", "segments/job_edges/old.parquet", 3, 0, 0, digest, {})
 
-    merged = segments.merged(tmp_path, table, [old, new])
+    merged = segments.merged(storage, table, [old, new])
 
     assert merged.schema.equals(arrow.arrow_schema(table))
     assert merged.column("child").null_count == 3
@@ -179,14 +183,14 @@ def test_merging_keeps_rows_and_fills_columns_that_older_segments_lack(
 
 def test_a_segment_with_one_flipped_bit_is_never_merged(tmp_path: Path, full_batch: Callable[..., Batch]) -> None:
     (tmp_path / "segments").mkdir()
-    segment = segments.write_batch(tmp_path, full_batch(1, 3), 2, "1" * 16)[0]
+    segment = segments.write_batch(LocalStorage(tmp_path), full_batch(1, 3), 2, "1" * 16)[0]
     path = tmp_path / segment.path
     data = path.read_bytes()
     path.chmod(0o644)
     for position in range(0, len(data), 97):
         path.write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
         with pytest.raises(DamagedStoreError, match=f"{segment.path}: expected {len(data)} bytes with sha256"):
-            segments.merged(tmp_path, BY_NAME[segment.table], [segment])
+            segments.merged(LocalStorage(tmp_path), BY_NAME[segment.table], [segment])
 
 
 def test_a_failed_write_leaves_nothing_and_says_what_failed(
@@ -202,7 +206,7 @@ def test_a_failed_write_leaves_nothing_and_says_what_failed(
 
     monkeypatch.setattr("os.fsync", fail_at_the_eighth)
     with pytest.raises(WriteFailedError, match=r"segments/.*Input/output error") as caught:
-        segments.write_batch(tmp_path, full_batch(1, 3), 1, "0" * 16)
+        segments.write_batch(LocalStorage(tmp_path), full_batch(1, 3), 1, "0" * 16)
     assert caught.value.exit_code == 2
     assert len(synced) == 8  # never tried again
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

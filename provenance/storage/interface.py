@@ -1,0 +1,77 @@
+"""What a store asks of the place that its shared files are in. Nothing else of ours reads or writes them.
+
+Files are named relative to the store, with ``/``. One that has its name is whole, stays through a power cut and never
+changes: whoever reads it sees all of it or none. There are no locks; what decides races is `Storage.create`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from provenance.commits import Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file that is there, or was a moment ago. ``modified``: when it was written (UTC, by the storage's clock)."""
+
+    name: str
+    size_bytes: int
+    modified: dt.datetime
+
+
+class Storage(Protocol):
+    """The place of one store. Safe to share between threads; any number of processes may use the same place."""
+
+    @property
+    def location(self) -> str:
+        """The place as people name it: an absolute path or a URL, without credentials."""
+
+    def where(self, name: str) -> str:
+        """One file's place as people name it, for messages."""
+
+    def prepare(self, parent: str, folders: Iterable[str]) -> None:
+        """Make sure that files can be written into these folders in ``parent`` (empty: the place itself, made if need
+        be). Raises WriteFailedError.
+        """
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file. Raises FileNotFoundError if there is none, another OSError if it cannot be read."""
+
+    def write(self, name: str, data: bytes | memoryview[int]) -> None:
+        """Make a file, whose folder was prepared and whose name nothing else uses, or only for the same bytes.
+
+        Raises WriteFailedError; NotWrittenError if nobody can see it.
+        """
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Make a file unless its name is taken; False if others have it. Of any number of callers one gets True.
+
+        ``data`` has something in it that no other attempt has: who finds it there knows that it was its own attempt
+        that succeeded, however it was told. Raises NotWrittenError if it is not there, and WriteFailedError if that is
+        unknown.
+        """
+
+    def names(self, folder: str = "") -> set[str]:
+        """The names right below a folder (empty: the place itself), of files and of folders.
+
+        Raises FileNotFoundError where there are folders and this is none, another OSError if it cannot be read.
+        """
+
+    def stored(self, folder: str) -> Iterator[Stored]:
+        """The files below a folder, at any depth, sorted by name; none if there is no such folder. Those that are being
+        written are among them. Raises OSError.
+        """
+
+    def remove(self, name: str) -> None:
+        """Remove a file that nothing refers to. If it cannot be removed it stays, as an orphan: never an error."""
+
+    def paths(self, segments: Sequence[Segment]) -> list[Path]:
+        """Local files with the bytes of segments, in the same order: themselves, or copies that were compared with
+        their digests. Raises DamagedStoreError for a segment that had to be fetched and is missing or not as recorded.
+        """
