@@ -110,6 +110,11 @@ def file_name(number: int) -> str:
     return f"{number:012d}.json"
 
 
+def commit_name(number: int) -> str:
+    """The name of a commit's file below the store."""
+    return f"{FOLDER}/{file_name(number)}"
+
+
 def number_of(name: str) -> int | None:
     """The number of the commit in a file of this name; None for every other file."""
     match = _FILE_NAME.fullmatch(name)
@@ -137,18 +142,7 @@ def encode(commit: Commit) -> bytes:
             "author": commit.author,
             "kind": commit.kind.value,
             "nonce": commit.nonce,
-            "segments": [
-                {
-                    "table": segment.table,
-                    "path": segment.path,
-                    "rows": segment.rows,
-                    "size": segment.size,
-                    "footer_size": segment.footer_size,
-                    "sha256": segment.sha256,
-                    "columns": segment.columns,
-                }
-                for segment in commit.segments
-            ],
+            "segments": [segment_document(segment) for segment in commit.segments],
             "replaces": list(commit.replaces),
             "records": {"count": commit.records, "root": commit.records_root},
             "log_root": commit.log_root,
@@ -179,7 +173,7 @@ def decode(data: bytes, name: str) -> Commit:
             author=document["author"],
             kind=CommitKind(document["kind"]),
             nonce=document["nonce"],
-            segments=tuple(_segment(segment) for segment in document["segments"]),
+            segments=tuple(segment_from(segment) for segment in document["segments"]),
             replaces=tuple(document["replaces"]),
             records=document["records"]["count"],
             records_root=document["records"]["root"],
@@ -195,9 +189,37 @@ def decode(data: bytes, name: str) -> Commit:
         raise DamagedStoreError(f"{name}: no commit: {error}") from None
 
 
+def segment_document(segment: Segment) -> dict[str, Any]:
+    """A segment as a JSON object."""
+    return {
+        "table": segment.table,
+        "path": segment.path,
+        "rows": segment.rows,
+        "size": segment.size,
+        "footer_size": segment.footer_size,
+        "sha256": segment.sha256,
+        "columns": segment.columns,
+    }
+
+
+def segment_from(document: Mapping[str, Any]) -> Segment:
+    """The segment that `segment_document` described. Raises KeyError or ValueError for anything else."""
+    if not _SEGMENT_PATH.fullmatch(document["path"]):
+        raise ValueError(f"segment path {document['path']!r}: expected segments/TABLE/NAME.parquet")
+    return Segment(
+        table=document["table"],
+        path=document["path"],
+        rows=document["rows"],
+        size=document["size"],
+        footer_size=document["footer_size"],
+        sha256=document["sha256"],
+        columns=document["columns"],
+    )
+
+
 def read(storage: Storage, number: int) -> Commit | None:
     """The commit with this number; None if there is none. Errors as of `decode`."""
-    name = f"{FOLDER}/{file_name(number)}"
+    name = commit_name(number)
     try:
         data = storage.read(name)
     except FileNotFoundError:
@@ -216,18 +238,4 @@ def publish(storage: Storage, commit: Commit) -> bool:
     When this returns True the commit survives a power cut, given that its segments do. Raises WriteFailedError: then
     whether it is visible is unknown, and its segments must stay.
     """
-    return storage.create(f"{FOLDER}/{file_name(commit.number)}", encode(commit))
-
-
-def _segment(document: Mapping[str, Any]) -> Segment:
-    if not _SEGMENT_PATH.fullmatch(document["path"]):
-        raise ValueError(f"segment path {document['path']!r}: expected segments/TABLE/NAME.parquet")
-    return Segment(
-        table=document["table"],
-        path=document["path"],
-        rows=document["rows"],
-        size=document["size"],
-        footer_size=document["footer_size"],
-        sha256=document["sha256"],
-        columns=document["columns"],
-    )
+    return storage.create(commit_name(commit.number), encode(commit))

@@ -22,7 +22,7 @@ def orphans(store: Store) -> list[Stored]:
     """Files of the store that no commit stands for, sorted by name. Some may belong to writers at work."""
     # Files first, commits second: what a commit names by then is no orphan, however recently it was published.
     found = [stored for stored in store.storage.stored("") if _is_candidate(stored.name)]
-    named = {segment.path for commit in store.commits() for segment in commit.segments}
+    named = {segment.path for commit in store.all_commits() for segment in commit.segments}
     return [stored for stored in found if stored.name not in named]
 
 

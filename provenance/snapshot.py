@@ -7,9 +7,10 @@ a reader that follows it is never disturbed.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Self
 
 from provenance.commits import Commit, Segment
 from provenance.errors import DamagedStoreError
@@ -30,6 +31,18 @@ class Snapshot:
     _live: _LiveSegments = field(default_factory=lambda: MappingProxyType({}))
     horizon: int | None = None
 
+    @classmethod
+    def of(cls, number: int, time: dt.datetime, segments: Iterable[Segment]) -> Self:
+        """The snapshot after commit ``number`` in which just these segments are live, in this order."""
+        live: dict[str, dict[str, Segment]] = {}
+        for segment in segments:
+            live.setdefault(segment.table, {})[segment.path] = segment
+        return cls(number, time, MappingProxyType(live))
+
+    def live(self) -> Iterator[Segment]:
+        """All live segments, those of a table in the order in which they came."""
+        return (segment for segments in self._live.values() for segment in segments.values())
+
     def segments(self, table: str) -> tuple[Segment, ...]:
         """The live segments of a table that have rows to show, in the order in which they came."""
         live = self._live.get(table, {}).values()
@@ -45,7 +58,7 @@ class Snapshot:
 
     def rows(self) -> int:
         """How many rows the live segments of all tables hold."""
-        return sum(segment.rows for segments in self._live.values() for segment in segments.values())
+        return sum(segment.rows for segment in self.live())
 
     def at(self, number: int) -> Snapshot:
         """The store as it was after commit ``number``, read from the segments of today.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from provenance import location
+from provenance import checkpoints, location
 from provenance.batch import Batch
 from provenance.commits import FOLDER, Commit, CommitKind, number_of, read
 from provenance.database import Database
@@ -58,13 +58,15 @@ class Store:
     # Commits
 
     def snapshot(self) -> Snapshot:
-        """The store as of the newest commit. Only commits that this object has not seen are read.
+        """The store as of the newest commit. Only commits that this object has not seen are read; the first time those
+        since the newest checkpoint.
 
         Raises DamagedStoreError if a commit is missing or unreadable, UnsupportedStoreError if it is of a newer format.
         """
         with self._lock:
             if self._seen.number == 0:
-                self._seen = self._seen.after(self._listed())
+                summed_up = checkpoints.newest(self.storage, self.store_id)
+                self._seen = summed_up.after(self._listed(after=summed_up.number))
             self._seen = self._seen.after(self.commits(after=self._seen.number))
             return self._seen
 
@@ -76,6 +78,10 @@ class Store:
                 raise DamagedStoreError(f"commit {number} belongs to store {commit.store}, this is {self.store_id}")
             yield commit
             number += 1
+
+    def all_commits(self) -> Iterator[Commit]:
+        """All commits that there are, in order. Raises DamagedStoreError if one of them is missing among the others."""
+        return self._listed(after=0)
 
     def number_at(self, time: dt.datetime) -> int:
         """The newest commit that was made at or before ``time`` (0: none was)."""
@@ -114,7 +120,10 @@ class Store:
         """
         from provenance.compaction import compact
 
-        return compact(self, run=run)
+        made = compact(self, run=run)
+        if made is not None:
+            self._sum_up_after(made)
+        return made
 
     def tidy(self, *, run: int | None = None) -> None:
         """`compact` after work that is done and must not fail for it: what keeps it from being done is logged."""
@@ -122,6 +131,15 @@ class Store:
             self.compact(run=run)
         except StoreError as error:
             _warn(f"{self.storage.location}: small segments were not merged: {error}")
+
+    def sum_up(self) -> None:
+        """Write a checkpoint of what the store holds now, so that it opens quickly. It is derived: what keeps it from
+        being written is logged as a warning and is never an error.
+        """
+        try:
+            checkpoints.write(self.storage, self.store_id, self.snapshot())
+        except (StoreError, OSError) as error:
+            _warn(f"{self.storage.location}: no checkpoint was written: {error}")
 
     def project(self) -> None:
         """Bring the DuckLake catalog ``lake.sqlite`` up to date. It is derived: what keeps it from being written is
@@ -191,29 +209,43 @@ class Store:
 
     # Inner workings
 
-    def _listed(self) -> Iterator[Commit]:
-        """All commits that are listed: one of them missing among the others is damage, not the end."""
+    def _listed(self, after: int) -> Iterator[Commit]:
+        """The commits above ``after`` that are listed. One that is missing among all is damage, not the end."""
         try:
-            newest = max((number_of(name) or 0 for name in self.storage.names(FOLDER)), default=0)
+            numbers = {number_of(name) for name in self.storage.names(FOLDER)} - {None}
         except OSError as error:
             raise DamagedStoreError(f"{self.storage.where(FOLDER)}: {error.strerror or error}") from error
+        newest = max((number for number in numbers if number is not None), default=0)
         for number in range(1, newest + 1):
-            yield self._commit(number)
+            if number not in numbers:
+                raise self._missing(number)
+            if number > after:
+                yield self._commit(number)
 
     def _commit(self, number: int) -> Commit:
         for commit in self.commits(after=number - 1):
             return commit
-        raise DamagedStoreError(
+        raise self._missing(number)
+
+    def _missing(self, number: int) -> DamagedStoreError:
+        return DamagedStoreError(
             f"{self.storage.location}: commit {number} is missing, later ones are there",
             hint="restore it from a backup of the store",
         )
 
     def _care(self, made: Commit) -> None:
-        """Let one writer in a while see whether small segments pile up. The commit is made: nothing takes it back."""
+        """Let one writer in a while merge small segments that pile up, and sum up the commits. This one is made:
+        nothing takes it back.
+        """
         from provenance.compaction import is_due
 
         if is_due(made, self._seen):
             self.tidy()
+        self._sum_up_after(made)
+
+    def _sum_up_after(self, made: Commit) -> None:
+        if made.number % checkpoints.INTERVAL == 0:
+            self.sum_up()
 
 
 def _warn(message: str) -> None:

@@ -112,7 +112,7 @@ def test_big_segments_are_left_alone_and_merges_bounded(store: Store, monkeypatc
         [path for path in made.replaces if "job_edges" in path]
         == [
             s.path
-            for s in Store.open(store.root)._listed()
+            for s in Store.open(store.root).all_commits()
             for s in s.segments
             if s.table == "job_edges"  # type: ignore[misc]
         ][:3]
