@@ -249,7 +249,7 @@ def _already_said(plan: Plan, files: Collection[FileId]) -> Mapping[tuple[int, i
     if not files:
         return {}
     rows: list[tuple[Any, ...]] = plan.request.store.rows(
-        _SAID, [[source for source, _ in files], [number for _, number in files]], tables=["metadata"]
+        _SAID, [[source for source, _ in files], [number for _, number in files]], tables=["metadata_in_order"]
     )
     return {(source, number, key): list(texts) for source, number, key, texts in rows}
 
@@ -258,12 +258,12 @@ _SAID = """
     WITH wanted AS (SELECT unnest(?) AS source, unnest(?) AS number),
     said AS (
         SELECT m.* FROM wanted
-        JOIN metadata m ON m.source = wanted.source AND m.number = wanted.number
+        JOIN metadata_in_order m ON m.source = wanted.source AND m.number = wanted.number
         WHERE m.entity = 'file' AND m.origin = 'static' AND NOT m.withdrawn
     ),
-    newest AS (SELECT source, number, key, max(commit_number) AS commit_number FROM said GROUP BY ALL)
+    newest AS (SELECT source, number, key, max(commit_order) AS commit_order FROM said GROUP BY ALL)
     SELECT source, number, key, list(written ORDER BY position) FROM said
-    SEMI JOIN newest USING (source, number, key, commit_number)
+    SEMI JOIN newest USING (source, number, key, commit_order)
     GROUP BY source, number, key
 """
 

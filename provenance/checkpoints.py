@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from provenance import derived
 from provenance.commits import Commit, commit_name, segment_document, segment_from, time_text
+from provenance.foreign import Foreign, pulled_document, pulled_from
 from provenance.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ INTERVAL = 64
 """The writer of every 64th commit makes one: who opens a store reads 32 commits on average, 0.1 ms each."""
 _KEPT = 2
 """The newest may be damaged, or may vanish under a slow reader: then there is the one before."""
-_VERSION = 1
+_VERSION = 2
 _NAME = re.compile(r"[0-9]{12}\.json")
 
 
@@ -80,13 +81,15 @@ def encode(store_id: str, snapshot: Snapshot, commit: bytes) -> bytes:
     content = {
         "time": time_text(snapshot.time),
         "segments": [segment_document(segment) for segment in snapshot.live()],
+        "pulled": [[number, pulled_document(pulled)] for number, pulled in snapshot.foreign.pulls],
     }
     return derived.encode(store_id, _VERSION, snapshot.number, commit, content)
 
 
 def _snapshot(number: int, content: Any) -> Snapshot:
     segments = [segment_from(document) for document in content["segments"]]
-    return Snapshot.of(number, dt.datetime.fromisoformat(content["time"]), segments)
+    foreign = Foreign(tuple((came, pulled_from(document)) for came, document in content["pulled"]))
+    return Snapshot.of(number, dt.datetime.fromisoformat(content["time"]), segments, foreign)
 
 
 def _names(storage: Storage) -> list[str]:

@@ -20,6 +20,7 @@ from typing import Any
 
 from provenance.canonical import SEAL, seal_holds, sealed
 from provenance.errors import DamagedStoreError, UnsupportedStoreError
+from provenance.foreign import Pulled, pulled_document, pulled_from
 from provenance.storage.interface import Storage
 
 FORMAT = 1
@@ -59,7 +60,8 @@ class Segment:
     """One immutable Parquet file.
 
     ``path`` is relative to the store, with ``/``; sizes are bytes, ``footer_size`` that of the Parquet metadata without
-    the eight bytes that end the file; ``sha256`` is lower-case hex.
+    the eight bytes that end the file; ``sha256`` is lower-case hex. ``origin`` is the store whose commit numbers its
+    rows carry: one that they were pulled from; None: this store.
     """
 
     table: str
@@ -69,6 +71,7 @@ class Segment:
     footer_size: int
     sha256: str
     columns: Mapping[str, ColumnStatistics]
+    origin: str | None = None
 
     @property
     def first_commit(self) -> int:
@@ -87,7 +90,7 @@ class Commit:
 
     ``records`` counts the invocation records it brings and ``records_root`` is their Merkle root (RFC 6962, hex, over
     the digests in its rows of ``invocations``, in the order of run, job, attempt and digest). ``nonce`` tells attempts
-    apart. ``log_root`` and ``signature`` are reserved.
+    apart. ``pulled`` are commits of other stores that it brings. ``log_root`` and ``signature`` are reserved.
     """
 
     store: str
@@ -102,6 +105,7 @@ class Commit:
     replaces: Sequence[str] = ()
     log_root: str | None = None
     signature: str | None = None
+    pulled: Sequence[Pulled] = ()
     format: int = field(default=FORMAT)
 
 
@@ -133,8 +137,11 @@ def catalog_time_text(time: dt.datetime) -> str:
 
 def encode(commit: Commit) -> bytes:
     """The bytes of a commit: the same for the same commit, wherever and whenever they are made."""
+    # What says nothing is left out where documents did not always have it: the older ones keep their bytes.
+    pulled = {"pulled": [pulled_document(pulled) for pulled in commit.pulled]} if commit.pulled else {}
     return sealed(
-        {
+        pulled
+        | {
             "format": commit.format,
             "store": commit.store,
             "number": commit.number,
@@ -179,6 +186,7 @@ def decode(data: bytes, name: str) -> Commit:
             records_root=document["records"]["root"],
             log_root=document["log_root"],
             signature=document["signature"],
+            pulled=tuple(pulled_from(pulled) for pulled in document.get("pulled", ())),
         )
         if SEAL in document and not seal_holds(data):
             raise ValueError("these are not the bytes that were sealed")
@@ -191,7 +199,7 @@ def decode(data: bytes, name: str) -> Commit:
 
 def segment_document(segment: Segment) -> dict[str, Any]:
     """A segment as a JSON object."""
-    return {
+    document = {
         "table": segment.table,
         "path": segment.path,
         "rows": segment.rows,
@@ -200,6 +208,7 @@ def segment_document(segment: Segment) -> dict[str, Any]:
         "sha256": segment.sha256,
         "columns": segment.columns,
     }
+    return document if segment.origin is None else document | {"origin": segment.origin}
 
 
 def segment_from(document: Mapping[str, Any]) -> Segment:
@@ -214,6 +223,7 @@ def segment_from(document: Mapping[str, Any]) -> Segment:
         footer_size=document["footer_size"],
         sha256=document["sha256"],
         columns=document["columns"],
+        origin=document.get("origin"),
     )
 
 

@@ -1,7 +1,8 @@
 """Compaction: small segments become one, and every answer stays what it was.
 
 Rows keep the number of the commit that brought them, so questions as of an earlier commit are answered from the merged
-segment alike. What was merged stays on disk: readers of older snapshots go on with it, and the log can still prove it.
+segment alike; that number is one of the store that a row comes from, so rows of different stores stay apart. What was
+merged stays on disk: readers of older snapshots go on with it, and the log can still prove it.
 Compactions that race with each other or with writers are safe without locks: one that finds a segment of its own
 replaced by somebody else leaves that table alone.
 """
@@ -9,7 +10,7 @@ replaced by somebody else leaves that table alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from provenance.commits import Commit, CommitKind, Segment, publish
@@ -46,7 +47,7 @@ def is_due(made: Commit, snapshot: Snapshot) -> bool:
     """Whether whoever made this commit should compact the store now."""
     if made.kind is CommitKind.COMPACT or made.number % CARE_INTERVAL:
         return False
-    return any(len(_small(snapshot, table)) > MANY for table in snapshot.tables())
+    return any(len(small) > MANY for small in _small(snapshot).values())
 
 
 def compact(store: Store, *, run: int | None = None) -> Commit | None:
@@ -58,8 +59,8 @@ def compact(store: Store, *, run: int | None = None) -> Commit | None:
     nonce = new_nonce()
     merges: list[_Merge] = []
     try:
-        for table in snapshot.tables():
-            if merge := _merged(store, snapshot, table, first, nonce):
+        for small in _small(snapshot).values():
+            if merge := _merged(store, snapshot, small, first, nonce):
                 merges.append(merge)  # noqa: PERF401 - one by one: when one fails, the others have to go
     except StoreError:
         _remove(store, merges)
@@ -99,24 +100,32 @@ def _remove(store: Store, merges: Sequence[_Merge]) -> None:
     remove(store.storage, [merge.new for merge in merges])
 
 
-def _merged(store: Store, snapshot: Snapshot, table: str, first: int, nonce: str) -> _Merge | None:
+def _merged(store: Store, snapshot: Snapshot, small: Sequence[Segment], first: int, nonce: str) -> _Merge | None:
     from provenance.segments import merged, write
 
-    old = _within_reach(_chosen(_small(snapshot, table), first))
+    old = _within_reach(_chosen(snapshot, small, first))
     if len(old) < 2:
         return None
-    rows = merged(store.storage, BY_NAME[table], old)
-    return _Merge(tuple(old), write(store.storage, BY_NAME[table], rows, f"{snapshot.number + 1:012d}-{nonce}"))
+    table, origin = BY_NAME[old[0].table], old[0].origin
+    rows = merged(store.storage, table, old)
+    name = f"{snapshot.number + 1:012d}-{nonce}" + ("" if origin is None else f"-{origin}")
+    return _Merge(tuple(old), replace(write(store.storage, table, rows, name), origin=origin))
 
 
-def _small(snapshot: Snapshot, table: str) -> list[Segment]:
-    return [segment for segment in snapshot.segments(table) if segment.size < SMALL_BYTES]
+def _small(snapshot: Snapshot) -> dict[tuple[str, str | None], list[Segment]]:
+    """Small segments by table and by the store that their rows come from."""
+    found: dict[tuple[str, str | None], list[Segment]] = {}
+    for table in snapshot.tables():
+        for segment in snapshot.segments(table):
+            if segment.size < SMALL_BYTES:
+                found.setdefault((table, segment.origin), []).append(segment)
+    return found
 
 
-def _chosen(small: Sequence[Segment], first: int) -> list[Segment]:
+def _chosen(snapshot: Snapshot, small: Sequence[Segment], first: int) -> list[Segment]:
     """Those with rows since commit ``first`` only, and older ones not much larger as soon as there are FEW of them."""
-    chosen = [segment for segment in small if segment.first_commit >= first]
-    rest = [segment for segment in small if segment.first_commit < first]
+    chosen = [segment for segment in small if snapshot.came(segment) >= first]
+    rest = [segment for segment in small if snapshot.came(segment) < first]
     while chosen:
         much_larger = FEW * sum(segment.size for segment in chosen)
         alike = [segment for segment in rest if segment.size < much_larger]

@@ -33,9 +33,9 @@ ORDER BY key, position NULLS FIRST
 """
 _HISTORY = f"""
 SELECT source, number, {_SAYINGS}, withdrawn, commit_number
-FROM metadata
+FROM metadata_in_order
 WHERE {_OF_THINGS}
-ORDER BY key, commit_number, "at", position NULLS FIRST
+ORDER BY key, commit_order, "at", position NULLS FIRST
 """
 _HOLDERS = """
 SELECT DISTINCT entity, source, number, key FROM current_metadata WHERE key IN (SELECT unnest($1::VARCHAR[]))

@@ -112,8 +112,8 @@ _FAILURES = """
     JOIN job_statuses s ON s.run = j.run AND s.job = j.job AND s.status IN ('failed', 'integrity_failed')
     LEFT JOIN last_attempts i ON i.run = j.run AND i.job = j.job AND i.attempt = s.attempts
     LEFT JOIN (
-        SELECT run, job, attempt, arg_max(reason, (commit_number, "at")) AS reason
-        FROM job_states WHERE state = 'failed' GROUP BY run, job, attempt
+        SELECT run, job, attempt, arg_max(reason, (commit_order, "at")) AS reason
+        FROM job_states_in_order WHERE state = 'failed' GROUP BY run, job, attempt
     ) e ON e.run = j.run AND e.job = j.job AND e.attempt = s.attempts
     WHERE j.run = ?
     ORDER BY j.job

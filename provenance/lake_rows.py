@@ -83,7 +83,8 @@ def column_rows(table: Table) -> Iterator[Row]:
 
 def change_row(commit: Commit) -> Row:
     """The row of ducklake_snapshot_changes for a commit. Its extra information is the nonce of the commit."""
-    inserted = [f"inserted_into_table:{TABLE_IDS[s.table]}" for s in commit.segments if s.table in TABLE_IDS]
+    tables = dict.fromkeys(s.table for s in commit.segments if s.table in TABLE_IDS)  # several of one table: a pull
+    inserted = [f"inserted_into_table:{TABLE_IDS[table]}" for table in tables]
     return {
         "snapshot_id": commit.number,
         "changes_made": ",".join(inserted + [f"deleted_from_table:{number}" for number in _replaced_tables(commit)]),

@@ -122,9 +122,9 @@ def find_run(store: Store, given: str | None) -> Run:
 def run_state(store: Store, run: int) -> RunState:
     """Where a run is, as far as the store knows."""
     states = store.rows(
-        'SELECT state, "at", reason FROM workflow_states WHERE run = ? ORDER BY commit_number, "at"',
+        'SELECT state, "at", reason FROM workflow_states_in_order WHERE run = ? ORDER BY commit_order, "at"',
         [run],
-        tables=["workflow_states"],
+        tables=["workflow_states_in_order"],
     )
     jobs = fetch(store, _JOB_OUTCOMES, [run])
     state, at, reason = states[-1] if states else ("planned", None, None)
@@ -145,9 +145,9 @@ def job_ids(store: Store, run: int) -> dict[int, str]:
 def last_state(store: Store, run: int) -> str | None:
     """The state that the store heard of last; None if there is none."""
     rows = store.rows(
-        'SELECT state FROM workflow_states WHERE run = ? ORDER BY commit_number DESC, "at" DESC LIMIT 1',
+        'SELECT state FROM workflow_states_in_order WHERE run = ? ORDER BY commit_order DESC, "at" DESC LIMIT 1',
         [run],
-        tables=["workflow_states"],
+        tables=["workflow_states_in_order"],
     )
     return rows[0][0] if rows else None
 

@@ -3,6 +3,7 @@
 Units: ``*_bytes`` are bytes, ``*_seconds`` seconds, ``*_ns`` nanoseconds since 1970, times UTC with microseconds,
 ``*_sha256`` 32 bytes. ``source`` (of a file or a registration) and ``run`` hold ids as in provenance/identity.py.
 Every table ends with ``commit_number``: the commit that brought the row; compaction keeps it, so ``as of`` is exact.
+That is when it came here; which of two was said later, here or elsewhere, is asked of a table's form IN_ORDER.
 """
 
 from __future__ import annotations
@@ -52,6 +53,10 @@ class Table:
 
 I, F, B, T, X, W = Kind.INTEGER, Kind.FLOAT, Kind.BOOLEAN, Kind.TEXT, Kind.BYTES, Kind.TIME  # noqa: E741
 COMMIT_NUMBER = Column("commit_number", I, "the commit that brought this row")
+COMMIT_ORDER = Column("commit_order", I, "place of the commit that said so among all, those of other stores included")
+"""Not stored. What was said later has the higher one, in every store that has both."""
+IN_ORDER = "_in_order"
+"""``metadata_in_order`` is to readers what ``metadata`` is, with COMMIT_ORDER after its columns."""
 
 
 def _table(name: str, row: str, sort_by: tuple[str, ...], *columns: tuple[str, Kind, str]) -> Table:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Self
 
 from provenance.commits import Commit, Segment
 from provenance.errors import DamagedStoreError
+from provenance.foreign import NOTHING, Foreign
 
 _LiveSegments = Mapping[str, Mapping[str, Segment]]
 
@@ -23,21 +24,22 @@ class Snapshot:
     """The store after commit ``number`` (0: empty), made at ``time`` (None: empty).
 
     ``horizon``, where given, hides the rows of later commits: compaction may have put them into one segment with
-    earlier ones.
+    earlier ones. ``foreign`` is what was pulled from other stores.
     """
 
     number: int = 0
     time: dt.datetime | None = None
     _live: _LiveSegments = field(default_factory=lambda: MappingProxyType({}))
     horizon: int | None = None
+    foreign: Foreign = NOTHING
 
     @classmethod
-    def of(cls, number: int, time: dt.datetime, segments: Iterable[Segment]) -> Self:
+    def of(cls, number: int, time: dt.datetime, segments: Iterable[Segment], foreign: Foreign = NOTHING) -> Self:
         """The snapshot after commit ``number`` in which just these segments are live, in this order."""
         live: dict[str, dict[str, Segment]] = {}
         for segment in segments:
             live.setdefault(segment.table, {})[segment.path] = segment
-        return cls(number, time, MappingProxyType(live))
+        return cls(number, time, MappingProxyType(live), foreign=foreign)
 
     def live(self) -> Iterator[Segment]:
         """All live segments, those of a table in the order in which they came."""
@@ -46,7 +48,22 @@ class Snapshot:
     def segments(self, table: str) -> tuple[Segment, ...]:
         """The live segments of a table that have rows to show, in the order in which they came."""
         live = self._live.get(table, {}).values()
-        return tuple(segment for segment in live if self.horizon is None or segment.first_commit <= self.horizon)
+        if self.horizon is None:
+            return tuple(live)
+        horizons = {origin: self.horizon_of(origin) or 0 for origin in (None, *self.foreign.stores())}
+        return tuple(segment for segment in live if segment.first_commit <= horizons.get(segment.origin, 0))
+
+    def horizon_of(self, origin: str | None) -> int | None:
+        """The newest commit whose rows are shown: of this store (``origin`` None) or of another. None: all are."""
+        if self.horizon is None or origin is None:
+            return self.horizon
+        return self.foreign.known(origin, self.horizon)
+
+    def came(self, segment: Segment) -> int:
+        """The commit of this store that first showed rows of the segment."""
+        if segment.origin is None:
+            return segment.first_commit
+        return self.foreign.visible(segment.origin, segment.first_commit, segment.first_commit)[0]
 
     def is_live(self, segment: Segment) -> bool:
         """Whether the segment's rows are read from this very file."""
@@ -67,22 +84,24 @@ class Snapshot:
         """
         if not 0 <= number <= self.number:
             raise ValueError(f"commit {number}: this store has commits up to {self.number}")
-        return Snapshot(self.number, self.time, self._live, number)
+        return replace(self, horizon=number)
 
     def after(self, commits: Iterable[Commit]) -> Snapshot:
         """The snapshot after further commits, in order. Raises DamagedStoreError if they do not follow this one."""
-        number, time = self.number, self.time
+        number, time, foreign = self.number, self.time, self.foreign
         live = {table: dict(segments) for table, segments in self._live.items()}
         for commit in commits:
             if commit.number != number + 1:
                 raise DamagedStoreError(f"commit {commit.number} follows commit {number}")
             number, time = commit.number, commit.time
+            if commit.pulled:
+                foreign = foreign.after(number, commit.pulled)
             _remove(live, commit)
             for segment in commit.segments:
                 live.setdefault(segment.table, {})[segment.path] = segment
         if number == self.number:
             return self
-        return Snapshot(number, time, MappingProxyType(live))
+        return Snapshot(number, time, MappingProxyType(live), foreign=foreign)
 
 
 def _remove(live: dict[str, dict[str, Segment]], commit: Commit) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from provenance.damage import damage_named
-from provenance.schema import BY_NAME
+from provenance.schema import BY_NAME, IN_ORDER
 
 if TYPE_CHECKING:
     import duckdb
@@ -44,6 +44,7 @@ Row = tuple[Any, ...]
 _SQL = Path(__file__).parent / "sql"
 _WORD = re.compile(r"[a-z_]+")
 _BLOCK_ROWS = 4096
+_TABLES = frozenset(name + suffix for name in BY_NAME for suffix in ("", IN_ORDER))
 
 
 @cache
@@ -68,7 +69,7 @@ def needed(sql: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     open_texts = [sql]
     while open_texts:
         words = set(_WORD.findall(open_texts.pop()))
-        tables |= words & BY_NAME.keys()
+        tables |= words & _TABLES
         for view in words.intersection(VIEWS) - views:
             views.add(view)
             open_texts.append(view_sql(view))

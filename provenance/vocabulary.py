@@ -258,7 +258,7 @@ class StoreVocabulary:
     def saved(self, name: str) -> str | None:
         """The newest text of a saved query."""
         rows = self._rows(
-            "SELECT query FROM queries WHERE name = $1 ORDER BY version DESC, commit_number LIMIT 1", [name]
+            "SELECT query FROM queries_in_order WHERE name = $1 ORDER BY version DESC, commit_order LIMIT 1", [name]
         )
         return str(rows[0][0]) if rows else None
 

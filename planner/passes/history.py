@@ -96,7 +96,7 @@ def load_history(store: Store, outputs: Collection[str]) -> History:
     rows: Rows = store.rows(
         _SUCCESSES,
         [sorted({storable(name) for name in outputs})],
-        tables=["invocations", "uses", "jobs", "workflows", "replicas"],
+        tables=["invocations", "uses", "jobs", "workflows", "replicas", "replicas_in_order"],
     )
     found: dict[tuple[int, int, int], PastSuccess] = {}
     written: dict[tuple[int, int, int], dict[str, PastOutput]] = defaultdict(dict)
@@ -115,8 +115,8 @@ def load_history(store: Store, outputs: Collection[str]) -> History:
 _SUCCESSES = """
     WITH retired AS (  -- as the view file_states has it: some copy is, and no other one is good
         SELECT source, file FROM (
-            SELECT source, file, arg_max(event, (commit_number, "at")) AS event
-            FROM replicas SEMI JOIN (FROM replicas WHERE event = 'retired') AS ever USING (source, file)
+            SELECT source, file, arg_max(event, (commit_order, "at")) AS event
+            FROM replicas_in_order SEMI JOIN (FROM replicas WHERE event = 'retired') AS ever USING (source, file)
             WHERE event <> 'verified'
             GROUP BY source, file, url
         )

@@ -215,16 +215,18 @@ def _last_seen(store: Store, wanted: set[tuple[str, str]]) -> Mapping[tuple[str,
         return {}
     pairs = sorted(wanted)
     rows: list[tuple[Any, ...]] = store.rows(
-        _LAST_SEEN, [[site for site, _ in pairs], [storable(path) for _, path in pairs]], tables=["jobs", "uses"]
+        _LAST_SEEN,
+        [[site for site, _ in pairs], [storable(path) for _, path in pairs]],
+        tables=["jobs", "uses_in_order"],
     )
     return {(site, path): sha256 for site, path, sha256 in rows}
 
 
 _LAST_SEEN = """
-    SELECT j.site, j.executable, arg_max(u.sha256, (u.commit_number, u.attempt))
+    SELECT j.site, j.executable, arg_max(u.sha256, (u.commit_order, u.attempt))
     FROM (SELECT unnest(?) AS site, unnest(?) AS executable) wanted
     JOIN jobs j ON j.site = wanted.site AND j.executable = wanted.executable
-    JOIN uses u ON u.run = j.run AND u.job = j.job
+    JOIN uses_in_order u ON u.run = j.run AND u.job = j.job
     WHERE u.role = 'executable' AND u.sha256 IS NOT NULL
     GROUP BY j.site, j.executable
 """

@@ -5,7 +5,7 @@
 -- finding class) did not fail.
 SELECT c.file_source, c.file, c.url, c.name, c.stage, coalesce(c.finding, 'content-mismatch') AS finding, c.expected_sha256,
        c.actual_sha256, c.expected_size_bytes, c.actual_size_bytes, c."at", c.run
-FROM checks AS c
+FROM checks_in_order AS c
 LEFT JOIN last_attempts AS a ON a.run = c.run AND a.job = c.job
 WHERE c.verdict <> 'ok'
   AND NOT (c.verdict = 'missing' AND c.finding IS NULL)
@@ -13,8 +13,8 @@ WHERE c.verdict <> 'ok'
   AND ($1::BIGINT IS NULL OR c.run = $1)
   AND NOT (c.url IS NULL AND coalesce(a.status = 'succeeded', false))
   AND NOT EXISTS (
-      FROM checks AS later
-      WHERE later.url = c.url AND later.verdict = 'ok' AND later.commit_number > c.commit_number
+      FROM checks_in_order AS later
+      WHERE later.url = c.url AND later.verdict = 'ok' AND later.commit_order > c.commit_order
         AND (later.file_source = c.file_source AND later.file = c.file
              OR $1::BIGINT IS NULL AND later.file_source IS NULL AND c.file_source IS NULL)
   )

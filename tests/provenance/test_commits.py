@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from provenance import commits
 from provenance.commits import Commit, CommitKind, Segment
 from provenance.errors import DamagedStoreError, UnsupportedStoreError
+from provenance.foreign import Pulled, PulledCommit, path_of, pulled_document
 from provenance.storage.local import LocalStorage
 
 SEGMENT = Segment(
@@ -38,6 +39,17 @@ COMMIT = Commit(
     records_root="cd" * 32,
 )
 
+PULLED = pulled_document(
+    Pulled(
+        COMMIT.store,
+        1,
+        path_of(COMMIT.store, 1, "ef" * 32),
+        700,
+        "ef" * 32,
+        (PulledCommit("2026-11-23T05:20:00.000007Z", 0),),
+    )
+)
+
 texts = st.text(max_size=20)
 counts = st.integers(0, 1 << 62)
 statistics = st.dictionaries(st.sampled_from(["min", "max"]), texts) | st.dictionaries(
@@ -52,7 +64,20 @@ segments = st.builds(
     footer_size=counts,
     sha256=st.binary(min_size=32, max_size=32).map(bytes.hex),
     columns=st.dictionaries(texts, statistics, max_size=3),
+    origin=st.none() | st.uuids().map(str),
 )
+
+
+@st.composite
+def pulled(draw: st.DrawFn) -> Pulled:
+    """Commits of another store, as a pull lists them."""
+    store, first = str(draw(st.uuids())), draw(st.integers(1, 999_999_999_999))
+    digest = draw(st.binary(min_size=32, max_size=32)).hex()
+    times = draw(st.lists(st.datetimes(min_value=dt.datetime(1970, 1, 1)), min_size=1, max_size=3))  # noqa: DTZ001
+    listed = tuple(PulledCommit(time.isoformat(timespec="microseconds") + "Z", draw(counts)) for time in times)
+    return Pulled(store, first, path_of(store, first, digest), draw(counts), digest, listed)
+
+
 all_commits = st.builds(
     Commit,
     store=st.uuids().map(str),
@@ -67,6 +92,7 @@ all_commits = st.builds(
     replaces=st.lists(texts, max_size=3).map(tuple),
     log_root=st.none() | texts,
     signature=st.none() | texts,
+    pulled=st.lists(pulled(), max_size=2).map(tuple),
 )
 
 
@@ -102,6 +128,11 @@ def test_time_sorts_as_text_in_every_zone() -> None:
         ({"segments": [{"path": "segments/files/../../../etc/passwd"}]}, "expected segments/TABLE/NAME.parquet"),
         ({"segments": [{"path": "/etc/x.parquet"}]}, "expected segments/TABLE/NAME.parquet"),
         ({"segments": 7}, "not iterable"),
+        ({"pulled": [{**PULLED, "path": "foreign/../../etc/passwd"}]}, "expected foreign/STORE/NUMBER-DIGEST.jsonl"),
+        ({"pulled": [{**PULLED, "commits": []}]}, "expected at least one"),
+        ({"pulled": [{**PULLED, "first": 0}]}, "numbers from 1"),
+        ({"pulled": [{**PULLED, "commits": [{"time": "now", "follows": 1}]}]}, "expected a time like"),
+        ({"pulled": [{}]}, "'path' is missing"),
     ],
 )
 def test_what_is_no_commit_is_damage(change: dict[str, object], message: str) -> None:

@@ -196,7 +196,7 @@ def test_tables_that_a_rival_compacted_are_dropped_and_the_others_merged(
     def compact_one_table() -> None:
         real = compaction._merged
         with monkeypatch.context() as patch:
-            patch.setattr(compaction, "_merged", lambda *a: real(*a) if a[2] == "job_edges" else None)
+            patch.setattr(compaction, "_merged", lambda *a: real(*a) if a[2][0].table == "job_edges" else None)
             assert rival.compact() is not None
 
     first_link(monkeypatch, compact_one_table)

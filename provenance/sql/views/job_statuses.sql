@@ -4,11 +4,11 @@
 -- pool is no verdict on them, and may become known later than one.
 WITH last_states AS (
     SELECT run, job,
-           arg_max(state, (commit_number, "at")) AS state,
-           arg_max(state, (commit_number, "at")) FILTER (state NOT IN ('held', 'released', 'evicted', 'removed')) AS verdict,
+           arg_max(state, (commit_order, "at")) AS state,
+           arg_max(state, (commit_order, "at")) FILTER (state NOT IN ('held', 'released', 'evicted', 'removed')) AS verdict,
            coalesce(max(attempt) FILTER (state IN ('submitted', 'started')), 0) AS started_attempt,
            coalesce(max(attempt) FILTER (state = 'failed'), 0) AS failed_attempt
-    FROM job_states
+    FROM job_states_in_order
     GROUP BY run, job
 )
 SELECT j.run, j.job,

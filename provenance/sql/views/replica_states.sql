@@ -3,23 +3,23 @@
 -- what was decided about it: quarantined, replaced, removed, retired. The stat is that of bytes that were read and found
 -- good: one of damaged bytes would make them pass for unchanged.
 SELECT source, file, url,
-       arg_max(site, (commit_number, "at")) AS site,
+       arg_max(site, (commit_order, "at")) AS site,
        CASE
-           WHEN arg_max(event, (commit_number, "at")) FILTER (event <> 'verified') IN ('registered', 'reinstated') THEN 'ok'
-           WHEN arg_max(event, (commit_number, "at")) FILTER (event <> 'verified') = 'missing'
-               AND coalesce(max((commit_number, "at")) FILTER (event = 'verified')
-                   > max((commit_number, "at")) FILTER (event <> 'verified'), false) THEN 'ok'
-           ELSE arg_max(event, (commit_number, "at")) FILTER (event <> 'verified')
+           WHEN arg_max(event, (commit_order, "at")) FILTER (event <> 'verified') IN ('registered', 'reinstated') THEN 'ok'
+           WHEN arg_max(event, (commit_order, "at")) FILTER (event <> 'verified') = 'missing'
+               AND coalesce(max((commit_order, "at")) FILTER (event = 'verified')
+                   > max((commit_order, "at")) FILTER (event <> 'verified'), false) THEN 'ok'
+           ELSE arg_max(event, (commit_order, "at")) FILTER (event <> 'verified')
        END AS state,
-       arg_max("at", (commit_number, "at")) FILTER (event <> 'verified') AS since,
+       arg_max("at", (commit_order, "at")) FILTER (event <> 'verified') AS since,
        min("at") FILTER (event = 'registered') AS registered,
        -- A registration that read the bytes knows the inode that it read.
        max("at") FILTER (event IN ('verified', 'reinstated') OR (event = 'registered' AND inode IS NOT NULL)) AS verified,
-       arg_max(size_bytes, (commit_number, "at")) FILTER (inode IS NOT NULL AND event <> 'quarantined') AS size_bytes,
-       arg_max(modified_ns, (commit_number, "at")) FILTER (inode IS NOT NULL AND event <> 'quarantined') AS modified_ns,
-       arg_max(changed_ns, (commit_number, "at")) FILTER (inode IS NOT NULL AND event <> 'quarantined') AS changed_ns,
-       arg_max(inode, (commit_number, "at")) FILTER (inode IS NOT NULL AND event <> 'quarantined') AS inode,
-       arg_max(device, (commit_number, "at")) FILTER (inode IS NOT NULL AND event <> 'quarantined') AS device
-FROM replicas
+       arg_max(size_bytes, (commit_order, "at")) FILTER (inode IS NOT NULL AND event <> 'quarantined') AS size_bytes,
+       arg_max(modified_ns, (commit_order, "at")) FILTER (inode IS NOT NULL AND event <> 'quarantined') AS modified_ns,
+       arg_max(changed_ns, (commit_order, "at")) FILTER (inode IS NOT NULL AND event <> 'quarantined') AS changed_ns,
+       arg_max(inode, (commit_order, "at")) FILTER (inode IS NOT NULL AND event <> 'quarantined') AS inode,
+       arg_max(device, (commit_order, "at")) FILTER (inode IS NOT NULL AND event <> 'quarantined') AS device
+FROM replicas_in_order
 GROUP BY source, file, url
 HAVING bool_or(event = 'registered') OR url IS NULL

@@ -1,0 +1,159 @@
+"""What a store has from others: which of their commits, which place those have among its own, since when they show.
+
+A pull keeps the commits of another store as they are, one on each line of a file below ``foreign/``; one local commit
+lists them. Rows that came with them carry the commit numbers of the store that they come from. Two things have to be
+known of such a number: with which local commit its rows became visible here, which is what *as of* goes by, and where
+its commit stands in the order of all commits, which decides what was said last. That order is the same in every store:
+by time, then by store, then by number. It never says the contrary of what a store knew: a commit is later than
+all that its store held when it was made, pulled commits included.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from provenance.errors import DamagedStoreError
+
+FOLDER = "foreign"
+ORDER_STEP = 1 << 32
+"""Between two commits of the store itself there is room for so many pulled ones."""
+
+_PATH = re.compile(rf"{FOLDER}/[0-9a-f-]{{36}}/[0-9]{{12}}-[0-9a-f]{{64}}\.jsonl")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+
+
+@dataclass(frozen=True, slots=True)
+class PulledCommit:
+    """One commit of another store. ``time`` is that of its document, whose text sorts as time does; ``follows`` is the
+    last local commit before it in the order of all commits (0: none).
+    """
+
+    time: str
+    follows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """Commits of one other store that one local commit brings: those numbered from ``first`` on.
+
+    Their documents are the lines of the file ``path``, which has ``size`` bytes with ``sha256`` (lower-case hex).
+    """
+
+    store: str
+    first: int
+    path: str
+    size: int
+    sha256: str
+    commits: tuple[PulledCommit, ...]
+
+    @property
+    def last(self) -> int:
+        """The number of the last of these commits."""
+        return self.first + len(self.commits) - 1
+
+
+def path_of(store: str, first: int, sha256: str) -> str:
+    """The name of the file with commits of ``store`` from ``first`` on: its content decides, so races are harmless."""
+    return f"{FOLDER}/{store}/{first:012d}-{sha256}.jsonl"
+
+
+def pulled_document(pulled: Pulled) -> dict[str, Any]:
+    """What the document of a commit says of them."""
+    return {
+        "store": pulled.store,
+        "first": pulled.first,
+        "path": pulled.path,
+        "size": pulled.size,
+        "sha256": pulled.sha256,
+        "commits": [{"time": commit.time, "follows": commit.follows} for commit in pulled.commits],
+    }
+
+
+def pulled_from(document: Mapping[str, Any]) -> Pulled:
+    """The reverse of `pulled_document`. Raises KeyError, TypeError or ValueError for what is none."""
+    if not _PATH.fullmatch(document["path"]):
+        raise ValueError(f"pulled commits in {document['path']!r}: expected {FOLDER}/STORE/NUMBER-DIGEST.jsonl")
+    commits = tuple(PulledCommit(commit["time"], int(commit["follows"])) for commit in document["commits"])
+    if not commits or document["first"] < 1:
+        raise ValueError(f"pulled commits from {document['first']}: expected at least one, and numbers from 1")
+    for commit in commits:
+        if not _TIME.fullmatch(commit.time):
+            raise ValueError(f"pulled commit of {commit.time!r}: expected a time like 2026-11-23T05:20:00.123456Z")
+    return Pulled(document["store"], document["first"], document["path"], document["size"], document["sha256"], commits)
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """All that was pulled, as of one local commit: a value, which later pulls extend to another.
+
+    ``pulls`` are pairs (number of the local commit, what it brought), in order.
+    """
+
+    pulls: tuple[tuple[int, Pulled], ...] = ()
+
+    def after(self, number: int, pulled: Sequence[Pulled]) -> Foreign:
+        """With what local commit ``number`` brings. Raises DamagedStoreError if it does not follow what is here."""
+        for each in pulled:
+            if each.first != self.known(each.store) + 1:
+                raise DamagedStoreError(
+                    f"commit {number} pulls commits of store {each.store} from {each.first} on; "
+                    f"expected {self.known(each.store) + 1}"
+                )
+        return Foreign((*self.pulls, *((number, each) for each in pulled)))
+
+    def stores(self) -> tuple[str, ...]:
+        """The other stores, sorted by id."""
+        return tuple(sorted(self._by_store))
+
+    def of(self, store: str) -> Sequence[tuple[int, Pulled]]:
+        """What was pulled of one store, in order: (number of the local commit, what it brought)."""
+        return self._by_store.get(store, ())
+
+    def known(self, store: str, as_of: int | None = None) -> int:
+        """The newest commit of ``store`` that is here (0: none), or that was here as of a local commit."""
+        pulls = self.of(store)
+        count = len(pulls) if as_of is None else bisect_right(pulls, as_of, key=lambda pull: pull[0])
+        return pulls[count - 1][1].last if count else 0
+
+    def visible(self, store: str, first: int, last: int) -> list[int]:
+        """For the commits ``first`` to ``last`` of a store: the local commit with which their rows became visible."""
+        numbers = (number for number, pulled in self.of(store) for _ in pulled.commits)
+        return list(numbers)[first - 1 : last]
+
+    def order(self, store: str, first: int, last: int) -> list[int]:
+        """For the commits ``first`` to ``last`` of a store: their places in the order of all commits.
+
+        That of local commit n is n times ORDER_STEP.
+        """
+        return self._order[store][first - 1 : last]
+
+    @cached_property
+    def _by_store(self) -> dict[str, list[tuple[int, Pulled]]]:
+        found: dict[str, list[tuple[int, Pulled]]] = {}
+        for number, pulled in self.pulls:
+            found.setdefault(pulled.store, []).append((number, pulled))
+        return found
+
+    @cached_property
+    def _order(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {store: [] for store in self.stores()}
+        place, behind = 0, -1
+        listed = (
+            (commit.time, store, number, commit.follows)
+            for store, pulls in self._by_store.items()
+            for number, commit in enumerate((commit for _, pulled in pulls for commit in pulled.commits), start=1)
+        )
+        for _, store, _, follows in sorted(listed):
+            place = place + 1 if follows == behind else 1
+            behind = follows
+            found[store].append(follows * ORDER_STEP + place)
+        return found
+
+
+NOTHING = Foreign()
+"""Of a store that never pulled."""
