@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from planner.command_spool import Spool
 from planner.run_folder import RunFolder
 from provenance.checked_json import MalformedError
+from provenance.quarantine import quarantined
 from provenance.records import Record, read_record
 from provenance.runs import Run, run_state
 from provenance.store import Store
+from query.context import amount
 from query.terminal_text import harmless
 
 EXIT_CODES = {"succeeded": 0, "failed": 1, "incomplete": 3}
@@ -18,7 +22,10 @@ EXIT_CODES = {"succeeded": 0, "failed": 1, "incomplete": 3}
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Where a run is. ``status`` succeeded | failed | incomplete (planned, running or interrupted); seconds so far."""
+    """Where a run is. ``status`` succeeded | failed | incomplete (planned, running or interrupted); seconds so far.
+
+    ``quarantined``: how many of its records, or reports of its jobs, could not be taken in.
+    """
 
     run: Run
     store: str
@@ -26,6 +33,7 @@ class Summary:
     state: str
     reason: str | None
     jobs: Mapping[str, int]
+    quarantined: int
     duration_seconds: float
 
     def as_json(self) -> dict[str, object]:
@@ -38,6 +46,7 @@ class Summary:
             "output_dir": str(self.run.output_dir),
             "store": self.store,
             "jobs": dict(self.jobs),
+            "quarantined": self.quarantined,
             "duration_seconds": round(self.duration_seconds, 6),
         }
 
@@ -60,14 +69,16 @@ class Summary:
         # A plan has not begun, and an unfinished run has no end: only what ended took some time.
         how_long = {"planned": "", "running": " for", "incomplete": " after"}.get(self.state, " in")
         how_long += f" {self.duration_seconds:.1f} s" if how_long else ""
-        return "\n".join(
-            [
-                harmless(f"{self.run.name}: {self.state}{why}{how_long}"),
-                f"  jobs     {self.jobs['total']}: {', '.join(parts) or 'none'}",
-                f"  outputs  {harmless(str(self.run.output_dir))}",
-                f"  run      {harmless(str(self.run.submit_dir))}",
-            ]
-        )
+        lines = [
+            harmless(f"{self.run.name}: {self.state}{why}{how_long}"),
+            f"  jobs     {self.jobs['total']}: {', '.join(parts) or 'none'}",
+            f"  outputs  {harmless(str(self.run.output_dir))}",
+            f"  run      {harmless(str(self.run.submit_dir))}",
+        ]
+        if self.quarantined:
+            what = "1 record or report" if self.quarantined == 1 else amount(self.quarantined, "records or reports")
+            lines.append(f"  warning  {what} of its jobs could not be taken in; `pirene store info` says why")
+        return "\n".join(lines)
 
     def next_step(self) -> str | None:
         """What to do now, for a person; None if there is nothing."""
@@ -112,8 +123,16 @@ def summarize(store: Store, run: Run, now_seconds: float) -> Summary:
         state=current,
         reason=state.reason,
         jobs=state.counts([(job, record.status) for job, record in records]),
+        quarantined=len(quarantined(store, _spool(store, run))),
         duration_seconds=max(0.0, ended - started),
     )
+
+
+def _spool(store: Store, run: Run) -> Path:
+    """The folder that records of a run come from."""
+    if run.kind == "workflow":
+        return RunFolder(run.submit_dir).records
+    return Spool.of(store, uuid.UUID(run.run_id)).folder
 
 
 def _record(path: Path) -> Record | None:

@@ -117,7 +117,7 @@ class _Ingestion:
             return
         earlier = self._incoming.get(record.attempt_key)
         if earlier is None:
-            self._incoming[record.attempt_key] = _Incoming(record, self._facts(record), path, data)
+            self._incoming[record.attempt_key] = _Incoming(record, self._facts(record, path), path, data)
         elif earlier.record.digest != record.digest:
             self._reject(path, data, _second(record, earlier.record.digest))
 
@@ -179,7 +179,7 @@ class _Ingestion:
     def _records(self) -> list[Record]:
         return [incoming.record for incoming in self._incoming.values()]
 
-    def _facts(self, record: Record) -> tuple[ReportedFact, ...]:
+    def _facts(self, record: Record, path: Path | None) -> tuple[ReportedFact, ...]:
         """What the job said of itself; what could not be read of it is kept in quarantine and named in a warning."""
         if record.reported is None:
             return ()
@@ -191,13 +191,13 @@ class _Ingestion:
             problems.append("it was too long: its end is missing")
         if problems:
             text = record.reported.text.encode("utf-8", "backslashreplace")
-            kept = quarantine(self._store, text, "metadata", "\n".join(problems))
+            kept = quarantine(self._store, text, "metadata", "\n".join(problems), path)
             job = f"metadata of job {record.id}, attempt {record.attempt}"
             self._warnings += [f"{job}: {problem} (kept in {kept})" for problem in problems]
         return tuple(fact for fact in found.facts if fact.file in outputs)
 
     def _reject(self, path: Path | None, data: bytes, reason: str) -> None:
-        self._rejected.append(Rejected(path, reason, quarantine(self._store, data, "record", reason)))
+        self._rejected.append(Rejected(path, reason, quarantine(self._store, data, "record", reason, path)))
 
 
 def _second(record: Record, earlier: bytes) -> str:

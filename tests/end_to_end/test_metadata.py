@@ -172,3 +172,5 @@ jobs: [{{type: job, id: a, name: half, arguments: [], uses: []}}]
     said = site.run("run", "w.yml").err
     assert "warning: metadata of job a, attempt 1: line 2: expected key=value, found 'bad' (kept in" in said
     assert site.query("jobs show good") == [{"good": 1}]
+    assert "warning  1 record or report of its jobs could not be taken in" in site.run("status").out
+    assert site.run("status", "--format", "json").json()["quarantined"] == 1

@@ -11,6 +11,7 @@ import pytest
 from integrity.digest import Stat
 from provenance.identity import produced_file, source_of
 from provenance.ingest import Published, ingest
+from provenance.quarantine import quarantined
 from provenance.store import Store
 from provenance.views import fetch
 
@@ -94,7 +95,11 @@ def test_what_is_malformed_is_quarantined_with_its_reason_and_the_others_count(s
     assert "attempt: expected an integer from 1" in result.rejected[0].reason
     kept = store.root / "quarantine" / (hashlib.sha256(bad.read_bytes()).hexdigest() + ".record")
     assert kept.read_bytes() == bad.read_bytes()
-    assert "attempt: expected" in kept.with_name(kept.name + ".reason").read_text()
+    assert {(each.sha256, each.origin) for each in quarantined(store)} == {
+        (hashlib.sha256(b"\xff").hexdigest(), None),
+        (hashlib.sha256(bad.read_bytes()).hexdigest(), bad),
+    }
+    assert "attempt: expected" in next(each.reason for each in quarantined(store, tmp_path))
 
 
 def test_the_same_malformed_record_again_is_kept_once(store):
