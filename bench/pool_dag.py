@@ -114,7 +114,7 @@ def section(_scratch: Path) -> str:
             f"{1000 * (ours.median - theirs.median) / JOBS:.0f} ms a job.",
             f"Against a DAG that sends nothing but the input it is {ours.median / inline.median:.2f}.",
             "To half of all jobs that more than one file is sent to, bare or not, the shadow of HTCondor 25.14 answers",
-            "`RetryReqest`, and the starter waits 5 s: where both are one machine, more so than where a network lies between.",
+            "`RetryReqest`, and the starter waits 5 s.",
             "That, not the work, is most of the two upper rows.",
             "",
             f"Planning wrote {files} files (aim: at most 12).",
