@@ -1,6 +1,7 @@
 # Each target does all of its own set-up: a virtual environment in .venv, and what it needs from the system.
 #   make demo    the real case of datasets/co2-el-nino, from registration to a flipped bit, on the terminal
 #   make test    all tests
+#   make faults  what `make test` has of killed and failing commits, and of one to every table besides
 #   make check   ruff, mypy, import-linter, vermin
 #   make bench   measure and rewrite docs/benchmarks.md
 PYTHON ?=
@@ -9,7 +10,7 @@ BIN := .venv/bin
 JOBS ?= auto
 TESTS ?=
 
-.PHONY: demo test check bench clean
+.PHONY: demo test faults check bench clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -36,6 +37,10 @@ test: .venv/.stamp-dev
 	CLIENT_PYTHON=$(BIN)/python tests/htcondor-pool up || if [ -n "$$CI" ]; then echo "CI needs the HTCondor pool" >&2; exit 1; \
 	  else echo "Tests that need an HTCondor pool will be skipped" >&2; fi
 	$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
+
+faults: .venv/.stamp-dev
+	.ci/system-packages strace
+	PIRENE_TEST_ALL_FAULTS=1 $(BIN)/python -m pytest -n $(JOBS) tests/provenance/faults
 
 check: .venv/.stamp-dev
 	$(BIN)/ruff check .

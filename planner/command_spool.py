@@ -7,15 +7,17 @@ so that nobody takes in what its owner is about to.
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from planner.errors import naming
+from planner.locks import Lock, release, try_lock
 from provenance.batch import Batch
 from provenance.checked_json import MalformedError
 from provenance.commits import CommitKind
@@ -23,12 +25,16 @@ from provenance.identity import source_of
 from provenance.ingest import Published, ingest
 from provenance.records import Record, read_record
 from provenance.replicas import file_url
+from provenance.runs import last_state
+from provenance.snapshot import Snapshot
 from provenance.store import Store
 
 JOB = 1
 ATTEMPT = 1
 _RECORD = f"{JOB}-{ATTEMPT}.json"
 _LOCK = "owner.lock"
+_SAFE_AGE_SECONDS = 86_400.0
+"""Where there are no locks: no owner takes longer to take in a record that is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,14 @@ class TakenIn:
     refused: bool = False
     interrupted: bool = False
     said: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The lock of a folder: closing the descriptor ends it."""
+
+    descriptor: int
+    lock: Lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,52 +74,132 @@ class Spool:
         return self.folder / _RECORD
 
     @contextmanager
-    def owned(self) -> Iterator[bool]:
-        """Hold the folder's lock, made if need be; False if somebody else does."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    def owned(self) -> Iterator[None]:
+        """Make the folder and hold its lock, so that nobody takes it up meanwhile."""
+        while (held := self._lock(make=True)) is None:
+            pass  # whoever took up the folder has just removed it
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+            yield
         finally:
-            os.close(descriptor)
+            release(held.descriptor)
+
+    @contextmanager
+    def abandoned(self) -> Iterator[bool]:
+        """Hold the lock of a folder that its owner and its wrapper left; False if one of them may be at work."""
+        held = self._lock(make=False)
+        try:
+            yield held is not None and self._is_over(held.lock)
+        finally:
+            if held is not None:
+                release(held.descriptor)
+
+    def _lock(self, *, make: bool) -> _Held | None:
+        """Lock the folder; None if it is gone or, unless ``make``, somebody else's."""
+        try:
+            if make:
+                self.folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except FileNotFoundError:
+            return None
+        with ExitStack() as stack:
+            stack.callback(release, descriptor)
+            lock = try_lock(descriptor)
+            if lock is Lock.OTHERS or not _is_at(descriptor, self.folder / _LOCK):
+                return None
+            stack.pop_all()
+        return _Held(descriptor, lock)
+
+    def _is_over(self, lock: Lock) -> bool:
+        """Whether nobody is at work on the folder, which is ``lock``ed."""
+        if lock is Lock.UNKNOWN:  # then only a record says so, and its age that nobody is about to take it in
+            return self.record.exists() and time.time() - self.record.stat().st_mtime > _SAFE_AGE_SECONDS
+        try:
+            descriptor = os.open(self.folder / (_RECORD + ".lock"), os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return True
+        try:
+            return try_lock(descriptor) is Lock.OURS  # the wrapper may outlive its command
+        finally:
+            release(descriptor)
 
     def take_in(self, store: Store, run: int, *, without: str) -> TakenIn:
-        """Bring the record into the store, say there how the run ended, and remove the folder.
+        """Bring the record into the store, with how the run ended, and remove the folder.
 
         ``without`` is the failure where there is no record.
         """
         taken = _ingested(store, self.record) if self.record.exists() else TakenIn(without)
-        batch = Batch()
-        state, now = "failed" if taken.failure else "succeeded", dt.datetime.now(dt.UTC)
-        batch.add("workflow_states", run=run, state=state, at=now, reason=taken.failure)
-        store.commit(CommitKind.INGEST, batch)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        _say_how_it_ended(store, run, taken.failure)
+        self.remove()
         return taken
+
+    def remove(self) -> None:
+        """Remove the folder. What cannot be removed stays for the next `take_up`: all of it is in the store."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def take_up(store: Store) -> None:
-    """Take in the records that commands left which were killed before they could. One under way is left alone."""
-    for record in sorted((store.root / "spool").glob(f"*/{_RECORD}")):
-        spool = Spool(record.parent)
-        with spool.owned() as ours:
-            if ours and record.exists():
-                spool.take_in(store, source_of(uuid.UUID(record.parent.name)), without="its record is gone")
+    """Take in the records that commands left which were killed before they could, and say of those that left none that
+    they failed. What is under way is left alone. Raises StoreError and, naming the file, OSError.
+    """
+    for folder in sorted((store.root / "spool").glob("*/")):
+        spool, run = Spool(folder), _run_of(folder)
+        if run is None:
+            continue
+        with spool.abandoned() as ours:
+            if ours and (spool.record.exists() or last_state(store, run) == "running"):
+                spool.take_in(store, run, without="it was killed, and left no record")
             elif ours:
-                shutil.rmtree(spool.folder, ignore_errors=True)  # its owner has just taken it in
+                spool.remove()  # its owner has taken it in, or had not begun
+
+
+def _run_of(folder: Path) -> int | None:
+    try:
+        return source_of(uuid.UUID(folder.name))
+    except ValueError:
+        return None  # not ours
 
 
 def _ingested(store: Store, path: Path) -> TakenIn:
+    """Take a record in, in one commit with how the run ended."""
+    with naming(path):
+        data = path.read_bytes()
     try:
-        record = read_record(path.read_bytes())
+        record = read_record(data)
     except MalformedError as error:
-        (rejected,) = ingest(store, [path]).rejected
+        (rejected,) = ingest(store, [data]).rejected
         return TakenIn(f"its record cannot be believed: {error} (kept in {rejected.quarantined})")
-    done = ingest(store, [path], published=_places(record))
+    done = ingest(store, [data], published=_places(record), also=_add_end)
     return TakenIn(record.failure, record.status == "integrity_failed", record.interrupted, done.warnings)
+
+
+def _add_end(batch: Batch, record: Record) -> None:
+    _add_state(batch, record.run, record.failure)
+
+
+def _say_how_it_ended(store: Store, run: int, failure: str | None) -> None:
+    """Commit the run's last state, unless the store has one."""
+
+    def rows(snapshot: Snapshot) -> Batch:
+        batch = Batch()
+        if last_state(store, run, snapshot=snapshot) in (None, "running"):
+            _add_state(batch, run, failure)
+        return batch
+
+    snapshot = store.snapshot()
+    store.commit(CommitKind.INGEST, rows(snapshot), rebase=lambda newest, _: rows(newest), base=snapshot)
+
+
+def _add_state(batch: Batch, run: int, failure: str | None) -> None:
+    state = "failed" if failure else "succeeded"
+    batch.add("workflow_states", run=run, state=state, at=dt.datetime.now(dt.UTC), reason=failure)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether the open file is the one that has this name: its folder may have been removed before it was locked."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _places(record: Record) -> dict[tuple[int, int, str], Published]:

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -117,11 +118,13 @@ def run_command(store: Store, request: SingleCommand) -> CommandResult:
     if request.reuse and not request.inouts and all(_as_recorded(file) for file in inputs):
         reused = reuse_outputs(store, key, request.outputs)
     run = _Run(store, request, run_id, inputs, executable, executable_sha256, key)
-    run.plan(metadata, reused)
     if reused is not None:
+        run.plan(metadata, reused)
         store.project()
         return CommandResult(run_id, None, f"{reused.success.id} of run {reused.success.run_id}")
-    return run.execute()
+    with run.owned():  # before the store says that it runs: nobody may think that it has died
+        run.plan(metadata, None)
+        return run.execute()
 
 
 class _Run:
@@ -199,12 +202,15 @@ class _Run:
             add_metadata(batch, "job", self._run, JOB, key, value, origin="static", author=user, at=now)
         return batch
 
+    def owned(self) -> AbstractContextManager[None]:
+        """Hold the folder that the record of this run goes to."""
+        return self._spool.owned()
+
     def execute(self) -> CommandResult:
         """Run the wrapper in the foreground, take its record into the store and say how it ended."""
-        with self._spool.owned():
-            status = _run_wrapper(self._description(), self._spool.record)
-            without = f"the wrapper ended with status {status} and left no record"
-            taken = self._spool.take_in(self._store, self._run, without=without)
+        status = _run_wrapper(self._description(), self._spool.record)
+        without = f"the wrapper ended with status {status} and left no record"
+        taken = self._spool.take_in(self._store, self._run, without=without)
         self._store.project()
         return CommandResult(
             self._run_id, taken.failure, refused=taken.refused, interrupted=taken.interrupted, said=taken.said

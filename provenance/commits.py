@@ -19,7 +19,7 @@ from enum import Enum
 from typing import Any
 
 from provenance.canonical import SEAL, seal_holds, sealed
-from provenance.errors import DamagedStoreError, UnsupportedStoreError
+from provenance.errors import DamagedStoreError, UnsupportedStoreError, unread
 from provenance.foreign import Pulled, pulled_document, pulled_from
 from provenance.storage.interface import Storage
 
@@ -228,14 +228,14 @@ def segment_from(document: Mapping[str, Any]) -> Segment:
 
 
 def read(storage: Storage, number: int) -> Commit | None:
-    """The commit with this number; None if there is none. Errors as of `decode`."""
+    """The commit with this number; None if there is none. Raises ReadFailedError, and errors as of `decode`."""
     name = commit_name(number)
     try:
         data = storage.read(name)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise DamagedStoreError(f"{storage.where(name)}: {error.strerror or error}") from error
+        raise unread(storage.where(name), error) from error
     commit = decode(data, storage.where(name))
     if commit.number != number:
         raise DamagedStoreError(f"{storage.where(name)}: holds commit {commit.number}, expected {number}")

@@ -85,7 +85,7 @@ def _publish(store: Store, merges: Sequence[_Merge], nonce: str) -> Commit | Non
         )
         try:
             if merges and publish(store.storage, commit):
-                store.snapshot()
+                store.follow(commit)
                 return commit
         except NotWrittenError:
             _remove(store, merges)

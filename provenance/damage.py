@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from provenance.commits import Segment
-from provenance.errors import DamagedStoreError
+from provenance.errors import DamagedStoreError, ReadFailedError, unread
 from provenance.snapshot import Snapshot
 from provenance.storage.interface import Storage
 
@@ -15,12 +15,14 @@ _HINT = "restore the file from a backup of the store"
 
 
 def intact(storage: Storage, segment: Segment) -> bytes:
-    """The bytes of a segment. Raises DamagedStoreError if they are missing or not those that were committed."""
+    """The bytes of a segment. Raises DamagedStoreError if they are missing or not those that were committed,
+    ReadFailedError if that cannot be known.
+    """
     path = storage.where(segment.path)
     try:
         data = storage.read(segment.path)
     except OSError as error:
-        raise DamagedStoreError(f"{path}: {error.strerror or error}", hint=_HINT) from error
+        raise unread(path, error) from error
     found = hashlib.sha256(data).hexdigest()
     if found != segment.sha256:
         raise DamagedStoreError(
@@ -32,7 +34,8 @@ def intact(storage: Storage, segment: Segment) -> bytes:
 
 @contextmanager
 def damage_named(storage: Storage, snapshot: Snapshot) -> Iterator[None]:
-    """Turns what DuckDB says of a damaged segment into DamagedStoreError; every other error stays as it is.
+    """Turns what DuckDB says of a damaged segment into DamagedStoreError, and of one that it could not read into
+    ReadFailedError; every other error stays as it is.
 
     DuckDB does not always say which file it could not make sense of: then all are compared with their digests.
     """
@@ -46,4 +49,8 @@ def damage_named(storage: Storage, snapshot: Snapshot) -> Iterator[None]:
         live = [segment for table in snapshot.tables() for segment in snapshot.segments(table)]
         for segment in [each for each in live if each.path in str(error)] or live:
             intact(storage, segment)
+        if isinstance(error, duckdb.IOException):
+            # All is well on a second look: what the system refused the first time it may refuse again.
+            message = str(error).splitlines()[0].removeprefix("IO Error: ")
+            raise ReadFailedError(f"{storage.location}: {message}", hint="try again") from error
         raise

@@ -4,6 +4,7 @@
     ├── NotAStoreError         the location holds something else, or nothing can be made there (2)
     ├── UnsupportedStoreError  a newer format, or a kind of location that this version does not know (2)
     ├── DamagedStoreError      what the store's own files say does not fit together (1)
+    ├── ReadFailedError        a file is there, and the system does not give it: nothing is known of it (2)
     └── WriteFailedError       the file system did not take what was to be written: nothing was acknowledged (2)
         └── NotWrittenError    ... and nobody can see any of it (2)
 
@@ -42,9 +43,25 @@ class DamagedStoreError(StoreError):
     exit_code = 1
 
 
+class ReadFailedError(StoreError):
+    """A file of the store could not be read, which says nothing about what is in it: permissions, network, hardware."""
+
+
 class WriteFailedError(StoreError):
     """Writing, syncing or publishing failed: what was to be written is not acknowledged and must be committed again."""
 
 
 class NotWrittenError(WriteFailedError):
     """It failed before the file got its name: what it would have stood for can be removed."""
+
+
+def unread(place: str, error: OSError) -> StoreError:
+    """The error to raise for what the system said when the file, or folder, at ``place`` was to be read: damage only
+    where it is not there, or is something else.
+    """
+    message = f"{place}: {error.strerror or error}"
+    if isinstance(error, (FileNotFoundError, NotADirectoryError, IsADirectoryError)):
+        return DamagedStoreError(message, hint="restore it from a backup of the store")
+    return ReadFailedError(
+        message, hint="look at the file system (permissions, network, hardware), then try again; the store is unchanged"
+    )

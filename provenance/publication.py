@@ -47,7 +47,7 @@ def commit_batch(
         commit = next_commit(store, snapshot, kind, nonce, segments, records=_records(batch), author=author)
         try:
             if publish(store.storage, commit):
-                store.snapshot()
+                store.follow(commit)
                 return commit
         except NotWrittenError:
             remove(store.storage, segments)  # on a full disk they would be in the way of the next try

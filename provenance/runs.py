@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provenance.errors import StoreError
+from provenance.snapshot import Snapshot
 from provenance.storable import storable
 from provenance.store import Store
 from provenance.views import fetch
@@ -142,12 +143,13 @@ def job_ids(store: Store, run: int) -> dict[int, str]:
     return dict(store.rows("SELECT job, id FROM jobs WHERE run = ?", [run], tables=["jobs"]))
 
 
-def last_state(store: Store, run: int) -> str | None:
+def last_state(store: Store, run: int, *, snapshot: Snapshot | None = None) -> str | None:
     """The state that the store heard of last; None if there is none."""
     rows = store.rows(
         'SELECT state FROM workflow_states_in_order WHERE run = ? ORDER BY commit_order DESC, "at" DESC LIMIT 1',
         [run],
         tables=["workflow_states_in_order"],
+        snapshot=snapshot,
     )
     return rows[0][0] if rows else None
 

@@ -17,7 +17,7 @@ from provenance import checkpoints, location
 from provenance.batch import Batch
 from provenance.commits import FOLDER, Commit, CommitKind, number_of, read
 from provenance.database import Database
-from provenance.errors import DamagedStoreError, StoreError
+from provenance.errors import DamagedStoreError, StoreError, unread
 from provenance.relations import relation
 from provenance.snapshot import Snapshot
 from provenance.storage.local import LocalStorage
@@ -61,7 +61,8 @@ class Store:
         """The store as of the newest commit. Only commits that this object has not seen are read; the first time those
         since the newest checkpoint.
 
-        Raises DamagedStoreError if a commit is missing or unreadable, UnsupportedStoreError if it is of a newer format.
+        Raises DamagedStoreError if a commit is missing or is none, ReadFailedError if one cannot be read,
+        UnsupportedStoreError if it is of a newer format.
         """
         with self._lock:
             if self._seen.number == 0:
@@ -69,6 +70,14 @@ class Store:
                 self._seen = summed_up.after(self._listed(after=summed_up.number))
             self._seen = self._seen.after(self.commits(after=self._seen.number))
             return self._seen
+
+    def follow(self, made: Commit) -> None:
+        """Know a commit that was published just now through this object, without reading it back: nothing that fails
+        from here on may make it look as if it were not there.
+        """
+        with self._lock:
+            if made.number == self._seen.number + 1:
+                self._seen = self._seen.after([made])
 
     def commits(self, after: int = 0) -> Iterator[Commit]:
         """The commits with numbers above ``after``, in order, as they are when the iterator gets there."""
@@ -173,7 +182,7 @@ class Store:
     ) -> list[tuple[Any, ...]]:
         """The rows of a query that sees the tables of the store that are listed in ``tables``, under their names.
 
-        Raises DamagedStoreError if a segment cannot be read.
+        Raises DamagedStoreError if a segment is missing or damaged, ReadFailedError if one cannot be read.
         """
         from provenance.damage import damage_named
 
@@ -214,7 +223,7 @@ class Store:
         try:
             numbers = {number_of(name) for name in self.storage.names(FOLDER)} - {None}
         except OSError as error:
-            raise DamagedStoreError(f"{self.storage.where(FOLDER)}: {error.strerror or error}") from error
+            raise unread(self.storage.where(FOLDER), error) from error
         newest = max((number for number in numbers if number is not None), default=0)
         for number in range(1, newest + 1):
             if number not in numbers:

@@ -40,6 +40,16 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests measured: what they gave as ``record_property("measured", text)``."""
+    passed = terminalreporter.getreports("passed")
+    measured = [text for report in passed for name, text in report.user_properties if name == "measured"]
+    if measured:
+        terminalreporter.section("measured")
+    for text in measured:
+        terminalreporter.write_line(text)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

@@ -25,7 +25,7 @@ def store(tmp_path: Path) -> Store:
     return Store.open(tmp_path / ".pirene")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def full_batch() -> Callable[..., Batch]:
     """Makes batches with rows in every table: (first, last) -> rows of those ordinals, every column with a value.
 
@@ -65,25 +65,25 @@ def _value(column: Column, ordinal: int) -> object:
             return [ordinal, -ordinal, 0][: ordinal % 4]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run_id() -> uuid.UUID:
     """The run that the records of `record_bytes` are of."""
     return uuid.UUID("0193572a-8f00-7000-8000-00000000002a")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def read_file() -> Callable[..., dict[str, Any]]:
     """An entry of a record's inputs: name, content, and changes to single keys."""
     return _read_file
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def made_file() -> Callable[..., dict[str, Any]]:
     """An entry of a record's outputs: name, content, and changes to single keys."""
     return _made_file
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def record_bytes(run_id: uuid.UUID) -> Callable[..., bytes]:
     """Makes the record of a successful attempt: job, attempt, and changes to single keys."""
 

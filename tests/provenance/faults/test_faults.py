@@ -1,0 +1,270 @@
+"""A commit, an ingest and a compaction that are killed, or whose file system fails, at any one of their system calls.
+
+Each operation is done again and again under strace, which kills it, or makes a call fail, at the first call of a kind,
+the second, and so on until there is none left to strike. After each the store must be whole: what was acknowledged is
+there, what is there is what was committed, what is left over is named and goes away, and the work can go on.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import os
+import re
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from planner.command_spool import take_up
+from provenance.batch import Batch
+from provenance.commits import CommitKind, Segment
+from provenance.identity import source_of
+from provenance.orphans import orphans, remove_orphans
+from provenance.snapshot import Snapshot
+from provenance.store import Store
+
+FULL = "PIRENE_TEST_ALL_FAULTS" in os.environ
+OPERATIONS = ("commit", "ingest", "compact", *(("commit_to_all",) if FULL else ()))
+KINDS = {
+    "write": ("write", "pwrite64", "writev", "pwritev", "pwritev2", "ftruncate", "fallocate", "copy_file_range"),
+    "fsync": ("fsync", "fdatasync", "sync_file_range"),
+    "link": ("link", "linkat", "symlink", "symlinkat"),
+    "rename": ("rename", "renameat", "renameat2"),
+    "open": ("open", "openat", "openat2", "creat"),
+    "unlink": ("unlink", "unlinkat", "rmdir"),
+    "mkdir": ("mkdir", "mkdirat"),
+    "close": ("close",),
+}
+FAULTS = {"killed": "signal=KILL", "EIO": "error=EIO", "ENOSPC": "error=ENOSPC"}
+NONE_OF = {("compact", "mkdir")}
+"""The folders of tables are there already when a compaction writes to them."""
+HARMLESS = re.compile(
+    r"access|brk|clock_nanosleep|clone3?|exit(_group)?|faccessat2?|fadvise64|fcntl|flock|fstat(fs)?|futex|getcwd|getdents64"
+    r"|get(p|t|u|eu|g|eg)id|getrandom|ioctl|lseek|lstat|m(advise|map|protect|remap|unmap)|newfstatat|poll|prctl|pread64"
+    r"|prlimit64|read(link|linkat)?|rseq|rt_sig\w+|sched_\w+|set_robust_list|stat(fs|x)?|sysinfo|uname"
+)
+"""Calls that change no file: what strikes them leaves everything as it was."""
+RUN_ID = uuid.UUID("0193572a-8f00-7000-8000-00000000002a")
+SOON = dt.timedelta(minutes=1)
+REFUSED = 3
+
+
+@pytest.fixture(scope="module")
+def prepared(
+    tmp_path_factory: pytest.TempPathFactory,
+    record_bytes: Callable[..., bytes],
+    made_file: Callable[..., dict[str, Any]],
+    read_file: Callable[..., dict[str, Any]],
+) -> Path:
+    """A store with two commits that can be merged, and one record in its spool; to be copied for each fault."""
+    store = Store.open(tmp_path_factory.mktemp("prepared") / ".pirene")
+    for run in (1, source_of(RUN_ID)):
+        store.commit(CommitKind.PLAN, rows_of(run))
+    spool = store.root / "spool" / str(RUN_ID)
+    spool.mkdir(parents=True)
+    (spool / "job.json").write_text("{}")
+    record = record_bytes(run=RUN_ID, cwd="/x", inputs=[read_file("in")], outputs=[made_file("out", b"x")])
+    (spool / "1-1.json").write_bytes(record)
+    return store.root
+
+
+def rows_of(run: int) -> Batch:
+    batch = Batch()
+    batch.add("workflows", run=run)
+    batch.add("job_edges", run=run, parent=1, child=2)
+    batch.add("files", source=run, file=0)
+    return batch
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_store_is_whole_after_a_fault(
+    victims: Any,
+    prepared: Path,
+    copy_of: Callable[[Path], Path],
+    record_property: Callable[[str, str], None],
+    operation: str,
+    kind: str,
+    fault: str,
+) -> None:
+    points: Counter[str] = Counter()
+    for call, options in strikes(victims, prepared, copy_of, operation, kind):
+        root = copy_of(prepared)
+        inject = f"inject={call}:{FAULTS[fault]}:{options[-1]}"
+        outcome = victims.run(operation, root, "-e", f"trace={call}", "-e", inject, *options[:-1])
+        if not outcome.struck:
+            continue
+        points[call] += 1
+        where = f"{operation}, {call} {options}, {fault}: {outcome.status}, {outcome.said}"
+        if fault == "killed":
+            assert outcome.status == -9, where
+        elif not all(is_elsewhere(struck, root) for struck in outcome.struck):
+            assert outcome.status in (0, REFUSED), where
+            assert "Damaged" not in outcome.said, where
+            assert "\n" not in outcome.said, where
+            assert outcome.status != REFUSED or f": {root}" in outcome.said, where
+        judge(operation, root, acknowledged=outcome.acknowledged, where=where)
+    record_property("measured", f"{operation}, {kind}: {fault} at {points.total()} calls {dict(points)}")
+    assert points or (operation, kind) in NONE_OF
+
+
+def is_elsewhere(call: Any, root: Path) -> bool:
+    """Whether it is about a file that is not the store's, such as /proc/self/cgroup, without which DuckDB aborts."""
+    return call.path is not None and call.path.startswith("/") and not call.path.startswith(str(root))
+
+
+def strikes(
+    victims: Any, prepared: Path, copy_of: Callable[[Path], Path], operation: str, kind: str
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Every call to strike, and how strace is told: ``when`` is the last option.
+
+    strace counts for each thread by itself. Calls of the main thread are counted, with some to spare for what another
+    run may do otherwise; those of other threads are told by the file that they name.
+    """
+    undisturbed = victims.run(operation, copy_of(prepared), "-e", f"trace={','.join(KINDS[kind])}")
+    assert undisturbed.acknowledged
+    made = Counter((call.name, call.thread) for call in undisturbed.calls)
+    for name in sorted({name for name, _ in made}):
+        for number in range(1, made[name, 0] + 1):
+            yield name, (f"when={number}",)
+    others = Counter((call.name, call.path) for call in undisturbed.calls if call.thread)
+    for (name, path), count in others.items():
+        assert path is not None, f"{name} in a second thread cannot be told from others"
+        for number in range(1, count + 1):
+            yield name, ("-P", path, f"when={number}")
+
+
+def judge(operation: str, root: Path, *, acknowledged: bool, where: str) -> None:
+    """All that must hold of a store after a fault."""
+    store = Store.open(root)
+    assert_sound(root, where)
+    left = litter(root)
+    assert {root / orphan.name for orphan in orphans(store)} == left, where
+    spooled = (root / "spool" / str(RUN_ID) / "1-1.json").exists()
+    found = tally(store)
+    assert_kept(operation, found, where)
+    assert operation != "ingest" or spooled or found["invocations"], where
+    if acknowledged:
+        assert_done(operation, store, found, where)
+    do_again(operation, store)
+    store.commit(CommitKind.PLAN, rows_of(9))
+    found = tally(store)
+    assert_kept(operation, found, where)
+    assert_done(operation, store, found, where)
+    assert found["the next"] == 1, where
+    assert {root / orphan.name for orphan in remove_orphans(store, older_than=-SOON)} >= left, where
+    assert not litter(root), where
+    assert operation != "ingest" or not list((root / "spool").iterdir()), where
+    assert_sound(root, where)
+
+
+def assert_sound(root: Path, where: str) -> None:
+    """Every commit is there, and every segment has the digest that its commit says."""
+    numbers = []
+    for path in sorted((root / "commits").glob("*.json")):
+        document = json.loads(path.read_bytes())
+        numbers.append(document["number"])
+        for segment in document["segments"]:
+            data = (root / segment["path"]).read_bytes()
+            assert hashlib.sha256(data).hexdigest() == segment["sha256"], where
+    assert numbers == list(range(1, len(numbers) + 1)), where
+
+
+def litter(root: Path) -> set[Path]:
+    """Files in the store that no commit stands for, found without the store's own code. A spool is none, and what sums
+    up commits is not.
+    """
+    named = {root / "store.json", *(root / "checkpoints").glob("*.json")}
+    for path in (root / "commits").glob("*.json"):
+        named |= {path, *(root / segment["path"] for segment in json.loads(path.read_bytes())["segments"])}
+    found = {path for path in root.rglob("*") if path.is_file() and root / "spool" not in path.parents}
+    return found - named
+
+
+COUNTS = {
+    "kept workflows": f"workflows WHERE run IN (1, {source_of(RUN_ID)})",
+    "kept edges": f"job_edges WHERE run IN (1, {source_of(RUN_ID)}) AND parent = 1 AND child = 2",
+    "kept files": f"files WHERE source IN (1, {source_of(RUN_ID)}) AND file = 0",
+    "workflows": "workflows WHERE run = 2",
+    "edges": "job_edges WHERE run = 2",
+    "files": "files WHERE source = 2",
+    "invocations": "invocations WHERE job = 1 AND attempt = 1",
+    "outputs": "files WHERE name = 'out'",
+    "uses": "uses WHERE name IN ('in', 'out')",
+    "copies": "replicas WHERE url = 'file:///x/out'",
+    "ends": "workflow_states WHERE state = 'succeeded'",
+    "the next": "workflows WHERE run = 9",
+}
+TABLES = sorted({text.split()[0] for text in COUNTS.values()})
+TALLY = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM {text}" for name, text in COUNTS.items())
+
+
+def tally(store: Store) -> dict[str, int]:
+    """How often the store has what is of interest here."""
+    return dict(store.rows(TALLY, tables=TABLES))
+
+
+def assert_kept(operation: str, found: dict[str, int], where: str) -> None:
+    """What was there before is there once, and what the operation brings is there as a whole or not at all."""
+    assert [found[name] for name in ("kept workflows", "kept edges", "kept files")] == [2, 2, 2], where
+    if operation == "ingest":
+        brought = [found[name] for name in ("invocations", "outputs", "uses", "copies", "ends")]
+        assert brought in ([0, 0, 0, 0, 0], [1, 1, 2, 1, 1]), where
+    else:
+        assert [found[name] for name in ("workflows", "edges", "files")] in ([0, 0, 0], [1, 1, 1]), where
+
+
+def assert_done(operation: str, store: Store, found: dict[str, int], where: str) -> None:
+    """What the operation is for has happened, once."""
+    match operation:
+        case "commit" | "commit_to_all":
+            assert found["workflows"] == 1, where
+        case "ingest":
+            assert found["invocations"] == 1, where
+        case "compact":
+            snapshot = store.snapshot()
+            assert all(segment.first_commit < segment.last_commit for segment in first_segments(snapshot)), where
+
+
+def first_segments(snapshot: Snapshot) -> list[Segment]:
+    return [snapshot.segments(table)[0] for table in ("workflows", "job_edges", "files")]
+
+
+def do_again(operation: str, store: Store) -> None:
+    """What a caller does that got no answer: the same once more, less what turns out to be there."""
+
+    def unknown(snapshot: Snapshot, batch: Batch) -> Batch:
+        known = store.rows("SELECT 1 FROM workflows WHERE run = 2", tables=["workflows"], snapshot=snapshot)
+        return Batch() if known else batch
+
+    match operation:
+        case "commit" | "commit_to_all":
+            store.commit(CommitKind.PLAN, rows_of(2), rebase=unknown, base=Snapshot())
+        case "ingest":
+            take_up(store)
+        case "compact":
+            store.compact()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_call_that_changes_files_is_among_those_that_are_struck(
+    victims: Any,
+    prepared: Path,
+    copy_of: Callable[[Path], Path],
+    record_property: Callable[[str, str], None],
+    operation: str,
+) -> None:
+    outcome = victims.run(operation, copy_of(prepared))
+    struck = {name for names in KINDS.values() for name in names}
+    others = {call.name for call in outcome.calls} - struck
+    assert {name for name in others if not HARMLESS.fullmatch(name)} == set()
+    counted = Counter(kind for call in outcome.calls for kind, names in KINDS.items() if call.name in names)
+    threads = len({call.thread for call in outcome.calls})
+    record_property("measured", f"{operation}: calls of all {threads} threads: {dict(counted)}")
+    assert counted.keys() == {kind for kind in KINDS if (operation, kind) not in NONE_OF}
