@@ -5,6 +5,7 @@
     ├── UnsupportedStoreError  a newer format, or a kind of location that this version does not know (2)
     ├── DamagedStoreError      what the store's own files say does not fit together (1)
     ├── ReadFailedError        a file is there, and the system does not give it: nothing is known of it (2)
+    ├── LakeError              a DuckLake catalog could not be written; the store is not affected (2)
     └── WriteFailedError       the file system did not take what was to be written: nothing was acknowledged (2)
         └── NotWrittenError    ... and nobody can see any of it (2)
 
@@ -45,6 +46,10 @@ class DamagedStoreError(StoreError):
 
 class ReadFailedError(StoreError):
     """A file of the store could not be read, which says nothing about what is in it: permissions, network, hardware."""
+
+
+class LakeError(StoreError):
+    """A DuckLake catalog could not be written or read. The store is not affected."""
 
 
 class WriteFailedError(StoreError):

@@ -2,12 +2,15 @@
 
 Snapshot 0 is the empty store with all of its tables, snapshot n is commit n. A compaction ends files and begins others:
 rows leave and come back in one snapshot, and which rows there are does not change.
+
+Bounds that hold U+0000, which PostgreSQL has no way to store, are left out as those are that nobody knows.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from provenance.commits import ColumnStatistics, Commit, Segment
@@ -20,7 +23,9 @@ Row = dict[str, Any]
 TABLE_IDS: Mapping[str, int] = {table.name: position for position, table in enumerate(TABLES, start=1)}
 """Ids of tables in the catalog; schema ``main`` is 0."""
 
-NEXT_CATALOG_ID = len(TABLES) + 1
+_NEXT_CATALOG_ID = len(TABLES) + 1
+_LAST = 2 * ELEMENT
+"""The place of ``commit_number``: behind all other columns, and behind the elements of lists."""
 _TYPES: Mapping[Kind, str] = {
     Kind.INTEGER: "int64",
     Kind.FLOAT: "float64",
@@ -45,16 +50,22 @@ def table_rows(store_id: str) -> Iterator[Row]:
             "schema_id": 0,
             "table_name": table.name,
             "path": f"{table.name}/",
-            "path_is_relative": 1,
+            "path_is_relative": True,
         }
 
 
-def column_rows(table: Table) -> Iterator[Row]:
-    """Rows of ducklake_column: one a column, and one for the elements of each list."""
+def column_rows(table: Table, begins: Mapping[str, int]) -> Iterator[Row]:
+    """Rows of ducklake_column for the columns in ``begins``, which says with which snapshot each begins: one a column,
+    and one for the elements of each list.
+
+    The order is that of field ids, with ``commit_number`` behind them all: what is added later moves nothing.
+    """
     ids = field_ids(table)
-    for order, column in enumerate(table.columns, start=1):
+    for column in table.columns:
+        if column.name not in begins:
+            continue
         shared = {
-            "begin_snapshot": 0,
+            "begin_snapshot": begins[column.name],
             "table_id": TABLE_IDS[table.name],
             "default_value": "NULL",
             "default_value_dialect": "duckdb",
@@ -62,10 +73,10 @@ def column_rows(table: Table) -> Iterator[Row]:
         own_id = ids[column.name]
         yield shared | {
             "column_id": own_id,
-            "column_order": order,
+            "column_order": _LAST if column is COMMIT_NUMBER else own_id,
             "column_name": column.name,
             "column_type": "list" if is_list(column.kind) else _TYPES[column.kind],
-            "nulls_allowed": int(column is not COMMIT_NUMBER),
+            "nulls_allowed": column is not COMMIT_NUMBER,
             "parent_column": None,
             "default_value_type": "" if is_list(column.kind) else "literal",
         }
@@ -75,20 +86,41 @@ def column_rows(table: Table) -> Iterator[Row]:
                 "column_order": own_id + ELEMENT,
                 "column_name": "element",
                 "column_type": _TYPES[column.kind],
-                "nulls_allowed": 1,
+                "nulls_allowed": True,
                 "parent_column": own_id,
                 "default_value_type": "literal",
             }
 
 
-def change_row(commit: Commit) -> Row:
-    """The row of ducklake_snapshot_changes for a commit. Its extra information is the nonce of the commit."""
+def snapshot_row(number: int, time: dt.datetime, schema_version: int, next_file_id: int) -> Row:
+    """The row of ducklake_snapshot for the commit ``number``, made at ``time``."""
+    return {
+        "snapshot_id": number,
+        "snapshot_time": time,
+        "schema_version": schema_version,
+        "next_catalog_id": _NEXT_CATALOG_ID,
+        "next_file_id": next_file_id,
+    }
+
+
+def version_row(schema_version: int, begin: int, table_id: int) -> Row:
+    """The row of ducklake_schema_versions for a table that has other columns from snapshot ``begin`` on."""
+    return {"begin_snapshot": begin, "schema_version": schema_version, "table_id": table_id}
+
+
+def change_row(commit: Commit, altered: Sequence[int]) -> Row:
+    """The row of ducklake_snapshot_changes for a commit that brings columns to the tables ``altered`` (their ids).
+
+    Its extra information is the nonce of the commit.
+    """
+    changes = [f"altered_table:{table_id}" for table_id in altered]
     tables = dict.fromkeys(s.table for s in commit.segments if s.table in TABLE_IDS)  # several of one table: a pull
-    inserted = [f"inserted_into_table:{TABLE_IDS[table]}" for table in tables]
+    changes += [f"inserted_into_table:{TABLE_IDS[table]}" for table in tables]
+    changes += [f"deleted_from_table:{table_id}" for table_id in _replaced_tables(commit)]
     return {
         "snapshot_id": commit.number,
-        "changes_made": ",".join(inserted + [f"deleted_from_table:{number}" for number in _replaced_tables(commit)]),
-        "author": commit.author,
+        "changes_made": ",".join(changes),
+        "author": commit.author and commit.author.replace("\0", "\N{REPLACEMENT CHARACTER}"),
         "commit_message": commit.kind.value,
         "commit_extra_info": commit.nonce,
     }
@@ -102,7 +134,7 @@ def data_file_row(segment: Segment, commit: Commit, file_id: int, row_id: int) -
         "begin_snapshot": commit.number,
         "end_snapshot": None,
         "path": segment.path.rpartition("/")[2],
-        "path_is_relative": 1,
+        "path_is_relative": True,
         "file_format": "parquet",
         "record_count": segment.rows,
         "file_size_bytes": segment.size,
@@ -127,9 +159,9 @@ def file_statistics(segment: Segment, table: Table, file_id: int) -> Iterator[Ro
             "column_size_bytes": found["size"],
             "value_count": found["values"] if listed else segment.rows - nulls,
             "null_count": 0 if listed else nulls,
-            "min_value": found.get("min"),
-            "max_value": found.get("max"),
-            "contains_nan": found.get("nan", 0) if column.kind is Kind.FLOAT else None,
+            "min_value": found["min"] if _is_bounded(found) else None,
+            "max_value": found["max"] if _is_bounded(found) else None,
+            "contains_nan": "nan" in found if column.kind is Kind.FLOAT else None,
         }
 
 
@@ -146,20 +178,23 @@ def table_statistics(snapshot: Snapshot, next_row_ids: Mapping[str, int]) -> Ite
             }
 
 
-def table_column_statistics(snapshot: Snapshot) -> Iterator[Row]:
-    """Rows of ducklake_table_column_stats. No row ever leaves a store, so those of today hold for every snapshot."""
+def table_column_statistics(snapshot: Snapshot, columns: Mapping[str, Iterable[str]]) -> Iterator[Row]:
+    """Rows of ducklake_table_column_stats, for the ``columns`` of each table that has rows.
+
+    No row ever leaves a store, so those of today hold for every snapshot.
+    """
     for table in TABLES:
         segments = snapshot.segments(table.name)
         ids = field_ids(table)
-        for column in table.columns if segments else ():
-            found = [(segment.rows, segment.columns.get(column.name, {})) for segment in segments]
-            low, high = _bounds(column.kind, found)
-            listed = is_list(column.kind)
+        for name in columns[table.name] if segments else ():
+            kind = table.column(name).kind
+            found = [(segment.rows, segment.columns.get(name, {})) for segment in segments]
+            low, high = _bounds(kind, found)
             yield {
                 "table_id": TABLE_IDS[table.name],
-                "column_id": ids[column.name] + (ELEMENT if listed else 0),
-                "contains_null": int(any("size" not in one or "nulls" in one for _, one in found)),
-                "contains_nan": int(any("nan" in one for _, one in found)) if column.kind is Kind.FLOAT else None,
+                "column_id": ids[name] + (ELEMENT if is_list(kind) else 0),
+                "contains_null": any("size" not in one or "nulls" in one for _, one in found),
+                "contains_nan": any("nan" in one for _, one in found) if kind is Kind.FLOAT else None,
                 "min_value": low,
                 "max_value": high,
             }
@@ -167,11 +202,15 @@ def table_column_statistics(snapshot: Snapshot) -> Iterator[Row]:
 
 def _bounds(kind: Kind, found: list[tuple[int, ColumnStatistics]]) -> tuple[str | None, str | None]:
     """Bounds of a column over all segments; None where one with values does not say."""
-    bounded = [one for _, one in found if "min" in one]
-    if not bounded or any("min" not in one and _has_values(rows, one) for rows, one in found):
+    bounded = [one for _, one in found if _is_bounded(one)]
+    if not bounded or any(not _is_bounded(one) and _has_values(rows, one) for rows, one in found):
         return None, None
     key = _ORDER.get(kind, str)
     return min((str(one["min"]) for one in bounded), key=key), max((str(one["max"]) for one in bounded), key=key)
+
+
+def _is_bounded(found: ColumnStatistics) -> bool:
+    return "min" in found and "\0" not in f"{found['min']}{found['max']}"
 
 
 def _has_values(rows: int, found: ColumnStatistics) -> bool:
@@ -181,4 +220,5 @@ def _has_values(rows: int, found: ColumnStatistics) -> bool:
 
 
 def _replaced_tables(commit: Commit) -> list[int]:
-    return sorted({TABLE_IDS[path.split("/")[1]] for path in commit.replaces})
+    named = {path.split("/")[1] for path in commit.replaces}
+    return sorted(TABLE_IDS[name] for name in named if name in TABLE_IDS)

@@ -154,12 +154,13 @@ class Store:
         """Bring the DuckLake catalog ``lake.sqlite`` up to date. It is derived: what keeps it from being written is
         logged as a warning and is never an error.
         """
-        from provenance.lake import LakeError, project
+        from provenance.errors import LakeError
+        from provenance.lake import project
 
         try:
             project(self)
-        except (LakeError, OSError) as error:
-            _warn(f"{self.root / 'lake.sqlite'}: not brought up to date: {error}")
+        except LakeError as error:
+            _warn(f"the DuckLake catalog of {self.root} was not brought up to date: {error}")
 
     # Reading
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import click
 
 from provenance.commands.context import Invocation, format_option, pass_invocation
+from provenance.commands.publish import publish
 
 
 @click.group()
 def store() -> None:
     """Look after the store."""
+
+
+store.add_command(publish)
 
 
 @store.command()

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import getpass
 import hashlib
 import json
+import os
+import pickle
+import shutil
+import subprocess
+import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +70,99 @@ def _value(column: Column, ordinal: int) -> object:
             return [f"a{ordinal}", "", "€ ' \""][: ordinal % 4]
         case Kind.INTEGERS:
             return [ordinal, -ordinal, 0][: ordinal % 4]
+
+
+DUCKLAKE = (
+    "duckdb==1.5.5",
+    "duckdb-extension-ducklake==1.5.5",
+    "duckdb-extension-httpfs==1.5.5",
+    "duckdb-extension-postgres-scanner==1.5.5",
+    "duckdb-extension-sqlite-scanner==1.5.5",
+    "pytz",
+)
+
+
+@pytest.fixture(scope="session")
+def ducklake(python_environment: Callable[[str, Sequence[str]], Path]) -> Callable[..., list[list[tuple[Any, ...]]]]:
+    """The real DuckLake extension: (statements that attach ``lake``, statements with parameters, folder) -> rows."""
+    python = python_environment("ducklake-1.5.5", DUCKLAKE)
+
+    def run(
+        attach: Sequence[str], statements: Sequence[tuple[str, Sequence[object]]], folder: Path
+    ) -> list[list[tuple[Any, ...]]]:
+        done = subprocess.run(
+            [str(python), str(Path(__file__).with_name("ducklake.py"))],
+            input=pickle.dumps((attach, statements)),
+            capture_output=True,
+            cwd=folder,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        return pickle.loads(done.stdout)  # type: ignore[no-any-return]
+
+    return run
+
+
+@dataclass(frozen=True, slots=True)
+class PostgreSQL:
+    """A PostgreSQL server of the tests' own on a socket in ``folder``; no password is asked of the user ``ada``."""
+
+    folder: Path
+    binaries: Path
+
+    def url(self, database: str) -> str:
+        return f"postgresql://ada@/{database}?host={self.folder}"
+
+    def psql(self, sql: str, database: str = "postgres", user: str = "ada") -> list[list[str]]:
+        """What psql prints for a statement: rows of text, null as nothing. It must succeed."""
+        command = [self.binaries / "psql", "-XAtq", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-U", user]
+        done = subprocess.run([*command, "-d", database, "-c", sql], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return [line.split("\t") for line in done.stdout.splitlines()]
+
+    def make_database(self, name: str) -> str:
+        """A new database whose order of text is not that of bytes; its URL."""
+        order = "LOCALE_PROVIDER icu ICU_LOCALE 'en' TEMPLATE template0 ENCODING 'UTF8'"
+        self.psql(f'CREATE DATABASE "{name}" {order}')
+        return self.url(name)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A PostgreSQL server, started here. It refuses root, so for root it runs as the user of Debian's package."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or [Path(shutil.which("initdb") or "")]
+    binaries = found[-1].parent
+    assert (binaries / "initdb").exists(), "these tests need PostgreSQL's server: apt install postgresql"
+    user = "postgres" if os.geteuid() == 0 else getpass.getuser()
+    # Not below pytest's own folder, which only its user may enter; and the path of a socket has little room.
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    shutil.chown(folder, user)
+
+    def run(*command: str | Path) -> None:
+        done = subprocess.run(command, user=user, cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+
+    data, log = folder / "data", folder / "log"
+    try:
+        # Ada is who owns everything; with a password only over TCP, where every test has to give it.
+        run(
+            binaries / "initdb", "-D", data, "-U", "ada", "--auth-local=trust", "--auth-host=scram-sha-256", "--no-sync"
+        )
+        options = f"-F -c listen_addresses='' -c unix_socket_directories='{folder}'"
+        run(binaries / "pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "start")
+        folder.chmod(0o755)
+        yield PostgreSQL(folder, binaries)
+        run(binaries / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def database(postgresql: PostgreSQL) -> Iterator[str]:
+    """The URL of a new database whose order of text is not that of bytes."""
+    name = f"test-{uuid.uuid4()}"
+    yield postgresql.make_database(name)
+    postgresql.psql(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture(scope="session")
