@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from provenance.store import Store
 
 FILE_NAME = "lake.sqlite"
-_PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 10
 """How long to wait for another process that is writing the same catalog."""
 
 
@@ -131,7 +131,7 @@ def transaction(path: Path, options: str) -> Iterator[Connection]:
     address = f"file:{quote(os.fspath(path))}?{options}"
 
     def connect() -> sqlite3.Connection:
-        return sqlite3.connect(address, uri=True, timeout=_PATIENCE_SECONDS, isolation_level=None)
+        return sqlite3.connect(address, uri=True, timeout=PATIENCE_SECONDS, isolation_level=None)
 
     engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
     # The driver would begin a transaction at the first write: too late, two processes may have read the same state.

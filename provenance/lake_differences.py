@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Table, create_engine, inspect, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from provenance import lake_tables
+from provenance import lake, lake_tables
 from provenance.errors import LakeError
 from provenance.lake import absolute_data_path, is_not_ours_to_mend, place, statistics_named
 from provenance.lake_catalog import build
@@ -114,7 +114,10 @@ def _of_table(table: Table, connection: Connection, expected: Connection) -> Ite
     for wrong, rows in ((Wrong.MISSING, wanted - there), (Wrong.FOREIGN, there - wanted)):
         if rows:
             first = min(map(repr, rows))[:_LONGEST_ROW]
-            yield wrong, f"{table.name}: {rows.total()} rows, such as {first}"
+            yield (
+                wrong,
+                f"{table.name}: " + (f"{rows.total()} rows, such as " if rows.total() > 1 else "1 row, ") + first,
+            )
 
 
 def _rows(table: Table, connection: Connection) -> Counter[tuple[Any, ...]]:
@@ -135,6 +138,10 @@ def _expected(store: Store, number: int, data_path: str) -> Iterator[Connection]
 @contextmanager
 def _read_only(path: Path) -> Iterator[Connection]:
     address = f"file:{quote(str(path))}?mode=ro"
-    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(address, uri=True), poolclass=NullPool)
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(address, uri=True, timeout=lake.PATIENCE_SECONDS)
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
     with engine.connect() as connection:
         yield connection

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _SCHEMES = ("postgresql", "postgres")
 _PATIENCE = "60s"
 """How long to wait for another publish into the same schema: the first one of a store of years takes a while."""
+_LONGEST_NAME = 63
+"""Bytes: PostgreSQL cuts longer ones off."""
 _NONCE = re.compile("[0-9a-f]{16}")
 _SHOWN = ("host", "port", "dbname")
 """What of an address is said to people: where the database is, never who asks or how they prove it."""
@@ -79,6 +81,8 @@ def address(url: str, schema: str) -> Address:
             "the URL has an @ that does not end user and password",
             hint="write @ / : ? # % in a password as %40 %2F %3A %3F %23 %25, or put it into ~/.pgpass",
         )
+    if not 1 <= len(schema.encode()) <= _LONGEST_NAME:
+        raise LakeError(f"--schema: a name has 1 to {_LONGEST_NAME} bytes in PostgreSQL, not {len(schema.encode())}")
     try:
         parameters = psycopg.conninfo.conninfo_to_dict(url)
     except psycopg.Error as error:

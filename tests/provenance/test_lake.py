@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 import sqlite3
 import subprocess
@@ -265,7 +266,7 @@ def test_a_catalog_that_somebody_else_is_writing_is_left_to_them(
     filled.project()
     path = filled.root / "lake.sqlite"
     filled.commit(CommitKind.METADATA, full_row())
-    monkeypatch.setattr("provenance.lake._PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("provenance.lake.PATIENCE_SECONDS", 0.05)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     filled.project()
@@ -277,15 +278,52 @@ def test_a_catalog_that_somebody_else_is_writing_is_left_to_them(
     assert len(dump(path)["ducklake_snapshot"]) == 6
 
 
+def test_a_store_that_cannot_be_written_has_its_catalog_in_the_users_cache(
+    filled: Store, ducklake: Callable[..., list[list[tuple[Any, ...]]]], tmp_path: Path
+) -> None:
+    for path in [filled.root, *filled.root.rglob("*")]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    script = "import sys; from provenance.lake import project; from provenance.store import Store\n" + (
+        "print(project(Store.open(sys.argv[1])).path)"
+    )
+    # Root may write anywhere, unless it gave that right away.
+    bound = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    command = [*bound, sys.executable, "-c", script, str(filled.root)]
+    for _ in range(2):
+        done = subprocess.run(
+            command, cwd=ROOT, env={**os.environ, **cache}, check=True, capture_output=True, text=True
+        )
+        path = Path(done.stdout.strip())
+        assert path == tmp_path / "cache" / "pirene" / filled.store_id / "lake.sqlite"
+    statement = ("SELECT count(*) FROM files AT (VERSION => 2)", [])
+    assert ducklake([f"ATTACH 'ducklake:sqlite:{path}' AS lake (READ_ONLY)"], [statement], Path("/")) == [[(8,)]]
+    for folder in [filled.root, *filled.root.rglob("*")]:
+        folder.chmod(0o755)
+    assert not (filled.root / "lake.sqlite").exists()
+
+
+def test_without_a_home_there_is_no_place_for_a_cache(
+    filled: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("provenance.lake.os.access", lambda *_: False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.setattr(
+        Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("Could not determine home directory."))
+    )
+    filled.project()
+    assert "no place for the DuckLake catalog: no folder for a cache: XDG_CACHE_HOME is not set" in caplog.text
+
+
 def test_no_projection_is_no_error(
     filled: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(*_: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("provenance.lake._rebuild", refuse)
+    monkeypatch.setattr(Path, "replace", refuse)
     filled.project()
-    assert "not brought up to date: [Errno 30] Read-only file system" in caplog.text
+    assert "lake.sqlite: [Errno 30] Read-only file system" in caplog.text
 
 
 def test_damaged_statistics_of_a_commit_keep_only_the_catalog_from_being_written(

@@ -337,6 +337,12 @@ def test_passwords_are_never_shown(store: Store, postgresql: Any, run: Callable[
     assert "s3cr" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("schema", ["", "x" * 64, "é" * 32])
+def test_names_that_postgresql_would_cut_off_are_refused(schema: str) -> None:
+    with pytest.raises(LakeError, match="1 to 63 bytes in PostgreSQL, not"):
+        address("postgresql://ada@h/db", schema)
+
+
 def test_a_password_is_used_and_written_nowhere(filled: Store, postgresql: Any, database: str) -> None:
     target = address("postgresql://ada:s3cret@host:5433/db?sslmode=require", "public")
     assert target.parameters["password"] == "s3cret"
