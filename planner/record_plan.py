@@ -7,6 +7,7 @@ when it is.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import socket
 from collections.abc import Collection, Iterable, Mapping
@@ -15,6 +16,7 @@ from typing import Any, TypedDict
 
 from integrity.digest import Stat
 from planner.engine_plan import EngineJob, EnginePlan
+from planner.errors import PlannerError
 from planner.planned import FrozenSelection, Plan, PlannedFile, PlannedJob
 from planner.version import VERSION
 from planner.workflow import Metadata
@@ -22,8 +24,10 @@ from provenance.batch import Batch
 from provenance.commits import Commit, CommitKind
 from provenance.identity import produced_file, registered_file
 from provenance.metadata import EntityName, Value, add_metadata
+from provenance.observations import still_news
 from provenance.registration import FileId, Registration, add_new_file
-from provenance.replicas import add_event
+from provenance.replicas import add_event, by_url
+from provenance.snapshot import Snapshot
 from provenance.storable import storable
 from provenance.urls import copy_url
 from provenance.users import current_user
@@ -36,10 +40,60 @@ class _Copy(TypedDict):
     site: str | None
 
 
-def record_plan(plan: Plan, plan_sha256: bytes) -> Commit | None:
-    """Commit a finished plan. ``plan_sha256`` is the digest of its lock file. Raises StoreError if the store cannot
-    take it.
+class OvertakenError(PlannerError):
+    """Others have registered a file that a plan was about to: it has to be made again."""
+
+
+def record_plan(plan: Plan, plan_sha256: bytes, base: Snapshot | None = None) -> Commit | None:
+    """Commit a finished plan. ``plan_sha256`` is the digest of its lock file, ``base`` a state of the store from before
+    the plan was begun.
+
+    Raises OvertakenError if the plan rests on what is no longer so, StoreError if the store cannot take it.
     """
+    store = plan.request.store
+    first = store.snapshot()
+    begun = first if base is None else base
+
+    def rows(snapshot: Snapshot) -> Batch:
+        batch = _rows(plan, plan_sha256, snapshot)
+        if snapshot.number == begun.number:
+            return batch
+        _require_first_sights(plan, snapshot)
+        return still_news(store, batch, base=begun, newest=snapshot)
+
+    return store.commit(
+        CommitKind.PLAN,
+        rows(first),
+        author=current_user(),
+        rebase=lambda newest, _: rows(newest),
+        base=first,
+    )
+
+
+def record_failure(plan: Plan, reason: str) -> None:
+    """Say of a plan that was committed that it came to nothing: no run folder has it."""
+    batch = Batch()
+    now = dt.datetime.now(dt.UTC)
+    batch.add("workflow_states", run=plan.run, state="failed", at=now, reason=reason)
+    plan.request.store.commit(CommitKind.PLAN, batch, author=current_user())
+
+
+def _require_first_sights(plan: Plan, snapshot: Snapshot) -> None:
+    """What the plan calls new must be new, and what it takes the place of be there: two plans may have met a file at
+    once, and it is one file.
+    """
+    new = {copy_url(file.url): file for file in _new_files(plan)}
+    for url, holder in by_url(plan.request.store, list(new), snapshot=snapshot).items():
+        if new[url].replaces != holder.id:
+            raise OvertakenError(f"{new[url].path}: somebody else has just registered it", hint="Plan again.")
+        del new[url]
+    for file in new.values():
+        if file.replaces is not None:
+            raise OvertakenError(f"{file.path}: what was there has just been given up", hint="Plan again.")
+
+
+def _rows(plan: Plan, plan_sha256: bytes, snapshot: Snapshot) -> Batch:
+    """All that a plan says, to a store in this state."""
     batch = Batch()
     user = current_user()
     _add_workflow(batch, plan, plan_sha256, user)
@@ -55,8 +109,8 @@ def record_plan(plan: Plan, plan_sha256: bytes) -> Commit | None:
         add_event(batch, "verified", **_copy(file), at=plan.planned, stat=_stat(file))
     for number, (file, actual, finding) in enumerate(plan.findings):
         _add_finding(batch, plan, number, file, actual, finding)
-    _add_all_metadata(batch, plan, user)
-    return plan.request.store.commit(CommitKind.PLAN, batch, author=user)
+    _add_all_metadata(batch, plan, user, snapshot)
+    return batch
 
 
 def add_output_metadata(
@@ -188,7 +242,7 @@ def _add_finding(batch: Batch, plan: Plan, number: int, file: PlannedFile, actua
         add_event(batch, event, **_copy(file), at=plan.planned, reason=reason)
 
 
-def _add_all_metadata(batch: Batch, plan: Plan, user: str) -> None:
+def _add_all_metadata(batch: Batch, plan: Plan, user: str, snapshot: Snapshot) -> None:
     _add_metadata(batch, plan, "workflow", plan.run, 0, plan.workflow.metadata, user)
     for job in plan.jobs:
         _add_metadata(batch, plan, "job", plan.run, job.number, job.metadata, user)
@@ -200,7 +254,7 @@ def _add_all_metadata(batch: Batch, plan: Plan, user: str) -> None:
         if not file.new and name not in chosen and file.metadata:
             # One file may be known by several names here: a key has one value at a time, the first that is given.
             known[file.source, file.file] = {**file.metadata, **known.get((file.source, file.file), {})}
-    said = _already_said(plan, known)
+    said = _already_said(plan, known, snapshot)
     for (source, number), metadata in known.items():
         fresh = {
             key: value for key, value in metadata.items() if said.get((source, number, storable(key))) != _texts(value)
@@ -242,14 +296,19 @@ def _add_metadata(
         add_metadata(batch, entity, source, number, key, value, origin="static", author=author, at=plan.planned)
 
 
-def _already_said(plan: Plan, files: Collection[FileId]) -> Mapping[tuple[int, int, str], list[str | None]]:
+def _already_said(
+    plan: Plan, files: Collection[FileId], snapshot: Snapshot
+) -> Mapping[tuple[int, int, str], list[str | None]]:
     """What workflows and catalogs said last of files that the store knows: saying it again would undo a later `meta
     set`.
     """
     if not files:
         return {}
     rows: list[tuple[Any, ...]] = plan.request.store.rows(
-        _SAID, [[source for source, _ in files], [number for _, number in files]], tables=["metadata_in_order"]
+        _SAID,
+        [[source for source, _ in files], [number for _, number in files]],
+        tables=["metadata_in_order"],
+        snapshot=snapshot,
     )
     return {(source, number, key): list(texts) for source, number, key, texts in rows}
 

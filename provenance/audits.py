@@ -21,6 +21,7 @@ from provenance.commits import CommitKind
 from provenance.dependents import Dependents
 from provenance.errors import StoreError, WriteFailedError
 from provenance.identity import new_run_id, source_of
+from provenance.observations import still_news
 from provenance.replicas import add_event
 from provenance.urls import local_path
 from provenance.verification import KnownContents
@@ -75,7 +76,7 @@ def audit_store(
     scope, keys = _scope(store, run, query, snapshot)
     copies = _copies(store, keys, snapshot)
     known = KnownContents(store, snapshot)
-    recorder = _Recorder(store, author)
+    recorder = _Recorder(store, snapshot, author)
     checks: list[Check] = []
     coverage = {"replicas": 0, "verified": 0, "never_verified": 0, "unprotected": 0}
     looks = audit((copy.expectation for copy in copies), known, workers=workers)
@@ -142,8 +143,10 @@ def _copies(store: Store, keys: set[tuple[int, int]] | None, snapshot: Snapshot)
 class _Recorder:
     """Takes what an audit saw into the store, in commits that are not too large."""
 
-    def __init__(self, store: Store, author: str | None) -> None:
+    def __init__(self, store: Store, snapshot: Snapshot, author: str | None) -> None:
+        """``snapshot`` is the state of the store that the audit goes by."""
         self._store = store
+        self._snapshot = snapshot
         self._author = author
         self._source = source_of(new_run_id())
         self._host = socket.gethostname()
@@ -202,9 +205,14 @@ class _Recorder:
         """
         batch, self._batch = self._batch, Batch()
         try:
-            self._store.commit(CommitKind.AUDIT, batch, author=self._author)
+            self._store.commit(
+                CommitKind.AUDIT, batch, author=self._author, rebase=self._still_news, base=self._snapshot
+            )
         except WriteFailedError as error:
             logging.getLogger(__name__).warning("what this audit found is not recorded: %s", harmless(str(error)))
+
+    def _still_news(self, newest: Snapshot, batch: Batch) -> Batch:
+        return still_news(self._store, batch, base=self._snapshot, newest=newest)
 
 
 def _event(state: str, verdict: CheckVerdict) -> str | None:

@@ -17,7 +17,7 @@ from provenance.batch import Batch
 from provenance.identity import registered_file
 from provenance.metadata import Value, add_metadata
 from provenance.record_rows import time_of_ns
-from provenance.replicas import add_event, last_holders
+from provenance.replicas import GIVEN_UP, add_event, last_holders
 
 if TYPE_CHECKING:
     from provenance.snapshot import Snapshot
@@ -82,7 +82,7 @@ def register(
         else:
             file = (source, registered_file(first))
             first += 1
-            if holder is not None and holder.state not in _OVER:
+            if holder is not None and holder.state not in GIVEN_UP:
                 _add_replaced(batch, entry, holder, at)
             add_new_file(batch, entry, file, at)
         # Of two entries that turn out to be one file the later says what counts: a key has one value at a time.
@@ -94,9 +94,6 @@ def register(
         for key, value in metadata.items():
             add_metadata(batch, "file", *file, key, value, origin="static", author=author, at=at)
     return files
-
-
-_OVER = frozenset({"replaced", "removed", "retired"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +118,7 @@ def _same_content(holder: _Holder, entry: Registration) -> bool:
     if entry.sha256 is not None:
         return False  # the file that was known had no digest to prove that it is this one
     sizes_agree = None in (entry.size_bytes, holder.size_bytes) or entry.size_bytes == holder.size_bytes
-    return sizes_agree and holder.state not in _OVER
+    return sizes_agree and holder.state not in GIVEN_UP
 
 
 def _add_seen_again(batch: Batch, entry: Registration, holder: _Holder, at: dt.datetime) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from provenance.store import Store
 
 __all__ = [
+    "GIVEN_UP",
     "LIVE_STATES",
     "Replica",
     "add_event",
@@ -39,6 +40,8 @@ __all__ = [
 ]
 
 LIVE_STATES = frozenset({"ok", "quarantined"})
+GIVEN_UP = frozenset({"retired", "removed", "replaced"})
+"""States that somebody decided on: looking at the place does not change them."""
 
 _COLUMNS = """SELECT r.source, r.file, r.name, r.url, r.site, r.sha256, r.size_bytes, r.seen_bytes, r.modified_ns,
        r.changed_ns, r.inode, r.device, r.state, r.origin, r.job, r.attempt, r.digest_origin, r.verified, r.since"""

@@ -10,7 +10,7 @@ from provenance.batch import Batch
 from provenance.commits import CommitKind
 from provenance.designators import find_files, is_query
 from provenance.errors import StoreError
-from provenance.replicas import add_event, by_file
+from provenance.replicas import GIVEN_UP, add_event, by_file
 from provenance.views import fetch
 from query.vocabulary import Entity
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from provenance.store import Store
 
 _STATES = frozenset({"ok", "quarantined", "missing", "removed", "replaced", "retired"})
-_GIVEN_UP = frozenset({"retired", "removed", "replaced"})
 
 
 class NotFilesError(StoreError):
@@ -58,7 +57,7 @@ def retire_files(
             if statuses.get(key) == "retired":
                 continue
             retired.add(key)
-            live = [copy for copy in copies.get(key, ()) if copy.state not in _GIVEN_UP]
+            live = [copy for copy in copies.get(key, ()) if copy.state not in GIVEN_UP]
             places: list[tuple[str | None, str | None]] = [(copy.url, copy.site) for copy in live]
             for url, site in places or [(None, None)]:
                 add_event(batch, "retired", source=key[0], file=key[1], url=url, site=site, at=at, reason=reason)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +15,14 @@ import click
 from provenance.commands.context import Invocation, param_option, parameter_values
 
 if TYPE_CHECKING:
+    from planner.plan_folder import StagedPlan
+    from planner.planned import Plan
     from provenance.store import Store
 
 GROUNDS = ("proven", "observed", "asserted")
 _SHOWN_WARNINGS = 20
+_ATTEMPTS = 10
+"""Others who register, each time, a file that this plan meets first: more often than that it is not by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +44,12 @@ class PlanOptions:
 
         The plan is recorded before its folder gets its name: whoever can see a plan can also ask the store about it.
         """
-        from planner.plan import make_plan
-        from planner.plan_folder import stage_plan
-        from planner.record_plan import record_plan
-
-        plan = make_plan(self.request(workflow, store))
+        plan, staged = self._recorded(workflow, store)
         for warning in plan.warnings[:_SHOWN_WARNINGS]:
             invocation.note(f"warning: {warning}")
         if len(plan.warnings) > _SHOWN_WARNINGS:
             invocation.note(f"({len(plan.warnings) - _SHOWN_WARNINGS} more warnings: plan/lock.json in {plan.run_dir})")
-        staged = stage_plan(plan)
-        try:
-            record_plan(plan, staged.plan_sha256)
-        except BaseException:
-            staged.discard()
-            raise
-        staged.publish()
+        _publish(plan, staged)
         if self.engine == "htcondor":
             from planner.engines.pool.dag import write_pool_folder
             from planner.engines.pool.pool_folder import PoolFolder
@@ -61,6 +57,28 @@ class PlanOptions:
 
             write_pool_folder(read_plan(plan.run_dir), PoolFolder.of(plan.run_dir))
         return plan.run_dir
+
+    def _recorded(self, workflow: Path, store: Store) -> tuple[Plan, StagedPlan]:
+        """A plan that the store has, in a folder without its name yet; made again when others get in its way."""
+        from planner.plan import make_plan
+        from planner.plan_folder import stage_plan
+        from planner.record_plan import OvertakenError, record_plan
+
+        for attempt in itertools.count(1):
+            base = store.snapshot()
+            plan = make_plan(self.request(workflow, store))
+            staged = stage_plan(plan)
+            try:
+                record_plan(plan, staged.plan_sha256, base)
+                return plan, staged
+            except OvertakenError:
+                staged.discard()
+                if attempt == _ATTEMPTS:
+                    raise
+            except BaseException:
+                staged.discard()
+                raise
+        raise AssertionError("unreachable")
 
     def request(self, workflow: Path, store: Store) -> Any:
         """The options as the planner takes them."""
@@ -104,6 +122,20 @@ class PlanOptions:
     @staticmethod
     def _defaults() -> dict[str, object]:
         return PlanOptions()._by_option()
+
+
+def _publish(plan: Plan, staged: StagedPlan) -> None:
+    """Give the plan's folder its name. If that cannot be, the store hears that the run will never be."""
+    from planner.errors import PlannerError
+    from planner.record_plan import record_failure
+    from provenance.errors import StoreError
+
+    try:
+        staged.publish()
+    except (PlannerError, OSError) as error:
+        with contextlib.suppress(StoreError):  # what went wrong first is what the user has to hear
+            record_failure(plan, f"its folder could not be made: {error}")
+        raise
 
 
 def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -22,6 +22,7 @@ from provenance.ingest import Published, ingest
 from provenance.placement import Placed, add_placed
 from provenance.records import Record
 from provenance.runs import failed_attempts, last_state
+from provenance.snapshot import Snapshot
 from provenance.store import Store
 
 _SHORTEST_PAUSE_SECONDS = 2.0
@@ -159,10 +160,23 @@ class Recorder:
             done = ingest(self._store, records, published=published, also=self._add_declared)
             said += [f"{each.path}: not taken in: {each.reason} (kept in {each.quarantined})" for each in done.rejected]
             said += done.warnings
-        add_placed(self._store, states, placed, at=dt.datetime.now(dt.UTC))
-        if len(states):
-            self._store.commit(CommitKind.INGEST, states)
+        self._commit_states(states, placed)
         return said
+
+    def _commit_states(self, states: Batch, placed: list[Placed]) -> None:
+        """What an engine says of its run is its own; what is at a place is also a matter of those who put something
+        there meanwhile.
+        """
+        at = dt.datetime.now(dt.UTC)
+
+        def rows(snapshot: Snapshot) -> Batch:
+            batch = Batch()
+            batch.extend(states)
+            add_placed(self._store, batch, placed, at=at, snapshot=snapshot)
+            return batch
+
+        snapshot = self._store.snapshot()
+        self._store.commit(CommitKind.INGEST, rows(snapshot), rebase=lambda newest, _: rows(newest), base=snapshot)
 
     def _add_declared(self, batch: Batch, record: Record) -> None:
         """What the workflow says of the files that an attempt made; in one commit with what that says of them."""

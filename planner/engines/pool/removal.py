@@ -12,6 +12,7 @@ from planner.run_folder import RunBusyError, RunFolder
 from provenance.batch import Batch
 from provenance.commits import CommitKind
 from provenance.runs import Run, last_state
+from provenance.snapshot import Snapshot
 from provenance.store import Store
 
 _REASON = "removed"
@@ -43,11 +44,22 @@ def remove_run(store: Store, run: Run) -> int:
         while jobs and not alone and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
             alone = _enter(stack, run)
-        if jobs and alone and last_state(store, run.run) in _NOT_OVER:
-            batch = Batch()
-            batch.add("workflow_states", run=run.run, state="incomplete", at=dt.datetime.now(dt.UTC), reason=_REASON)
-            store.commit(CommitKind.INGEST, batch)
+        if jobs and alone:
+            _say_incomplete(store, run.run)
     return jobs
+
+
+def _say_incomplete(store: Store, run: int) -> None:
+    """Commit that the run is incomplete, unless it is over, whoever says so meanwhile."""
+
+    def rows(snapshot: Snapshot) -> Batch:
+        batch = Batch()
+        if last_state(store, run, snapshot=snapshot) in _NOT_OVER:
+            batch.add("workflow_states", run=run, state="incomplete", at=dt.datetime.now(dt.UTC), reason=_REASON)
+        return batch
+
+    snapshot = store.snapshot()
+    store.commit(CommitKind.INGEST, rows(snapshot), rebase=lambda newest, _: rows(newest), base=snapshot)
 
 
 def _enter(stack: contextlib.ExitStack, run: Run) -> bool:
