@@ -49,6 +49,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("provenance.commands.verify:verify", "Check files against what the store knows of them."),
     "audit": ("provenance.commands.audit:audit", "Report on the integrity of data."),
     "store": ("provenance.commands.store:store", "Look after the store."),
+    "pull": ("provenance.commands.exchange:pull", "Bring to the store what another has."),
+    "push": ("provenance.commands.exchange:push", "Bring to another store what this one has."),
 }
 
 

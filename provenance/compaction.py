@@ -32,7 +32,7 @@ FEW = 8
 """So many segments of about one size become one at the end of a run: queries open few files, and a row is written again
 only when its segment grows eightfold."""
 CARE_INTERVAL = 16
-"""The writer of every 16th commit looks whether there are too many: one of several writers, and rarely."""
+"""The writer of every 16th commit, and of every pull, looks whether there are too many: one of several, and rarely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class _Merge:
 
 def is_due(made: Commit, snapshot: Snapshot) -> bool:
     """Whether whoever made this commit should compact the store now."""
-    if made.kind is CommitKind.COMPACT or made.number % CARE_INTERVAL:
+    if made.kind is CommitKind.COMPACT or (made.number % CARE_INTERVAL and made.kind is not CommitKind.PULL):
         return False
     return any(len(small) > MANY for small in _small(snapshot).values())
 

@@ -3,6 +3,7 @@
     StoreError                 root: carries the exit code and, where there is one, what to do
     ├── NotAStoreError         the location holds something else, or nothing can be made there (2)
     ├── UnsupportedStoreError  a newer format, or a kind of location that this version does not know (2)
+    ├── CannotMergeError       two stores whose commits contradict each other, or clocks that do (2)
     ├── DamagedStoreError      what the store's own files say does not fit together (1)
     ├── ReadFailedError        a file is there, and the system does not give it: nothing is known of it (2)
     ├── LakeError              a DuckLake catalog could not be written; the store is not affected (2)
@@ -36,6 +37,10 @@ class NotAStoreError(StoreError):
 
 class UnsupportedStoreError(StoreError):
     """The store is of a newer format, or of a kind that this version cannot open."""
+
+
+class CannotMergeError(StoreError):
+    """Two stores cannot be merged: what they say of the same commits, or of the time, contradicts each other."""
 
 
 class DamagedStoreError(StoreError):

@@ -16,13 +16,18 @@ if TYPE_CHECKING:
 
 SAFE_AGE = dt.timedelta(days=1)
 """No writer takes longer from its first segment to its commit."""
+_PUBLISHED = frozenset({("segments", "parquet"), ("foreign", "jsonl")})
+"""Folders and endings of what a commit has to name."""
 
 
 def orphans(store: Store) -> list[Stored]:
     """Files of the store that no commit stands for, sorted by name. Some may belong to writers at work."""
     # Files first, commits second: what a commit names by then is no orphan, however recently it was published.
     found = [stored for stored in store.storage.stored("") if _is_candidate(stored.name)]
-    named = {segment.path for commit in store.all_commits() for segment in commit.segments}
+    named: set[str] = set()
+    for commit in store.all_commits():
+        named.update(segment.path for segment in commit.segments)
+        named.update(pulled.path for pulled in commit.pulled)
     return [stored for stored in found if stored.name not in named]
 
 
@@ -39,4 +44,4 @@ def remove_orphans(store: Store, *, older_than: dt.timedelta = SAFE_AGE) -> list
 def _is_candidate(name: str) -> bool:
     top = name.partition("/")[0]
     # What is in the spool belongs to a command, which is alive or will be taken up.
-    return (name.endswith(TEMPORARY) and top != "spool") or (name.endswith(".parquet") and top == "segments")
+    return (name.endswith(TEMPORARY) and top != "spool") or (top, name.rpartition(".")[2]) in _PUBLISHED

@@ -15,6 +15,7 @@ from integrity.merkle import root_hash
 from provenance.batch import Batch
 from provenance.commits import Commit, CommitKind, Segment, publish
 from provenance.errors import NotWrittenError
+from provenance.foreign import Pulled
 from provenance.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -65,13 +66,18 @@ def next_commit(
     records: Sequence[bytes] = (),
     author: str | None = None,
     replaces: Sequence[str] = (),
+    pulled: Sequence[Pulled] = (),
+    later_than: dt.datetime | None = None,
 ) -> Commit:
-    """The commit that would follow ``snapshot``; its time is the clock's, but later than that of the previous one."""
-    now = dt.datetime.now(dt.UTC)
+    """The commit that would follow ``snapshot``.
+
+    Its time is the clock's, but later than that of the previous one, and than ``later_than``.
+    """
+    before = [time + _TICK for time in (snapshot.time, later_than) if time is not None]
     return Commit(
         store=store.store_id,
         number=snapshot.number + 1,
-        time=now if snapshot.time is None else max(now, snapshot.time + _TICK),
+        time=max(dt.datetime.now(dt.UTC), *before) if before else dt.datetime.now(dt.UTC),
         kind=kind,
         nonce=nonce,
         segments=segments,
@@ -79,6 +85,7 @@ def next_commit(
         records_root=root_hash(records).hex(),
         author=author,
         replaces=replaces,
+        pulled=pulled,
     )
 
 

@@ -17,7 +17,7 @@ from provenance import checkpoints, location
 from provenance.batch import Batch
 from provenance.commits import FOLDER, Commit, CommitKind, number_of, read
 from provenance.database import Database
-from provenance.errors import DamagedStoreError, StoreError, unread
+from provenance.errors import DamagedStoreError, NotAStoreError, StoreError, unread
 from provenance.relations import relation
 from provenance.snapshot import Snapshot
 from provenance.storage.local import LocalStorage
@@ -54,6 +54,16 @@ class Store:
         """
         storage = LocalStorage(location.find(place))
         return cls(storage, location.establish(storage))
+
+    @classmethod
+    def existing(cls, place: str | Path) -> Store:
+        """The store at ``place``, or in the ``.pirene`` there. NotAStoreError: there is none; else as `open`."""
+        for folder in (Path(place), Path(place, location.FOLDER)):
+            storage = LocalStorage(location.find(folder))
+            identity = location.identify(storage)
+            if identity is not None:
+                return cls(storage, identity)
+        raise NotAStoreError(f"{place}: there is no store", hint="`pirene --store FOLDER store info` makes one")
 
     # Commits
 

@@ -1,0 +1,190 @@
+"""Commits that one store has and another has not, by the store that made them: what a pull brings, and whether it may.
+
+The commits of a store are a chain that only that store makes longer. A copy of a store that was gone on with beside the
+original makes two chains of one id: they are refused, for rows of the one would pass for rows of the other.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from provenance.commits import Commit, CommitKind, commit_name, decode, time_text
+from provenance.errors import CannotMergeError, DamagedStoreError
+from provenance.foreign import Pulled, PulledCommit, path_of
+
+if TYPE_CHECKING:
+    from provenance.snapshot import Snapshot
+    from provenance.store import Store
+
+FARTHEST_AHEAD = dt.timedelta(days=1)
+"""Commits dated further ahead of this machine's clock come from a clock that is wrong: all later commits here would
+have to be dated after them."""
+
+_WITHOUT_FACTS = frozenset({CommitKind.COMPACT, CommitKind.PULL})
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Commits of one store from number ``first`` on, each with its document byte for byte; the last brought facts."""
+
+    store: str
+    first: int
+    documents: tuple[bytes, ...]
+    commits: tuple[Commit, ...]
+
+    @property
+    def last(self) -> int:
+        """The number of the last commit."""
+        return self.first + len(self.commits) - 1
+
+    def content(self) -> bytes:
+        """The file that keeps the documents: each is a line."""
+        return b"".join(document + b"\n" for document in self.documents)
+
+    def rows(self) -> Mapping[str, int]:
+        """How many rows of each table these commits brought, erased ones included."""
+        counted: Counter[str] = Counter()
+        for commit in self.commits:
+            if commit.kind not in _WITHOUT_FACTS and commit.kind is not CommitKind.ERASE:
+                counted.update({segment.table: segment.rows for segment in commit.segments})
+        return counted
+
+
+def chains_to_pull(store: Store, snapshot: Snapshot, other: Store, theirs: Snapshot) -> list[Chain]:
+    """What ``other`` as of ``theirs`` has that ``store`` as of ``snapshot`` has not, sorted by store.
+
+    Raises CannotMergeError if both have different commits under one number of one store, or if ``other`` has commits
+    of ``store`` that it has lost itself; DamagedStoreError for documents that are not what they must be.
+    """
+    found: list[Chain] = []
+    for maker in sorted({other.store_id, *theirs.foreign.stores()}):
+        known, offered = _known(store, snapshot, maker), _known(other, theirs, maker)
+        common = min(known, offered)
+        if common and _document(store, snapshot, maker, common) != _document(other, theirs, maker, common):
+            raise _forked(store, other, maker, common)
+        if maker == store.store_id and offered > known:
+            raise CannotMergeError(
+                f"{other.storage.location} has commits {known + 1} to {offered} of store {maker}, "
+                f"which {store.storage.location} has lost: it was restored from a backup, or copied",
+                hint="restore it from a newer copy; to work with a copy of a store, make it with `pirene pull` into a "
+                "new store",
+            )
+        if offered > known:
+            chain = _chain(other, theirs, maker, known + 1, offered)
+            if chain is not None:
+                found.append(chain)
+    return found
+
+
+def listed(store: Store, snapshot: Snapshot, chains: Sequence[Chain]) -> tuple[Pulled, ...]:
+    """What a commit that follows ``snapshot`` says of the chains that it brings."""
+
+    @cache
+    def made(number: int) -> tuple[str, str]:
+        return time_text(next(store.commits(after=number - 1)).time), store.store_id
+
+    numbers = range(1, snapshot.number + 1)
+    found: list[Pulled] = []
+    for chain in chains:
+        content = chain.content()
+        digest = hashlib.sha256(content).hexdigest()
+        commits: list[PulledCommit] = []
+        follows = 0
+        for commit in chain.commits:
+            time = time_text(commit.time)
+            follows = bisect_left(numbers, (time, chain.store), lo=follows, key=made)
+            commits.append(PulledCommit(time, follows))
+        path = path_of(chain.store, chain.first, digest)
+        found.append(Pulled(chain.store, chain.first, path, len(content), digest, tuple(commits)))
+    return tuple(found)
+
+
+def newest(chains: Sequence[Chain]) -> dt.datetime:
+    """The time of the latest commit of some chains."""
+    return max(chain.commits[-1].time for chain in chains)
+
+
+def refuse_the_future(chains: Sequence[Chain]) -> None:
+    """Raise CannotMergeError if commits are dated so far ahead that a clock must be wrong."""
+    time, now = newest(chains), dt.datetime.now(dt.UTC)
+    if time > now + FARTHEST_AHEAD:
+        raise CannotMergeError(
+            f"commits are dated up to {time_text(time)}, and here it is {time_text(now)}: one of the clocks is wrong",
+            hint="set the clock; if it was the other's, --accept-future pulls them, and commits here are dated after "
+            "them until the clock gets there",
+        )
+
+
+def documents_of(store: Store, snapshot: Snapshot, maker: str, first: int, last: int) -> Iterator[bytes]:
+    """The documents of commits of ``maker`` as ``store`` has them, its own or pulled. Raises DamagedStoreError."""
+    if maker == store.store_id:
+        for number in range(first, last + 1):
+            yield _bytes(store, commit_name(number))
+        return
+    for _, pulled in snapshot.foreign.of(maker):
+        if pulled.last < first or pulled.first > last:
+            continue
+        content = _bytes(store, pulled.path)
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != pulled.sha256:
+            raise DamagedStoreError(
+                f"{store.storage.where(pulled.path)}: expected {pulled.size} bytes with sha256 {pulled.sha256}, "
+                f"found {len(content)} with {digest}",
+                hint="restore the file from a backup of the store",
+            )
+        lines = content.split(b"\n")
+        yield from lines[max(first - pulled.first, 0) : min(last - pulled.first + 1, len(pulled.commits))]
+
+
+def _known(store: Store, snapshot: Snapshot, maker: str) -> int:
+    """The newest commit of ``maker`` that ``store`` has."""
+    return snapshot.number if maker == store.store_id else snapshot.foreign.known(maker)
+
+
+def _document(store: Store, snapshot: Snapshot, maker: str, number: int) -> bytes:
+    return next(documents_of(store, snapshot, maker, number, number))
+
+
+def _chain(other: Store, theirs: Snapshot, maker: str, first: int, last: int) -> Chain | None:
+    """The chain up to its last commit with facts; None if it has none."""
+    documents = list(documents_of(other, theirs, maker, first, last))
+    commits = [_decoded(other, maker, number, data) for number, data in enumerate(documents, start=first)]
+    if any(earlier.time >= later.time for earlier, later in pairwise(commits)):
+        raise DamagedStoreError(f"{other.storage.location}: commits of store {maker} are not in the order of time")
+    while commits and commits[-1].kind in _WITHOUT_FACTS:
+        commits.pop()
+    return Chain(maker, first, tuple(documents[: len(commits)]), tuple(commits)) if commits else None
+
+
+def _decoded(other: Store, maker: str, number: int, data: bytes) -> Commit:
+    name = f"{other.storage.location}: commit {number} of store {maker}"
+    commit = decode(data, name)
+    if (commit.store, commit.number) != (maker, number) or b"\n" in data:
+        raise DamagedStoreError(f"{name}: found commit {commit.number} of store {commit.store}")
+    return commit
+
+
+def _bytes(store: Store, name: str) -> bytes:
+    try:
+        return store.storage.read(name)
+    except OSError as error:
+        raise DamagedStoreError(
+            f"{store.storage.where(name)}: {error.strerror or error}", hint="restore it from a backup of the store"
+        ) from error
+
+
+def _forked(store: Store, other: Store, maker: str, number: int) -> CannotMergeError:
+    return CannotMergeError(
+        f"{store.storage.location} and {other.storage.location} have different commits {number} of store {maker}: "
+        f"it was copied, and both copies were gone on with",
+        hint="go on with one of them, and register in it again what is in the other only; to work with a copy of a "
+        "store, make it with `pirene pull` into a new store",
+    )
