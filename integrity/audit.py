@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from integrity.checksum import agreeing, algorithms, differing
 from integrity.digest import Hashed, Stat, hash_path
 from integrity.findings import Coverage, Finding, FindingClass
 
@@ -23,8 +24,9 @@ from integrity.findings import Coverage, Finding, FindingClass
 class Expectation:
     """What one copy of a file should be. ``path`` is None where the copy cannot be read from here.
 
-    ``sha256`` (32 bytes) and ``size`` are None where they are not known; ``earlier_sha256s`` are digests that a file of
-    this name had before; ``source`` and ``file`` name the file to whoever asked and mean nothing here.
+    ``sha256`` (32 bytes) and ``size`` are None where they are not known; ``checksums`` are foreign ones
+    (integrity/checksum.py), by which a copy is checked as long as there is no sha256; ``earlier_sha256s`` are digests
+    that a file of this name had before; ``source`` and ``file`` name the file to whoever asked and mean nothing here.
     """
 
     name: str
@@ -35,6 +37,12 @@ class Expectation:
     source: int | None = None
     file: int | None = None
     earlier_sha256s: frozenset[bytes] = frozenset()
+    checksums: tuple[str, ...] = ()
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether anything is known that the bytes can be compared with."""
+        return self.sha256 is not None or bool(algorithms(self.checksums))
 
 
 class Known(Protocol):
@@ -73,8 +81,8 @@ class Check:
 
     @property
     def compared(self) -> bool:
-        """Whether all bytes were read and compared with a digest that was known before."""
-        return self.actual_sha256 is not None and self.expectation.sha256 is not None
+        """Whether all bytes were read and compared with a digest or checksum that was known before."""
+        return self.actual_sha256 is not None and self.expectation.is_protected
 
     def to_finding(
         self,
@@ -121,7 +129,8 @@ def check(expectation: Expectation, known: Known) -> Check:
     if expectation.path is None:
         return Check(expectation, CheckVerdict.UNREADABLE, FindingClass.UNREADABLE, at, error="not reachable from here")
     try:
-        hashed = hash_path(expectation.path, prefix_bytes=expectation.size)
+        foreign = algorithms(expectation.checksums) if expectation.sha256 is None else ()
+        hashed = hash_path(expectation.path, prefix_bytes=expectation.size, checksums=foreign)
     except (FileNotFoundError, NotADirectoryError) as error:
         return Check(expectation, CheckVerdict.MISSING, FindingClass.MISSING, at, error=_said(error))
     except OSError as error:
@@ -130,7 +139,8 @@ def check(expectation: Expectation, known: Known) -> Check:
     if finding is not None:
         verdict = CheckVerdict.MISMATCH
     else:
-        verdict = CheckVerdict.UNKNOWN if expectation.sha256 is None else CheckVerdict.OK
+        good = expectation.sha256 is not None or agreeing(expectation.checksums, hashed.checksums)
+        verdict = CheckVerdict.OK if good else CheckVerdict.UNKNOWN
     return Check(expectation, verdict, finding, at, hashed.seconds, hashed.sha256, hashed.stat)
 
 
@@ -138,12 +148,14 @@ def classify(expectation: Expectation, hashed: Hashed, known: Known) -> FindingC
     """What is wrong with bytes that were read whole; None: nothing, or nothing was expected of them.
 
     `stale`, `swapped` and `appended` are certain: the very content is known. A file that lost all of its bytes is
-    called truncated although some other file may rightly be empty. Where only a size is known, only that can be wrong.
+    called truncated although some other file may rightly be empty. Where there is no digest, only size and foreign
+    checksums can be wrong.
     """
     size = hashed.stat.size
     if hashed.sha256 == expectation.sha256:
         return None
-    if expectation.sha256 is None and expectation.size in (None, size):
+    foreign = expectation.sha256 is None and differing(expectation.checksums, hashed.checksums)
+    if expectation.sha256 is None and expectation.size in (None, size) and not foreign:
         return None
     if size == 0:
         return FindingClass.TRUNCATED
@@ -179,7 +191,7 @@ def coverage(checks: Iterable[Check]) -> Coverage:
     for one in checks:
         replicas += 1
         verified += one.compared
-        unprotected += one.expectation.sha256 is None
+        unprotected += not one.expectation.is_protected
     return Coverage(replicas, verified, replicas - verified, unprotected)
 
 

@@ -25,12 +25,11 @@ import hashlib
 import os
 import stat as status_bits
 import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, Self
 
+from integrity.checksum import RunningChecksum, running
 from integrity.errors import MovingError, UnreadableError
 
 FOLDER_HEADER = b"pirene-folder/1\0"
@@ -39,6 +38,9 @@ _BLOCK_BYTES = 1 << 18  # fits the second-level cache of a core; larger blocks h
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # a named pipe must not block the open
 
 Place = str | bytes | os.PathLike[str]
+Watch = Callable[[int], None]
+"""Called with the number of bytes of every block that was read, by whichever thread read it. What it raises ends the
+reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,8 @@ class Hashed:
     """What was read: ``sha256`` (32 bytes) of all of it, the stat that it had before and after, how long it took.
 
     ``prefix_sha256`` is the digest of the first ``prefix_bytes`` that were asked about; None where a file has no more
-    than those, or for a folder.
+    than those, or for a folder. ``checksums`` are the foreign ones that were asked for (integrity/checksum.py); a
+    folder has none.
     """
 
     sha256: bytes
@@ -102,6 +105,7 @@ class Hashed:
     seconds: float
     kind: Literal["file", "folder"] = "file"
     prefix_sha256: bytes | None = None
+    checksums: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +118,15 @@ class _Entry:
     status: os.stat_result
 
 
-def hash_path(path: Place, *, prefix_bytes: int | None = None) -> Hashed:
-    """Hash the file or folder at ``path``, symbolic links to it followed.
+def hash_path(
+    path: Place,
+    *,
+    prefix_bytes: int | None = None,
+    checksums: Collection[str] = (),
+    watch: Watch | None = None,
+) -> Hashed:
+    """Hash the file or folder at ``path``, symbolic links to it followed; ``checksums`` are foreign algorithms to
+    compute in the same pass, ``watch`` is told of the bytes as they are read.
 
     Raises OSError where the system refuses, UnreadableError where there is neither file nor folder, MovingError where
     the bytes changed, or others took their place, while they were read.
@@ -128,52 +139,56 @@ def hash_path(path: Place, *, prefix_bytes: int | None = None) -> Hashed:
         prefix = None
         kind: Literal["file", "folder"] = "file"
         if status_bits.S_ISREG(status.st_mode):
-            sha256, size, prefix = _hash_stream(descriptor, before.size, prefix_bytes)
+            foreign = [running(algorithm) for algorithm in checksums]
+            sha256, size, prefix = _hash_stream(descriptor, before.size, prefix_bytes, foreign, watch)
         elif status_bits.S_ISDIR(status.st_mode):
             kind = "folder"
-            sha256, size = _hash_manifest(path, descriptor)
+            foreign = []
+            sha256, size = _hash_manifest(path, descriptor, watch)
         else:
-            raise UnreadableError(f"{_shown(path)} is {_kind(status.st_mode)}, neither a regular file nor a folder")
+            raise UnreadableError(f"{_shown(path)} is {kind_of(status.st_mode)}, neither a regular file nor a folder")
         if Stat.of_open(descriptor) != before or size != before.size:
             raise MovingError(f"{_shown(path)} changed while it was read")
-        there = Path(os.fsdecode(path)).stat()
+        there = os.stat(path)  # noqa: PTH116 - of every file; making a Path takes longer than the call
         if (there.st_ino, there.st_dev) != (before.inode, before.device):
             raise MovingError(f"another file took the place of {_shown(path)} while it was read")
-        return Hashed(sha256, before, time.monotonic() - begin, kind, prefix)
+        found = tuple(checksum.text() for checksum in foreign)
+        return Hashed(sha256, before, time.monotonic() - begin, kind, prefix, found)
     finally:
         os.close(descriptor)
 
 
-def hash_paths(paths: Iterable[Place], *, workers: int = 2) -> Iterator[tuple[Place, Hashed | OSError]]:
-    """Hash many, ``workers`` at a time, and give them back in their order, each with its digest or why it has none."""
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        yield from pool.map(_hash_or_error, paths)
+def _hash_stream(
+    descriptor: int,
+    about: int,
+    prefix_bytes: int | None,
+    checksums: Sequence[RunningChecksum] = (),
+    watch: Watch | None = None,
+) -> tuple[bytes, int, bytes | None]:
+    """(digest, size, digest of the prefix) of an open file of about that size, from start to end, in one pass.
 
-
-def _hash_or_error(path: Place) -> tuple[Place, Hashed | OSError]:
-    try:
-        return path, hash_path(path)
-    except OSError as error:
-        return path, error
-
-
-def _hash_stream(descriptor: int, about: int, prefix_bytes: int | None) -> tuple[bytes, int, bytes | None]:
-    """(digest, size, digest of the prefix) of an open file of about that size, from start to end, in one pass."""
+    Of a file that has grown meanwhile no more is read than shows it: one that grows faster than it is read has no end.
+    """
     whole = hashlib.sha256()
     prefix: bytes | None = None
     buffer = memoryview(bytearray(min(_BLOCK_BYTES, max(about + 1, 4096))))
     size = 0
-    while count := os.readv(descriptor, [buffer]):
+    while size <= about and (count := os.readv(descriptor, [buffer])):
         if prefix_bytes is not None and size <= prefix_bytes < size + count:
             until = whole.copy()
             until.update(buffer[: prefix_bytes - size])
             prefix = until.digest()
-        whole.update(buffer[:count])
+        block = buffer[:count]
+        whole.update(block)
+        for checksum in checksums:
+            checksum.update(block)
+        if watch is not None:
+            watch(count)
         size += count
     return whole.digest(), size, prefix
 
 
-def _hash_manifest(path: Place, descriptor: int) -> tuple[bytes, int]:
+def _hash_manifest(path: Place, descriptor: int, watch: Watch | None) -> tuple[bytes, int]:
     """(digest of the manifest, bytes in all files) of an open folder."""
     files: dict[bytes, bytes] = {}
     size = 0
@@ -183,11 +198,11 @@ def _hash_manifest(path: Place, descriptor: int) -> tuple[bytes, int]:
         if status_bits.S_ISDIR(entry.status.st_mode):
             empty.add(entry.path)
         elif status_bits.S_ISREG(entry.status.st_mode):
-            files[entry.path], count = _hash_entry(entry)
+            files[entry.path], count = _hash_entry(entry, watch)
             size += count
         else:
             raise UnreadableError(
-                f"the folder {_shown(path)} holds {_shown(entry.path)}, which is {_kind(entry.status.st_mode)}",
+                f"the folder {_shown(path)} holds {_shown(entry.path)}, which is {kind_of(entry.status.st_mode)}",
                 hint="Only folders of regular files and folders have a digest.",
             )
     lines = files | dict.fromkeys(empty, _EMPTY_FOLDER)
@@ -197,10 +212,13 @@ def _hash_manifest(path: Place, descriptor: int) -> tuple[bytes, int]:
     return manifest.digest(), size
 
 
-def _hash_entry(entry: _Entry) -> tuple[bytes, int]:
+def _hash_entry(entry: _Entry, watch: Watch | None) -> tuple[bytes, int]:
     descriptor = os.open(entry.name, _OPEN | os.O_NOFOLLOW, dir_fd=entry.folder)
     try:
-        sha256, size, _ = _hash_stream(descriptor, entry.status.st_size, None)
+        before = Stat.of_open(descriptor)
+        sha256, size, _ = _hash_stream(descriptor, before.size, None, watch=watch)
+        if Stat.of_open(descriptor) != before or size != before.size:
+            raise MovingError(f"{_shown(entry.path)} changed while its folder was read")
         return sha256.hex().encode("ascii"), size
     finally:
         os.close(descriptor)
@@ -223,9 +241,11 @@ def _below(folder: int, prefix: bytes) -> Iterator[_Entry]:
             os.close(inner)
 
 
-def _kind(mode: int) -> str:
+def kind_of(mode: int) -> str:
+    """What a file of this mode is that is no regular file, in words."""
     kinds = {
         status_bits.S_IFLNK: "a symbolic link",
+        status_bits.S_IFDIR: "a folder",
         status_bits.S_IFIFO: "a named pipe",
         status_bits.S_IFSOCK: "a socket",
         status_bits.S_IFCHR: "a character device",

@@ -21,6 +21,7 @@ from provenance.commits import CommitKind
 from provenance.dependents import Dependents
 from provenance.errors import StoreError, WriteFailedError
 from provenance.identity import new_run_id, source_of
+from provenance.later_digests import add_first_reading, is_first_reading
 from provenance.observations import still_news
 from provenance.replicas import add_event
 from provenance.urls import local_path
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 
 _COMMIT_CHECKS = 100_000
 _COPIES = """
-SELECT r.source, r.file, r.url, r.site, r.name, r.sha256, r.size_bytes, r.state, r.verified, r.digest_origin
+SELECT r.source, r.file, r.url, r.site, r.name, r.sha256, r.size_bytes, r.state, r.verified, r.digest_origin,
+       r.checksums
 FROM replica_rows AS r
 WHERE r.state IN ('ok', 'quarantined', 'missing')
   AND ($1::BIGINT[] IS NULL OR (r.source, r.file) IN (SELECT unnest($1::BIGINT[]), unnest($2::BIGINT[])))
@@ -86,7 +88,7 @@ def audit_store(
         coverage["replicas"] += 1
         coverage["verified"] += check.compared
         coverage["never_verified"] += not check.compared and not copy.verified_before
-        coverage["unprotected"] += copy.expectation.sha256 is None
+        coverage["unprotected"] += not copy.expectation.is_protected
         if check.verdict is CheckVerdict.OK:
             good.add((copy.expectation.source, copy.expectation.file, copy.expectation.url))
         if check.finding is not None:
@@ -125,7 +127,7 @@ def _copies(store: Store, keys: set[tuple[int, int]] | None, snapshot: Snapshot)
     }
     copies = []
     for row in fetch(store, _COPIES, columns, snapshot=snapshot):
-        source, file, url, site, name, sha256, size, state, verified, origin = row
+        source, file, url, site, name, sha256, size, state, verified, origin, checksums = row
         expectation = Expectation(
             name=name,
             url=url,
@@ -135,6 +137,7 @@ def _copies(store: Store, keys: set[tuple[int, int]] | None, snapshot: Snapshot)
             source=source,
             file=file,
             earlier_sha256s=earlier.get(name, frozenset()) - {sha256},
+            checksums=tuple(checksums or ()),
         )
         copies.append(_Copy(expectation, site, str(state), verified is not None, origin))
     return copies
@@ -181,6 +184,8 @@ class _Recorder:
             host=self._host,
         )
         self._number += 1
+        if is_first_reading(check):
+            add_first_reading(self._batch, check)
         event = _event(copy.state, check.verdict)
         if event is not None and expectation.source is not None and expectation.file is not None:
             add_event(

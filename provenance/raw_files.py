@@ -1,254 +1,300 @@
 """Files that a user names on the command line: found, hashed, named, and registered in one commit.
 
-Folders are walked in order of name; links to files and folders are followed, loops of links and the store itself are
-not entered. Every file is hashed, whatever its stat says. All of them are registered or none: what cannot be read is
-an error that names it.
+All of them are found before the first is read, so that what cannot be registered is known before hours of reading. They
+are registered all or none, unless the caller wants to go on without what cannot be (``keep_going``). Every file is
+hashed, whatever its stat says, save those whose checksums somebody declares: they may lie in an archive of many
+terabytes, or on another machine, and are hashed when `verify` or an audit reads them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
-import os
-import re
-import stat as status_bits
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from integrity.digest import Hashed, hash_paths
+from integrity.checksum import algorithms
+from integrity.digest import Hashed
+from integrity.digest_many import hash_many
 from provenance.batch import Batch
 from provenance.commits import Commit, CommitKind
 from provenance.errors import StoreError
+from provenance.found_files import FoundFile, UnreadableFilesError, Unusable, find, find_files, in_table, refusal
 from provenance.identity import new_run_id, source_of
-from provenance.location import FOLDER
-from provenance.metadata import Value, forms
-from provenance.metadata_table import TableRow, read_table
+from provenance.metadata import Value
+from provenance.metadata_table import Declared, read_table
+from provenance.name_template import NameTemplateError, fill
+from provenance.path_template import PathTemplate
 from provenance.registration import FileId, Registration, register
-from provenance.urls import file_url
-from provenance.users import owner_of
+from provenance.replicas import LIVE_STATES, Replica, last_holders
 
 if TYPE_CHECKING:
     from provenance.snapshot import Snapshot
     from provenance.store import Store
 
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+__all__ = [
+    "DeclaredDigestError",
+    "NameTemplateError",
+    "RawFiles",
+    "Registered",
+    "UnreadableFilesError",
+    "add_files",
+    "find_files",
+]
 
+Progress = Callable[[int, int, int, int], None]
+"""Files done, files in all, bytes read, bytes in all (folders that are one file not counted)."""
 
-class UnreadableFilesError(StoreError):
-    """Files that were named cannot be read; nothing was registered."""
-
-
-class NameTemplateError(StoreError):
-    """A template for names that asks for what a file does not have."""
+_GO_ON = "nothing was registered; --keep-going registers the others and ends with exit code 3"
 
 
 class DeclaredDigestError(StoreError):
-    """A file does not have the digest that was declared for it."""
+    """A file does not have the digest or the size that was declared for it."""
 
     exit_code = 1
 
 
 @dataclass(frozen=True, slots=True)
-class FoundFile:
-    """A file to register: its logical name, the path to it, and what is known of it and not of the others."""
-
-    name: str
-    path: Path
-    metadata: Mapping[str, Value] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Registered:
-    """What became of one file. ``new`` False: it was known already, at this place and with this content."""
+    """What became of one file. ``new`` False: it was known already, at this place and with this content.
+
+    ``path`` None: it is not on this machine. ``sha256`` None: it was declared otherwise, and not read.
+    """
 
     name: str
-    path: Path
+    path: Path | None
     url: str
     file: FileId
-    sha256: bytes
-    size_bytes: int
+    sha256: bytes | None
+    size_bytes: int | None
     new: bool
 
 
 @dataclass(frozen=True, slots=True)
 class RawFiles:
-    """The result of one registration, in the order in which files were found. ``commit`` None: there were no files."""
+    """The result of one registration, in the order in which files were found. ``commit`` None: nothing was to be said.
+
+    ``left_out``: what was named and is not registered, with reasons.
+    """
 
     registration: uuid.UUID
     files: tuple[Registered, ...]
     commit: Commit | None
+    left_out: tuple[Unusable, ...] = ()
 
 
 def add_files(
     store: Store,
-    paths: Iterable[Path],
+    paths: Iterable[str | Path],
     *,
     table: Path | None = None,
     metadata: Mapping[str, Value] | None = None,
+    path_metadata: str | None = None,
     name: str | None = None,
     site: str = "local",
     sha256: bytes | None = None,
+    declared: Declared | None = None,
+    trees: bool = False,
+    keep_going: bool = False,
     author: str | None = None,
-    workers: int = 2,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    committing: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
 ) -> RawFiles:
-    """Register files, all files below folders, and those that a table names (metadata_table.py), in one commit.
+    """Register files that paths, patterns and URLs name, all files below folders (``trees``: folders as one file each),
+    and those that a table names (metadata_table.py), in one commit.
 
     A file that is named several ways is registered once, under the first of its names. ``metadata`` is that of all
-    these files; what a table says of one comes before it.
+    these files; what the template ``path_metadata`` (path_template.py) reads from a path comes before it, what a table
+    says of a file before both.
     ``name`` is a template for logical names in which ``{name}`` is the usual one (the path below the folder that was
-    given, or the base name), ``{stem}``, ``{site}``, ``{sha256}`` and ``{KEY}`` of the metadata stand for themselves.
-    ``sha256`` is a digest that the one file must have. Raises UnreadableFilesError, NameTemplateError,
-    DeclaredDigestError, MetadataTableError, StoreError as `Store.commit`.
+    given, or the base name), and ``{stem}``, ``{site}``, ``{sha256}`` and ``{KEY}`` of the metadata stand for
+    themselves. ``sha256`` is a digest that the one file must have; ``declared`` says what the one file has, without
+    reading it. ``committing`` is entered when all is read and nothing is registered yet, left when everything is.
+
+    Raises UnreadableFilesError, PathTemplateError, NameTemplateError, DeclaredDigestError, MetadataTableError,
+    StoreError as `Store.commit`.
     """
-    found = [file for path in paths for file in find_files(path, store.root)]
-    if table is not None:
-        found += [_in_table(row) for row in read_table(table)]
-    found = _each_once(found)
-    hashed = _hashed(found, workers)
+    unusable: list[Unusable] = []
+    found = _found(store, [str(path) for path in paths], table, trees, unusable)
+    found = _with_metadata(found, metadata or {}, path_metadata)
+    if sha256 is not None or declared is not None:
+        _require_one(found, unusable)
+        found = [replace(each, declared=declared or each.declared) for each in found]
+    _require_sizes((each, each.size_bytes) for each in found)
+    if unusable and not keep_going:
+        raise refusal(unusable, _GO_ON)
+    snapshot = store.snapshot()
+    holders = last_holders(store, [each.url for each in found], snapshot=snapshot)
+    read = _read(found, holders, workers, keep_going, unusable, progress)
+    _require_sizes((each, hashed.stat.size) for each, hashed in read if hashed is not None)
     if sha256 is not None:
-        _require_digest(found, hashed, sha256)
-    given = dict(metadata or {})
-    origin = "observed" if sha256 is None else "declared"
-    entries = [
-        Registration(
-            name=_named(name, file.name, site, result.sha256, {**given, **file.metadata}),
-            url=file_url(file.path),
-            site=site,
-            sha256=result.sha256,
-            size_bytes=result.stat.size,
-            digest_origin=origin,
-            stat=result.stat,
-            owner=owner_of(file.path),
-            checksum_seconds=result.seconds,
-            metadata={**given, **file.metadata},
-        )
-        for file, result in zip(found, hashed, strict=True)
-    ]
+        _require_digest(read, sha256)
+    entries = [_entry(each, hashed, site, name, checked=sha256 is not None) for each, hashed in read]
     registration = new_run_id()
-    commit, ids = _commit(store, source_of(registration), entries, author)
-    files = tuple(
-        Registered(
-            entry.name, file.path, entry.url, id_, result.sha256, result.stat.size, id_[0] == source_of(registration)
-        )
-        for entry, file, result, id_ in zip(entries, found, hashed, ids, strict=True)
-    )
-    return RawFiles(registration, files, commit)
+    with committing():
+        commit, ids = _commit(store, snapshot, holders, source_of(registration), entries, author)
+    return RawFiles(registration, tuple(_registered(registration, read, entries, ids)), commit, tuple(unusable))
 
 
-def find_files(path: Path, store_root: Path | None = None) -> Iterator[FoundFile]:
-    """The file at ``path``, or all files below the folder there, each with its logical name.
-
-    Raises UnreadableFilesError for what is not there, is no file or cannot be listed.
-    """
-    try:
-        status = path.stat()
-        if status_bits.S_ISDIR(status.st_mode):
-            above = frozenset({(status.st_dev, status.st_ino)})
-            for found in _below(path, above, store_root):
-                yield FoundFile(PurePosixPath(found.relative_to(path)).as_posix(), found)
-        elif status_bits.S_ISREG(status.st_mode):
-            yield FoundFile(path.absolute().name, path)
-        else:
-            raise UnreadableFilesError(f"{path}: neither a file nor a folder")
-    except OSError as error:
-        raise UnreadableFilesError(f"{error.filename or path}: {error.strerror or error}") from error
-
-
-def _each_once(found: Iterable[FoundFile]) -> list[FoundFile]:
-    """The files by place, in order, each with all that was said of it."""
+def _found(
+    store: Store, paths: Sequence[str], table: Path | None, trees: bool, unusable: list[Unusable]
+) -> list[FoundFile]:
+    """Every file that is meant, by place, each with all that was said of it."""
     places: dict[str, FoundFile] = {}
-    for file in found:
-        first = places.setdefault(file_url(file.path), file)
-        if first is not file:
-            places[file_url(file.path)] = replace(first, metadata={**first.metadata, **file.metadata})
+    named = find(paths, unusable, store_root=store.root, trees=trees)
+    listed = in_table(read_table(table), unusable) if table is not None else ()
+    for each in (*named, *listed):
+        first = places.setdefault(each.url, each)
+        if first is not each:
+            both = {**first.metadata, **each.metadata}
+            places[each.url] = replace(first, metadata=both, declared=each.declared or first.declared)
     return list(places.values())
 
 
-def _in_table(row: TableRow) -> FoundFile:
-    try:
-        regular = status_bits.S_ISREG(row.path.stat().st_mode)
-    except OSError as error:
-        raise UnreadableFilesError(f"{row.path}: {error.strerror or error}", hint="nothing was registered") from error
-    if not regular:
-        raise UnreadableFilesError(f"{row.path}: not a file", hint="a table names files, one a row")
-    return FoundFile(row.name, row.path, row.metadata)
+def _with_metadata(found: Sequence[FoundFile], given: Mapping[str, Value], template: str | None) -> list[FoundFile]:
+    """The files with the metadata that they are registered with."""
+    if template is not None:
+        reader = PathTemplate.parse(template)
+        return [replace(each, metadata={**given, **reader.read(each.below), **each.metadata}) for each in found]
+    if not given:
+        return list(found)
+    return [replace(each, metadata={**given, **each.metadata} if each.metadata else given) for each in found]
 
 
-def _below(folder: Path, above: frozenset[tuple[int, int]], store_root: Path | None) -> Iterator[Path]:
-    """Files below a folder in order of the bytes of their names; ``above`` are the folders that lead here."""
-    for path in sorted(folder.iterdir(), key=lambda entry: os.fsencode(entry.name)):
-        status = path.stat()
-        if status_bits.S_ISREG(status.st_mode):
-            yield path
-        elif status_bits.S_ISDIR(status.st_mode):
-            key = (status.st_dev, status.st_ino)
-            if path.name != FOLDER and path.absolute() != store_root and key not in above:
-                yield from _below(path, above | {key}, store_root)
+def _require_one(found: Sequence[FoundFile], unusable: Sequence[Unusable]) -> None:
+    if len(found) + len(unusable) != 1:
+        raise StoreError(
+            f"a checksum was declared for one file, but there are {len(found) + len(unusable)}",
+            hint="name one file, or declare checksums of many in a table (--table)",
+        )
+
+
+def _require_sizes(found: Iterable[tuple[FoundFile, int | None]]) -> None:
+    """No size may contradict the declared one: that is known before anything is read."""
+    for each, size in found:
+        declared = None if each.declared is None else each.declared.size_bytes
+        if declared is not None and size not in (None, declared):
+            raise DeclaredDigestError(
+                f"{each.path}: expected {declared} bytes, found {size}",
+                hint="nothing was registered; fetch the file again, or correct the size",
+            )
+
+
+def _read(
+    found: Sequence[FoundFile],
+    holders: Mapping[str, Replica],
+    workers: int | None,
+    keep_going: bool,
+    unusable: list[Unusable],
+    progress: Progress | None,
+) -> list[tuple[FoundFile, Hashed | None]]:
+    """Each file with what was read of it (None: it is not to be read); those that cannot be read go to ``unusable``."""
+    to_read = [each for each in found if _is_to_read(each)]
+    total = sum(each.size_bytes or 0 for each in to_read)
+    results = hash_many(
+        [each.path or "" for each in to_read],
+        sizes=[each.size_bytes for each in to_read],
+        checksums=[_asked(holders.get(each.url)) for each in to_read] if holders else None,
+        workers=workers,
+        stop_at_error=not keep_going,
+        progress=None if progress is None else lambda files, size: progress(files, len(to_read), size, total),
+    )
+    rest = iter(zip(to_read, results, strict=True))
+    pairs: list[tuple[FoundFile, Hashed | None]] = []
+    for each in found:
+        result = next(rest)[1] if _is_to_read(each) else None
+        if isinstance(result, OSError):
+            unusable.append(Unusable(each.path or "", result.strerror or str(result)))
         else:
-            raise UnreadableFilesError(f"{path}: neither a file nor a folder")
+            pairs.append((each, result))
+    if unusable and not keep_going:
+        raise refusal(unusable, _GO_ON)
+    return pairs
 
 
-def _hashed(found: Sequence[FoundFile], workers: int) -> list[Hashed]:
-    results = [result for _, result in hash_paths([file.path for file in found], workers=workers)]
-    good = [result for result in results if isinstance(result, Hashed)]
-    if len(good) < len(results):
-        bad = [(file.path, error) for file, error in zip(found, results, strict=True) if not isinstance(error, Hashed)]
-        path, error = bad[0]
-        more = f" (and {len(bad) - 1} more files)" if len(bad) > 1 else ""
-        message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise UnreadableFilesError(f"{path}: {message}{more}", hint="nothing was registered")
-    return good
+def _is_to_read(found: FoundFile) -> bool:
+    return found.path is not None and not (found.declared is not None and found.declared.checksums)
 
 
-def _require_digest(found: Sequence[FoundFile], hashed: Sequence[Hashed], declared: bytes) -> None:
-    if len(found) != 1:
-        raise StoreError(f"a checksum was declared for one file, but there are {len(found)}", hint="name one file")
-    if hashed[0].sha256 != declared:
+def _asked(holder: Replica | None) -> tuple[str, ...]:
+    """The foreign checksums that tell whether a file is the one that was declared at its place and never read."""
+    if holder is None or holder.sha256 is not None or holder.state not in LIVE_STATES:
+        return ()
+    return algorithms(holder.checksums or ())
+
+
+def _require_digest(read: Sequence[tuple[FoundFile, Hashed | None]], declared: bytes) -> None:
+    ((found, hashed),) = read
+    if hashed is not None and hashed.sha256 != declared:
         raise DeclaredDigestError(
-            f"{found[0].path}: expected sha256 {declared.hex()}, found {hashed[0].sha256.hex()}",
+            f"{found.path}: expected sha256 {declared.hex()}, found {hashed.sha256.hex()}",
             hint="nothing was registered; fetch the file again, or correct the checksum",
         )
 
 
-def _named(template: str | None, name: str, site: str, sha256: bytes, metadata: Mapping[str, Value]) -> str:
-    if template is None:
-        return name
-    values = {key: _text(value) for key, value in metadata.items()}
-    values |= {"name": name, "stem": PurePosixPath(name).stem, "site": site, "sha256": sha256.hex()}
-
-    def fill(match: re.Match[str]) -> str:
-        value = values.get(match.group(1))
-        if value is None:
-            raise NameTemplateError(
-                f"--name {template!r}: no {match.group()} here", hint="there are: " + ", ".join(sorted(values))
-            )
-        return value
-
-    filled = _PLACEHOLDER.sub(fill, template)
-    if not filled:
-        raise NameTemplateError(f"--name {template!r} gives an empty name")
-    return filled
-
-
-def _text(value: Value) -> str | None:
-    return None if isinstance(value, tuple) else forms(value).text
+def _entry(found: FoundFile, hashed: Hashed | None, site: str, name: str | None, *, checked: bool) -> Registration:
+    declared = found.declared or Declared()
+    sha256 = declared.sha256 if hashed is None else hashed.sha256
+    unread_size = declared.size_bytes if found.size_bytes is None else found.size_bytes
+    if name is not None:
+        place = found.path or found.url
+        found = replace(
+            found, name=fill(name, found.name, place=place, site=site, sha256=sha256, metadata=found.metadata)
+        )
+    return Registration(
+        name=found.name,
+        url=found.url,
+        site=site,
+        sha256=sha256,
+        size_bytes=unread_size if hashed is None else hashed.stat.size,
+        digest_origin="declared" if checked or hashed is None else "observed",
+        stat=None if hashed is None else hashed.stat,
+        kind=found.kind,
+        owner=found.owner,
+        checksums=hashed.checksums if hashed is not None else declared.foreign,
+        checksum_seconds=None if hashed is None else hashed.seconds,
+        metadata=found.metadata,
+    )
 
 
 def _commit(
-    store: Store, source: int, entries: Sequence[Registration], author: str | None
+    store: Store,
+    snapshot: Snapshot,
+    holders: Mapping[str, Replica],
+    source: int,
+    entries: Sequence[Registration],
+    author: str | None,
 ) -> tuple[Commit | None, list[FileId]]:
     at = dt.datetime.now(dt.UTC)
-    snapshot = store.snapshot()
     ids: list[FileId] = []
 
-    def rows(state: Snapshot) -> Batch:
+    def rows(state: Snapshot, known: Mapping[str, Replica] | None = None) -> Batch:
         batch = Batch()
-        ids[:] = register(store, batch, source, entries, at=at, author=author, snapshot=state)
+        ids[:] = register(store, batch, source, entries, at=at, author=author, snapshot=state, holders=known)
         return batch
 
     commit = store.commit(
-        CommitKind.REGISTER, rows(snapshot), author=author, rebase=lambda newest, _: rows(newest), base=snapshot
+        CommitKind.REGISTER,
+        rows(snapshot, holders),
+        author=author,
+        rebase=lambda newest, _: rows(newest),
+        base=snapshot,
     )
     return commit, ids
+
+
+def _registered(
+    registration: uuid.UUID,
+    read: Sequence[tuple[FoundFile, Hashed | None]],
+    entries: Sequence[Registration],
+    ids: Sequence[FileId],
+) -> Iterator[Registered]:
+    source = source_of(registration)
+    for (found, _), entry, file in zip(read, entries, ids, strict=True):
+        path = None if found.path is None else Path(found.path)
+        yield Registered(entry.name, path, entry.url, file, entry.sha256, entry.size_bytes, file[0] == source)

@@ -2,7 +2,8 @@
 
 The rules: a URL that is registered again with the same content is the same file; with other content it is a new file,
 and the old one's copy there is `replaced`; a URL that is a copy of a produced file is that file, as long as its
-content is.
+content is. A file of which only foreign checksums were declared is known by those when it is read: from then on it has
+a sha256.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from integrity.checksum import agreeing, differing
 from integrity.digest import Stat
 from provenance.batch import Batch
 from provenance.identity import registered_file
+from provenance.later_digests import add_digest
 from provenance.metadata import Value, add_metadata
 from provenance.record_rows import time_of_ns
-from provenance.replicas import GIVEN_UP, add_event, last_holders
+from provenance.replicas import GIVEN_UP, LIVE_STATES, Replica, add_event, last_holders
 
 if TYPE_CHECKING:
     from provenance.snapshot import Snapshot
@@ -60,25 +63,27 @@ def register(
     author: str | None = None,
     first: int = 0,
     snapshot: Snapshot | None = None,
+    holders: Mapping[str, Replica] | None = None,
 ) -> list[FileId]:
     """Add what these registrations say to ``batch``; for each, in order, the file that it is.
 
     New files are of ``source`` and count from the ordinal ``first``. ``at`` is now unless given, ``snapshot`` the
-    state that the rules look at: after a lost race call this again on a new batch with the new one.
+    state that the rules look at: after a lost race call this again on a new batch with the new one. ``holders`` is
+    what `last_holders` says of the URLs then, for whoever has asked already.
     """
     known = list(entries)
     at = dt.datetime.now(dt.UTC) if at is None else at
-    holders = {
-        url: _Holder(replica.id, replica.sha256, replica.size_bytes, replica.site, replica.state)
-        for url, replica in last_holders(store, [entry.url for entry in known], snapshot=snapshot).items()
-    }
+    if holders is None:
+        holders = last_holders(store, [entry.url for entry in known], snapshot=snapshot)
+    latest = {url: _Holder.of(replica) for url, replica in holders.items()}
     files: list[FileId] = []
     said: dict[FileId, dict[str, Value]] = {}
     for entry in known:
-        holder = holders.get(entry.url)
+        holder = latest.get(entry.url)
         if holder is not None and _same_content(holder, entry):
             file = holder.file
             _add_seen_again(batch, entry, holder, at)
+            _add_learnt(batch, entry, holder, at)
         else:
             file = (source, registered_file(first))
             first += 1
@@ -88,8 +93,9 @@ def register(
         # Of two entries that turn out to be one file the later says what counts: a key has one value at a time.
         said.setdefault(file, {}).update(entry.metadata)
         files.append(file)
-        content = entry if holder is None or file != holder.file else holder
-        holders[entry.url] = _Holder(file, content.sha256, content.size_bytes, entry.site, "ok")
+        content = entry if holder is None or file != holder.file or holder.sha256 is None else holder
+        checksums = tuple({*content.checksums, *entry.checksums})
+        latest[entry.url] = _Holder(file, content.sha256, content.size_bytes, entry.site, "ok", checksums)
     for file, metadata in said.items():
         for key, value in metadata.items():
             add_metadata(batch, "file", *file, key, value, origin="static", author=author, at=at)
@@ -105,20 +111,30 @@ class _Holder:
     size_bytes: int | None
     site: str | None
     state: str
+    checksums: Sequence[str]
+
+    @classmethod
+    def of(cls, replica: Replica) -> _Holder:
+        sizes = (replica.size_bytes, replica.site, replica.state, replica.checksums or ())
+        return cls(replica.id, replica.sha256, *sizes)
 
 
 def _same_content(holder: _Holder, entry: Registration) -> bool:
-    """Digests decide where both are known. Without one, a size that differs tells files apart, and nothing joins them
-    but the URL, which must then be a live copy.
+    """Digests decide where both are known. Where only foreign checksums were known, and the bytes were read now, those
+    decide. Else a size or a checksum that differs tells files apart, and nothing joins them but the URL, which must
+    then be a live copy.
     """
     if holder.state == "replaced":
         return False
     if entry.sha256 is not None and holder.sha256 is not None:
         return entry.sha256 == holder.sha256
-    if entry.sha256 is not None:
-        return False  # the file that was known had no digest to prove that it is this one
     sizes_agree = None in (entry.size_bytes, holder.size_bytes) or entry.size_bytes == holder.size_bytes
-    return sizes_agree and holder.state not in GIVEN_UP
+    if not sizes_agree or differing(holder.checksums, entry.checksums):
+        return False
+    if entry.sha256 is not None:
+        # The file that was known has no sha256: something else must prove that it is this one.
+        return holder.state in LIVE_STATES and agreeing(holder.checksums, entry.checksums)
+    return holder.state not in GIVEN_UP
 
 
 def _add_seen_again(batch: Batch, entry: Registration, holder: _Holder, at: dt.datetime) -> None:
@@ -141,6 +157,24 @@ def _add_seen_again(batch: Batch, entry: Registration, holder: _Holder, at: dt.d
         stat=entry.stat,
         reason=reason,
     )
+
+
+def _add_learnt(batch: Batch, entry: Registration, holder: _Holder, at: dt.datetime) -> None:
+    """What is known of the content from now on and was not before."""
+    checksums = [text for text in entry.checksums if text not in holder.checksums]
+    if holder.sha256 is None and entry.sha256 is not None:
+        seconds = entry.checksum_seconds
+        add_digest(
+            batch,
+            holder.file,
+            at,
+            sha256=entry.sha256,
+            size_bytes=entry.size_bytes,
+            checksums=checksums,
+            seconds=seconds,
+        )
+    elif checksums:
+        add_digest(batch, holder.file, at, checksums=checksums)
 
 
 def _add_replaced(batch: Batch, entry: Registration, holder: _Holder, at: dt.datetime) -> None:

@@ -44,7 +44,8 @@ GIVEN_UP = frozenset({"retired", "removed", "replaced"})
 """States that somebody decided on: looking at the place does not change them."""
 
 _COLUMNS = """SELECT r.source, r.file, r.name, r.url, r.site, r.sha256, r.size_bytes, r.seen_bytes, r.modified_ns,
-       r.changed_ns, r.inode, r.device, r.state, r.origin, r.job, r.attempt, r.digest_origin, r.verified, r.since"""
+       r.changed_ns, r.inode, r.device, r.state, r.origin, r.job, r.attempt, r.digest_origin, r.verified, r.since,
+       r.checksums"""
 _BY_URL = f"""{_COLUMNS}
 FROM replica_rows AS r
 WHERE r.url IN (SELECT unnest($1::VARCHAR[]))
@@ -61,7 +62,8 @@ class Replica:
 
     ``size_bytes`` is the file's; ``seen_bytes`` and the stat fields are those of the copy when it was last verified
     (None: it never was). ``state`` ok | quarantined | missing | removed | replaced | retired. ``origin`` raw |
-    produced; ``job`` and ``attempt`` produced it (its run is ``source``).
+    produced; ``job`` and ``attempt`` produced it (its run is ``source``). ``checksums`` are the foreign ones that were
+    declared for the file (None: none were).
     """
 
     source: int
@@ -83,6 +85,7 @@ class Replica:
     digest_origin: str | None
     verified: dt.datetime | None
     since: dt.datetime
+    checksums: Sequence[str] | None = None
 
     @property
     def id(self) -> tuple[int, int]:

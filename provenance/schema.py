@@ -174,12 +174,25 @@ FILES = _table(
     ("job", I, "that produced it (its run is the source); null: raw"),
     ("attempt", I, "that produced it"),
     ("size_bytes", I, "null until known"),
-    ("sha256", X, "null until known; a folder's is that of its sorted manifest"),
+    ("sha256", X, "null where it was not known then (see file_digests); a folder's is that of its sorted manifest"),
     ("checksums", Kind.TEXTS, "foreign checksums, algorithm:hex"),
     ("digest_origin", T, "declared | recorded | produced | observed: where sha256 comes from"),
     ("created", W, "when it was produced or registered"),
     ("modified", W, "its mtime when it was produced or registered"),
     ("owner", T, "the user that it belonged to then"),
+    ("checksum_seconds", F, "what hashing it took"),
+)
+FILE_DIGESTS = _table(
+    "file_digests",
+    "what came to be known of the content of a file after it came to be; the first sha256 counts",
+    ("source", "file"),
+    ("source", I, "the file"),
+    ("file", I, "the file"),
+    ("sha256", X, "of what was read; null: only checksums were declared"),
+    ("size_bytes", I, "of what was read"),
+    ("checksums", Kind.TEXTS, "foreign checksums that were declared later, algorithm:hex"),
+    ("digest_origin", T, "where sha256 comes from, as in files"),
+    ("at", W, "when it came to be known"),
     ("checksum_seconds", F, "what hashing it took"),
 )
 USES = _table(
@@ -303,5 +316,6 @@ TABLES: tuple[Table, ...] = (
     QUERIES,
     METADATA,
     CHECKS,
+    FILE_DIGESTS,
 )
 BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}

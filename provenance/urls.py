@@ -39,7 +39,17 @@ def file_url(path: str | Path) -> str:
     """The ``file:`` URL of a local path (RFC 8089): absolute, bytes of the name percent-encoded, symlinks not
     followed.
     """
-    return "file://" + quote_from_bytes(os.fsencode(os.path.abspath(path)), safe="/~")  # noqa: PTH100 - Path keeps ".."
+    return "file://" + quoted_path(os.path.abspath(path))  # noqa: PTH100 - Path keeps ".."
+
+
+def quoted_path(path: str) -> str:
+    """A path, or a part of one, as it stands in a URL."""
+    return quote_from_bytes(os.fsencode(path), safe="/~")
+
+
+def is_url(text: str) -> bool:
+    """Whether a text that may be a path or a URL is a URL: it begins with a scheme and ``://``."""
+    return _SCHEME.match(text) is not None
 
 
 def local_path(url: str) -> Path | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import pwd
+from functools import cache
 from pathlib import Path
 
 from provenance.storable import storable
@@ -21,9 +22,14 @@ def current_user() -> str:
 def owner_of(path: Path) -> str | None:
     """The user that a file belongs to, links followed; None if there is no looking at it."""
     try:
-        uid = path.stat().st_uid
+        return name_of(path.stat().st_uid)
     except OSError:
         return None
+
+
+@cache
+def name_of(uid: int) -> str:
+    """The name of a user, or the number where the system has none for it."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

@@ -1,7 +1,8 @@
 """Check files on disk against what the store knows of them: every byte is read, no stat is taken for an answer.
 
 A path is known if it is, or was, a copy of a file; else by its content, if a file with the very same bytes is known.
-What the store knows nothing about is `unknown`, which is no pass.
+What the store knows nothing about is `unknown`, which is no pass. A file of which only foreign checksums were declared
+is checked by those, and what it holds is known from then on: its sha256 is recorded.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from integrity.audit import Check, CheckVerdict, Expectation, audit
 from provenance.errors import StoreError
-from provenance.raw_files import find_files
+from provenance.found_files import find_files
+from provenance.later_digests import record_first_readings
 from provenance.replicas import last_holders
 from provenance.urls import file_url, local_path
 from provenance.views import fetch
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 
 _GIVEN_UP = frozenset({"removed", "replaced", "retired"})
 _COPIES_BELOW = """
-SELECT url FROM replica_rows WHERE starts_with(url, $1) AND state IN ('ok', 'quarantined', 'missing') ORDER BY url
+SELECT url, kind FROM replica_rows
+WHERE (url = $1 OR starts_with(url, $2)) AND state IN ('ok', 'quarantined', 'missing')
+ORDER BY url
 """
 
 
@@ -73,8 +77,9 @@ class KnownContents:
         return self._names[sha256]
 
 
-def verify(store: Store, paths: Iterable[Path], *, workers: int = 2) -> list[Verified]:
-    """Read files, all files below folders, and everything that should be below them; results in order.
+def verify(store: Store, paths: Iterable[Path], *, workers: int = 2, author: str | None = None) -> list[Verified]:
+    """Read files, all files below folders, and everything that should be below them; results in order. A folder that is
+    known as one file is read as one.
 
     Raises NothingThereError for a path that neither exists nor is known, UnreadableFilesError for a folder that cannot
     be listed.
@@ -83,10 +88,10 @@ def verify(store: Store, paths: Iterable[Path], *, workers: int = 2) -> list[Ver
     wanted = [found for path in paths for found in _wanted(store, path, snapshot)]
     expectations = expected_at(store, wanted, snapshot)
     known = KnownContents(store, snapshot)
-    return [
-        _result(path, check, known)
-        for path, check in zip(wanted, audit(expectations, known, workers=workers), strict=True)
-    ]
+    checks = list(audit((expectation for expectation, _ in expectations), known, workers=workers))
+    sites = (site for _, site in expectations)
+    record_first_readings(store, zip(checks, sites, strict=True), author, snapshot)
+    return [_result(path, check, known) for path, check in zip(wanted, checks, strict=True)]
 
 
 def exit_code(results: Sequence[Verified]) -> int:
@@ -97,48 +102,58 @@ def exit_code(results: Sequence[Verified]) -> int:
     return 3 if verdicts - {"ok"} else 0
 
 
-def expected_at(store: Store, paths: Sequence[Path], snapshot: Snapshot) -> list[Expectation]:
-    """What the store expects at each path, links followed where the path itself is not known."""
+def expected_at(store: Store, paths: Sequence[Path], snapshot: Snapshot) -> list[tuple[Expectation, str | None]]:
+    """What the store expects at each path, and the copy's site; links followed where the path itself is not known."""
     urls = [(file_url(path), file_url(Path(os.path.realpath(path)))) for path in paths]
     holders = last_holders(store, sorted({url for pair in urls for url in pair}), snapshot=snapshot)
     holders = {url: replica for url, replica in holders.items() if replica.state not in _GIVEN_UP}
     earlier = _earlier_contents(store, sorted({replica.name for replica in holders.values()}), snapshot)
-    expectations = []
+    expectations: list[tuple[Expectation, str | None]] = []
     for path, (own, real) in zip(paths, urls, strict=True):
         replica = holders.get(own) or holders.get(real)
         if replica is None:
-            expectations.append(Expectation(name=path.name, url=own, path=path, sha256=None))
+            expectations.append((Expectation(name=path.name, url=own, path=path, sha256=None), None))
             continue
         versions = {sha256 for sha256 in earlier.get(replica.name, ()) if sha256 != replica.sha256}
-        expectations.append(
-            Expectation(
-                name=replica.name,
-                url=replica.url,
-                path=path,
-                sha256=replica.sha256,
-                size=replica.size_bytes,
-                source=replica.source,
-                file=replica.file,
-                earlier_sha256s=frozenset(versions),
-            )
+        expectation = Expectation(
+            name=replica.name,
+            url=replica.url,
+            path=path,
+            sha256=replica.sha256,
+            size=replica.size_bytes,
+            source=replica.source,
+            file=replica.file,
+            earlier_sha256s=frozenset(versions),
+            checksums=tuple(replica.checksums or ()),
         )
+        expectations.append((expectation, replica.site))
     return expectations
 
 
 def _wanted(store: Store, path: Path, snapshot: Snapshot) -> list[Path]:
     """The path itself; or all files below the folder, together with those that are known to belong there."""
     if path.is_dir():
-        there = [found.path for found in find_files(path, store.root)]
-        rows = fetch(store, _COPIES_BELOW, [file_url(path) + "/"], snapshot=snapshot)
-        seen = {file_url(found) for found in there}
+        rows = fetch(store, _COPIES_BELOW, [file_url(path), file_url(path) + "/"], snapshot=snapshot)
+        folders = {str(url) for url, kind in rows if kind == "folder"}
+        if file_url(path) in folders:
+            return [path]
+        there = [found for found in find_files(path, store.root) if not _is_within(found.url, folders)]
+        seen = {found.url for found in there}
         top = os.path.abspath(path)  # noqa: PTH100 - Path.resolve follows links
-        gone = [local_path(str(url)) for (url,) in rows if url not in seen]
-        return there + [path / found.relative_to(top) for found in gone if found is not None]
+        others = [local_path(str(url)) for url, _ in rows if url not in seen and url != file_url(path)]
+        return [Path(found.path or "") for found in there] + [
+            path / found.relative_to(top) for found in others if found is not None
+        ]
     if os.path.lexists(path):
         return [path]
     if file_url(path) not in last_holders(store, [file_url(path)], snapshot=snapshot):
         raise NothingThereError(f"{path}: there is no such file, and none is known to have been there")
     return [path]
+
+
+def _is_within(url: str, folders: Collection[str]) -> bool:
+    """Whether a file is part of a folder that is known as one file."""
+    return any(url.startswith(folder + "/") for folder in folders)
 
 
 def _earlier_contents(store: Store, names: list[str], snapshot: Snapshot) -> dict[str, set[bytes]]:

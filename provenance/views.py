@@ -115,11 +115,19 @@ class Reading:
         """Make every table and view that ``sql`` may refer to visible; the connection that it can be run on."""
         tables, views = needed(sql)
         self.store.define(self._connection, [table for table in tables if table not in self._defined], self.snapshot)
+        if "files" in tables and "files" not in self._defined and self.snapshot.segments("file_digests"):
+            # Who asks for files means what is known of them now. Most stores have nothing to fill in, and pay nothing.
+            self._connection.execute(f"CREATE OR REPLACE TEMP VIEW files AS {self._filled_files()}")
         for view in views:
             if view not in self._defined:
                 self._connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS {view_sql(view)}")
         self._defined.update(tables, views)
         return self._connection
+
+    def _filled_files(self) -> str:
+        names = {"files": "files", "file_digests": f"file_digests{IN_ORDER}"}
+        rows = {name: self.store.relation(table, self.snapshot) for name, table in names.items()}
+        return (_SQL / "filled" / "files.sql").read_text("utf-8").format(**rows)
 
 
 def fetch(store: Store, sql: str, parameters: Parameters = (), *, snapshot: Snapshot | None = None) -> list[Row]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,10 @@ import click
 from provenance.commands.context import Invocation, format_option, param_option, parameter_values, pass_invocation
 
 if TYPE_CHECKING:
-    from provenance.raw_files import Registered
+    from provenance.metadata_table import Declared
+    from provenance.raw_files import RawFiles, Registered
+
+_INCOMPLETE = 3
 
 
 @click.group()
@@ -20,61 +23,106 @@ def files() -> None:
 
 
 @files.command(short_help="Register files and all files below folders.")
-@click.argument("paths", metavar="[PATH...]", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="[PATH|PATTERN|URL...]", nargs=-1)
 @click.option(
     "--table",
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="CSV with a column `path` (relative to its folder); the other columns are metadata keys.",
+    help="CSV, JSON lines or Parquet; column `path` (relative to its folder), the others are metadata keys.",
 )
 @click.option(
     "-m", "--metadata", multiple=True, metavar="KEY=VALUE", help="Metadata of all these files; again: a list."
 )
+@click.option(
+    "--path-metadata", metavar="TEMPLATE", help="Metadata from each path below its folder, as '{site}/{year}/{name}'."
+)
 @click.option("--name", metavar="TEMPLATE", help="Logical name, as in '{site}/{name}'; also {stem}, {sha256}, {KEY}.")
 @click.option("--site", default="local", show_default=True, metavar="NAME", help="The site where these copies are.")
-@click.option("--checksum", metavar="sha256:HEX", help="The digest that the one file must have.")
+@click.option("--tree", "trees", is_flag=True, help="Each folder is one file (Zarr, MeasurementSet).")
+@click.option("--checksum", metavar="sha256:HEX", help="The digest that the one file must have: it is read.")
+@click.option("--md5", metavar="HEX", help="Declared for the one file, which is not read now.")
+@click.option("--adler32", metavar="HEX", help="Likewise.")
+@click.option("--crc32c", metavar="HEX", help="Likewise.")
+@click.option("--size", metavar="BYTES", type=click.IntRange(0, (1 << 63) - 1), help="The size of the one file.")
+@click.option("--keep-going", is_flag=True, help="Leave out what cannot be registered, say so, and end with 3.")
 @format_option
+@click.pass_context
 @pass_invocation
 def add(
     invocation: Invocation,
-    paths: tuple[Path, ...],
+    context: click.Context,
+    paths: tuple[str, ...],
     table: Path | None,
     metadata: tuple[str, ...],
+    path_metadata: str | None,
     name: str | None,
     site: str,
+    trees: bool,
     checksum: str | None,
+    md5: str | None,
+    adler32: str | None,
+    crc32c: str | None,
+    size: int | None,
+    keep_going: bool,
     output_format: str,
 ) -> None:
     """Register files, and all files below folders: one commit, every byte hashed.
 
-    The logical name of a file is its path below the folder that was given, or its base name. Registering the same
-    content at the same place again changes nothing but the time of its last verification.
+    A pattern in quotes (`'raw/**/*.fits'`) is expanded here. The logical name of a file is its path below the folder
+    that was given, or its base name. Registering the same content at the same place again changes nothing but the time
+    of its last verification. Files with declared checksums (here or in columns of the table), and those at URLs of
+    other machines, are not read: `pirene verify` does it later. Interrupted, nothing is registered.
     """
     from provenance.commands.printing import open_store
+    from provenance.commands.reading_progress import PointOfNoReturn, ReadingProgress
     from provenance.metadata import parse_assignments
     from provenance.raw_files import add_files
     from provenance.users import current_user
-    from query.context import amount
 
     if not paths and table is None:
         raise click.UsageError("name the files to register: PATH... or --table FILE")
+    if "" in paths:
+        raise click.UsageError("a path is empty")
+    given = parse_assignments(metadata)
     store = open_store(invocation)
-    done = add_files(
-        store,
-        paths,
-        table=table,
-        metadata=parse_assignments(metadata),
-        name=name,
-        site=site,
-        sha256=_declared(checksum),
-        author=current_user(),
-    )
+    point = PointOfNoReturn()
+    try:
+        with ReadingProgress(invocation) as progress:
+            done = add_files(
+                store,
+                paths,
+                table=table,
+                metadata=given,
+                path_metadata=path_metadata,
+                name=name,
+                site=site,
+                sha256=_digest(checksum),
+                declared=_declared({"md5": md5, "adler32": adler32, "crc32c": crc32c}, size),
+                trees=trees,
+                keep_going=keep_going,
+                author=current_user(),
+                progress=progress,
+                committing=lambda: point,
+            )
+    except KeyboardInterrupt:
+        invocation.note("all files were registered" if point.passed else "nothing was registered")
+        raise
     store.project()
+    _say(invocation, done, output_format)
+    context.exit(_INCOMPLETE if done.left_out else 0)
+
+
+def _say(invocation: Invocation, done: RawFiles, output_format: str) -> None:
+    from query.context import amount
+    from query.terminal_text import harmless
+
     if output_format == "table":
         new = sum(file.new for file in done.files)
         invocation.note(f"{amount(new, 'new files')}, {len(done.files) - new} known already")
     else:
         _print_registered(invocation, done.files, output_format)
+    for each in done.left_out:
+        click.echo(harmless(f"not registered: {each.path}: {each.reason}"), err=True)
 
 
 def _print_registered(invocation: Invocation, registered: Sequence[Registered], output_format: str) -> None:
@@ -96,7 +144,7 @@ def _print_registered(invocation: Invocation, registered: Sequence[Registered], 
     rows = (
         (
             storable(file.name),
-            storable(str(file.path)),
+            None if file.path is None else storable(str(file.path)),
             file.url,
             file_id(*file.file),
             file.sha256,
@@ -130,13 +178,25 @@ def retire(invocation: Invocation, what: tuple[str, ...], parameters: tuple[str,
     invocation.note(f"{amount(retired, 'files')} retired, {len(keys) - retired} retired already")
 
 
-def _declared(checksum: str | None) -> bytes | None:
+def _digest(checksum: str | None) -> bytes | None:
+    """The sha256 that is to be checked; None: none is."""
     if checksum is None:
         return None
-    algorithm, _, digits = checksum.rpartition(":")
-    if algorithm not in ("", "sha256") or len(digits) != 64:
-        raise click.UsageError(f"--checksum {checksum!r}: expected sha256: and 64 hex digits")
+    return bytes.fromhex(_parsed("--checksum", checksum, "sha256").removeprefix("sha256:"))
+
+
+def _declared(checksums: Mapping[str, str | None], size: int | None) -> Declared | None:
+    """What is said of the one file without its being read; None: nothing is."""
+    from provenance.metadata_table import Declared
+
+    given = [_parsed(f"--{name}", text, name) for name, text in checksums.items() if text is not None]
+    return Declared(tuple(given), size) if given or size is not None else None
+
+
+def _parsed(option: str, text: str, algorithm: str) -> str:
+    from integrity.checksum import ChecksumError, parse_checksum
+
     try:
-        return bytes.fromhex(digits)
-    except ValueError:
-        raise click.UsageError(f"--checksum {checksum!r}: expected sha256: and 64 hex digits") from None
+        return parse_checksum(text, algorithm)
+    except ChecksumError as error:
+        raise click.UsageError(f"{option}: {error}") from error

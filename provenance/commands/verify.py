@@ -17,16 +17,20 @@ from provenance.commands.context import Invocation, format_option, pass_invocati
 def verify(invocation: Invocation, context: click.Context, paths: tuple[Path, ...], output_format: str) -> None:
     """Check files, and all files below folders, against what the store knows of them.
 
-    Every byte is read. Exit code 0: all are as expected; 1: at least one is not, or is missing; 3: at least one could
-    not be read or is unknown.
+    Every byte is read. A file of which only foreign checksums were declared is checked by those, and its sha256 is
+    recorded.
+
+    Exit code 0: all are as expected; 1: at least one is not, or is missing; 3: at least one could not be read or is
+    unknown.
     """
     from provenance.commands.printing import Column, open_store, print_rows
     from provenance.storable import storable
+    from provenance.users import current_user
     from provenance.verification import exit_code
     from provenance.verification import verify as verify_paths
     from query.vocabulary import FieldType
 
-    results = verify_paths(open_store(invocation), paths)
+    results = verify_paths(open_store(invocation), paths, author=current_user())
     text, digest = FieldType.TEXT, FieldType.DIGEST
     columns = [
         Column("path", text),

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integrity import kickstart
-from integrity.digest import Hashed, Stat, hash_path, hash_paths
+from integrity.digest import Stat, hash_path
 from integrity.errors import IntegrityError, MovingError, UnreadableError
 
 BY_COREUTILS = (
@@ -230,21 +230,22 @@ def test_a_file_that_is_replaced_while_it_is_read_has_no_digest(
         hash_path(path)
 
 
-def test_many_files_keep_their_order(tmp_path: Path) -> None:
-    paths = [tmp_path / str(number) for number in range(20)]
-    for number, path in enumerate(paths):
-        if number != 7:
-            path.write_bytes(b"x" * number)
-    results = list(hash_paths(paths, workers=3))
-    assert [path for path, _ in results] == paths
-    for number, (_, hashed) in enumerate(results):
-        if number == 7:
-            assert isinstance(hashed, FileNotFoundError)
-        else:
-            assert isinstance(hashed, Hashed) and hashed.stat.size == number
-
-
 def test_bytes_and_text_paths_mean_the_same(tmp_path: Path) -> None:
     path = os.fsencode(tmp_path) + b"/\xff"
     Path(os.fsdecode(path)).write_bytes(b"x")
     assert hash_path(path).sha256 == hash_path(os.fsdecode(path)).sha256
+
+
+def test_a_file_in_a_folder_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    victim = tmp_path / "chunk"
+    victim.write_bytes(b"good")
+    read = os.readv
+
+    def grow(descriptor: int, buffers: list[memoryview]) -> int:
+        with victim.open("ab") as stream:
+            stream.write(b"more")
+        return read(descriptor, buffers)
+
+    monkeypatch.setattr(os, "readv", grow)
+    with pytest.raises(MovingError, match="chunk' changed while its folder was read"):
+        hash_path(tmp_path)

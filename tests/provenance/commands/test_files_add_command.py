@@ -1,0 +1,91 @@
+"""What `pirene files add` says, and the exit codes it ends with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+
+import pytest
+
+from provenance.commands.files import files
+from provenance.commands.query import query
+from provenance.commands.verify import verify
+from provenance.found_files import UnreadableFilesError
+from provenance.views import fetch
+
+
+def test_declared_for_one_file_and_verified_later(store, tmp_path, json_of, run_command):
+    path = tmp_path / "tape.dat"
+    path.write_bytes(b"content")
+    adler32, md5 = f"{zlib.adler32(b'content'):08X}", hashlib.md5(b"content").hexdigest()
+    (row,) = json_of(files, "add", str(path), "--adler32", adler32, "--md5", md5, "--size", "7")
+    assert (row["sha256"], row["size"]) == (None, 7)
+    assert json_of(query, "files where sha256 is present") == []
+    (checked,) = json_of(verify, str(path))
+    assert checked["verdict"] == "ok"
+    (found,) = json_of(query, "files where sha256 is present show *")
+    assert found["sha256"] == hashlib.sha256(b"content").hexdigest()
+    assert fetch(store, "SELECT digest_origin, checksums FROM files") == [
+        ("declared", [f"adler32:{adler32.lower()}", f"md5:{md5}"])
+    ]
+    path.write_bytes(b"Content")
+    assert json_of(verify, str(path), exit_code=1)[0]["verdict"] == "content-mismatch"
+
+
+def test_a_url_of_another_machine(json_of, run_command):
+    url = "s3://bucket/raw/a.fits"
+    (row,) = json_of(files, "add", url, "--crc32c", "00000000", "--size", "0", "--site", "archive")
+    assert (row["name"], row["path"], row["url"]) == ("a.fits", None, url)
+    result = run_command(files, "add", url)
+    assert "0 new files, 1 known already" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name the files to register"),
+        ([""], "a path is empty"),
+        (["a", "--md5", "xyz"], "--md5: checksum 'xyz': expected md5: and 32 hex digits"),
+        (["a", "--crc32c", "md5:" + "0" * 32], "--crc32c: checksum"),
+        (["a", "--size", "-1"], "--size"),
+        (["a", "--checksum", "md5:" + "0" * 32], "expected sha256"),
+    ],
+)
+def test_bad_usage(run_command, arguments, message):
+    assert message in run_command(files, "add", *arguments, exit_code=2).stderr
+
+
+def test_what_is_left_out_is_named_and_ends_with_3(store, tmp_path, run_command):
+    (tmp_path / "good").write_text("x")
+    (tmp_path / "bad\nname").symlink_to("nowhere")
+    with pytest.raises(UnreadableFilesError):
+        run_command(files, "add", str(tmp_path))
+    result = run_command(files, "add", str(tmp_path), "--keep-going", exit_code=3)
+    assert "1 new file, 0 known already" in result.stderr
+    assert f"not registered: {tmp_path}/bad\\nname: a link to nowhere, which is not there" in result.stderr
+    quiet = run_command(files, "add", str(tmp_path), "--keep-going", exit_code=3, invocation={"quiet": True})
+    assert "not registered" in quiet.stderr
+
+
+def test_a_tree_is_one_file_and_verified_as_one(tmp_path, json_of, run_command):
+    zarr = tmp_path / "raw" / "x.zarr"
+    (zarr / "0").mkdir(parents=True)
+    (zarr / ".zarray").write_text("{}")
+    (zarr / "0" / "0").write_bytes(b"chunk")
+    (tmp_path / "raw" / "beside").write_text("x")
+    (row,) = json_of(files, "add", "--tree", str(zarr), "-m", "kind=cube")
+    assert (row["name"], row["size"]) == ("x.zarr", 7)
+    run_command(files, "add", str(tmp_path / "raw" / "beside"))
+    checked = json_of(verify, str(tmp_path / "raw"))
+    assert [(each["name"], each["verdict"]) for each in checked] == [("beside", "ok"), ("x.zarr", "ok")]
+    (zarr / "0" / "0").write_bytes(b"chun!")
+    assert json_of(verify, str(zarr), exit_code=1)[0]["verdict"] == "content-mismatch"
+
+
+def test_a_table_in_json_lines(tmp_path, json_of):
+    (tmp_path / "a").write_text("x")
+    (tmp_path / "files.jsonl").write_text(json.dumps({"path": "a", "n": 1.5, "text": "42"}) + "\n")
+    json_of(files, "add", "--table", str(tmp_path / "files.jsonl"))
+    (found,) = json_of(query, "files where n = 1.5 show *")
+    assert found["metadata"] == {"n": 1.5, "text": "42"}
