@@ -74,10 +74,10 @@ def _shared_options() -> list[click.Option]:
     return [
         click.Option(
             ["--store"],
-            metavar="DIR",
+            metavar="PLACE",
             expose_value=False,
             callback=_set_store,
-            help="The store (default: nearest .pirene/).",
+            help="The store: a folder or s3://BUCKET/PREFIX (default: nearest .pirene/).",
         ),
         click.Option(["-v", "--verbose"], count=True, expose_value=False, callback=_set_verbose, help="Say more."),
         click.Option(["-q", "--quiet"], is_flag=True, expose_value=False, callback=_set_quiet, help="Say less."),

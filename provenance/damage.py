@@ -18,18 +18,22 @@ def intact(storage: Storage, segment: Segment) -> bytes:
     """The bytes of a segment. Raises DamagedStoreError if they are missing or not those that were committed,
     ReadFailedError if that cannot be known.
     """
-    path = storage.where(segment.path)
     try:
         data = storage.read(segment.path)
     except OSError as error:
-        raise unread(path, error) from error
+        raise unread(storage.where(segment.path), error) from error
     found = hashlib.sha256(data).hexdigest()
     if found != segment.sha256:
-        raise DamagedStoreError(
-            f"{path}: expected {segment.size} bytes with sha256 {segment.sha256}, found {len(data)} with {found}",
-            hint=_HINT,
-        )
+        raise not_as_recorded(storage.where(segment.path), segment, len(data), found)
     return data
+
+
+def not_as_recorded(where: str, segment: Segment, size_bytes: int, sha256: str) -> DamagedStoreError:
+    """The error to raise for a segment of which ``size_bytes`` with another digest were found."""
+    return DamagedStoreError(
+        f"{where}: expected {segment.size} bytes with sha256 {segment.sha256}, found {size_bytes} with {sha256}",
+        hint=_HINT,
+    )
 
 
 @contextmanager
@@ -47,8 +51,8 @@ def damage_named(storage: Storage, snapshot: Snapshot) -> Iterator[None]:
         raise  # these say nothing about files, and looking at all of them takes its time
     except duckdb.Error as error:
         live = [segment for table in snapshot.tables() for segment in snapshot.segments(table)]
-        for segment in [each for each in live if each.path in str(error)] or live:
-            intact(storage, segment)
+        named = [each for each in live if each.path in str(error) or each.sha256 in str(error)]
+        storage.distrust(named or live)
         if isinstance(error, duckdb.IOException):
             # All is well on a second look: what the system refused the first time it may refuse again.
             message = str(error).splitlines()[0].removeprefix("IO Error: ")

@@ -5,7 +5,7 @@
     ├── UnsupportedStoreError  a newer format, or a kind of location that this version does not know (2)
     ├── CannotMergeError       two stores whose commits contradict each other, or clocks that do (2)
     ├── DamagedStoreError      what the store's own files say does not fit together (1)
-    ├── ReadFailedError        a file is there, and the system does not give it: nothing is known of it (2)
+    ├── ReadFailedError        a file, or its place, is not given to us: nothing is known of it (2)
     ├── LakeError              a DuckLake catalog could not be written; the store is not affected (2)
     └── WriteFailedError       the file system did not take what was to be written: nothing was acknowledged (2)
         └── NotWrittenError    ... and nobody can see any of it (2)

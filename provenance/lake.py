@@ -4,8 +4,8 @@ It is brought up to date in one transaction, by whoever comes first. What cannot
 another store or another version of this module, written to by another client) is built anew beside it and renamed into
 its place. Nothing in the store reads it.
 
-It lies in the folder of the store; where that cannot be written, in the user's cache. There it names its data
-absolutely.
+It lies in the folder of the store; where that cannot be written, or is far away, in the user's cache. There it names
+its data absolutely.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ from provenance.errors import LakeError
 from provenance.lake_catalog import build, extend
 from provenance.lake_growth import CannotExtendError
 from provenance.storage.durable import TEMPORARY, discard
-from provenance.user_cache import cache_folder
+from provenance.user_folders import cache_folder
 
 if TYPE_CHECKING:
     from provenance.snapshot import Snapshot
     from provenance.store import Store
 
 FILE_NAME = "lake.sqlite"
+RELATIVE_DATA_PATH = "segments/"
 PATIENCE_SECONDS = 10
 """How long to wait for another process that is writing the same catalog."""
 
@@ -50,20 +51,20 @@ class Place:
     @property
     def is_relative(self) -> bool:
         """Whether clients find the data only from the folder of the store, unless they are told where it is."""
-        return not self.data_path.startswith("/")
+        return self.data_path == RELATIVE_DATA_PATH
 
 
 def place(store: Store) -> Place:
     """Where the catalog of a store is or would be. Raises OSError if there is no place for it."""
-    beside = store.root / FILE_NAME
-    if os.access(store.root, os.W_OK):
-        return Place(beside, "segments/")
+    is_folder = store.storage.location == str(store.root)
+    if is_folder and os.access(store.root, os.W_OK):
+        return Place(store.root / FILE_NAME, RELATIVE_DATA_PATH)
     return Place(cache_folder(store.store_id) / FILE_NAME, absolute_data_path(store))
 
 
 def absolute_data_path(store: Store) -> str:
     """Where the segments are, for clients that come from anywhere."""
-    return f"{store.root}/segments/"
+    return store.storage.where(RELATIVE_DATA_PATH)
 
 
 def project(store: Store) -> Place:

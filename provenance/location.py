@@ -20,6 +20,9 @@ from provenance.errors import DamagedStoreError, NotAStoreError, UnsupportedStor
 from provenance.schema import BY_NAME
 from provenance.storage.durable import TEMPORARY
 from provenance.storage.interface import Storage
+from provenance.storage.local import LocalStorage
+from provenance.storage.s3_address import SCHEME, S3Address
+from provenance.urls import without_credentials
 
 FOLDER = ".pirene"
 VARIABLE = "PIRENE_STORE"
@@ -35,25 +38,22 @@ class StoreIdentity:
     created: dt.datetime
 
 
-def find(location: str | Path | None = None) -> Path:
-    """The folder of the store that is meant, absolute; it need not exist.
+def find(location: str | Path | None = None) -> Storage:
+    """The place of the store that is meant; there need not be one.
 
     ``location`` if given, else what PIRENE_STORE says, else the nearest ``.pirene`` from the working folder upward,
-    else ``.pirene`` in the working folder. Raises UnsupportedStoreError for a URL and for a path that
-    is no Unicode.
+    else ``.pirene`` in the working folder. Raises UnsupportedStoreError for URLs other than ``s3://BUCKET/PREFIX`` and
+    for a path that is no Unicode.
     """
     named = location if location is not None else os.environ.get(VARIABLE) or None
     if named is None:
         here = Path.cwd()
         upward = (folder / FOLDER for folder in (here, *here.parents))
-        return _unicode(next((folder for folder in upward if folder.is_dir()), here / FOLDER))
+        return _in_folder(next((folder for folder in upward if folder.is_dir()), here / FOLDER))
     if "://" in str(named):
-        raise UnsupportedStoreError(
-            f"{named}: a store at a URL is not supported by this version",
-            hint="name a folder, for example on a shared file system",
-        )
+        return _at_url(str(named))
     try:
-        return _unicode(Path(named).expanduser().absolute())
+        return _in_folder(Path(named).expanduser().absolute())
     except RuntimeError:
         raise UnsupportedStoreError(
             f"{named}: there is no user of that name", hint=f"name another with --store or {VARIABLE}"
@@ -117,8 +117,8 @@ def establish(storage: Storage) -> StoreIdentity:
     return found
 
 
-def _unicode(root: Path) -> Path:
-    """``root``, which SQL text has to be able to name."""
+def _in_folder(root: Path) -> Storage:
+    """The folder ``root``, which SQL text has to be able to name."""
     try:
         str(root).encode()
     except UnicodeEncodeError:
@@ -126,7 +126,23 @@ def _unicode(root: Path) -> Path:
             f"{os.fsencode(root)!r}: a store needs a path of Unicode (UTF-8)",
             hint=f"name another with --store or {VARIABLE}",
         ) from None
-    return root
+    return LocalStorage(root)
+
+
+def _at_url(url: str) -> Storage:
+    if not url.startswith(SCHEME):
+        raise UnsupportedStoreError(
+            f"{without_credentials(url)}: a store is a folder or {SCHEME}BUCKET/PREFIX",
+            hint=f"name another with --store or {VARIABLE}",
+        )
+    address = S3Address.parse(url)
+    try:
+        from provenance.storage.s3 import S3Storage
+    except ModuleNotFoundError as error:
+        raise UnsupportedStoreError(
+            f"{url}: a store on S3 needs the package {error.name}", hint="pip install 'pirene[s3]'"
+        ) from None
+    return S3Storage(address)
 
 
 def _document(store: uuid.UUID) -> bytes:

@@ -20,7 +20,7 @@ from provenance.database import Database
 from provenance.errors import DamagedStoreError, NotAStoreError, StoreError, unread
 from provenance.relations import relation
 from provenance.snapshot import Snapshot
-from provenance.storage.local import LocalStorage
+from provenance.storage.interface import Storage
 
 if TYPE_CHECKING:
     import duckdb
@@ -37,9 +37,9 @@ class Store:
     or can be made anew (absolute); ``store_id`` its UUID as text, ``created`` when it was made.
     """
 
-    def __init__(self, storage: LocalStorage, identity: location.StoreIdentity) -> None:
+    def __init__(self, storage: Storage, identity: location.StoreIdentity) -> None:
         self.storage = storage
-        self.root = storage.root
+        self.root = storage.workplace(identity.store)
         self.store_id = identity.store
         self.created = identity.created
         self._seen = Snapshot()
@@ -50,16 +50,18 @@ class Store:
     def open(cls, place: str | Path | None = None) -> Store:
         """The store at ``place``, else at PIRENE_STORE, else the nearest ``.pirene`` upward, else ``./.pirene``.
 
-        Made on first use. Raises NotAStoreError, UnsupportedStoreError (a newer format, a URL) or DamagedStoreError.
+        Made on first use. Raises NotAStoreError, UnsupportedStoreError (a newer format, an unknown kind of URL),
+        ReadFailedError or DamagedStoreError.
         """
-        storage = LocalStorage(location.find(place))
+        storage = location.find(place)
         return cls(storage, location.establish(storage))
 
     @classmethod
     def existing(cls, place: str | Path) -> Store:
         """The store at ``place``, or in the ``.pirene`` there. NotAStoreError: there is none; else as `open`."""
-        for folder in (Path(place), Path(place, location.FOLDER)):
-            storage = LocalStorage(location.find(folder))
+        is_url = "://" in str(place)
+        for candidate in (place,) if is_url else (Path(place), Path(place, location.FOLDER)):
+            storage = location.find(candidate)
             identity = location.identify(storage)
             if identity is not None:
                 return cls(storage, identity)

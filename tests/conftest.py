@@ -22,6 +22,8 @@ from typing import Any
 
 import pytest
 
+pytest_plugins = ["tests.servers.s3"]
+
 ROOT = Path(__file__).resolve().parents[1]
 POOL = ROOT / "tests" / "htcondor-pool"
 SHARED = Path("/srv/pool")

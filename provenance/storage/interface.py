@@ -41,7 +41,9 @@ class Storage(Protocol):
         """
 
     def read(self, name: str) -> bytes:
-        """The bytes of a file. Raises FileNotFoundError if there is none, another OSError if it cannot be read."""
+        """The bytes of a file. Raises FileNotFoundError if there is none, another OSError if it cannot be read, and
+        ReadFailedError if the place cannot be reached, which every method may.
+        """
 
     def write(self, name: str, data: bytes | memoryview[int]) -> None:
         """Make a file, whose folder was prepared and whose name nothing else uses, or only for the same bytes.
@@ -75,3 +77,12 @@ class Storage(Protocol):
         """Local files with the bytes of segments, in the same order: themselves, or copies that were compared with
         their digests. Raises DamagedStoreError for a segment that had to be fetched and is missing or not as recorded.
         """
+
+    def distrust(self, segments: Sequence[Segment]) -> None:
+        """Compare what `paths` gave with the digests: something could not make sense of it.
+
+        Raises DamagedStoreError for a segment that is missing or not as recorded, CacheError for a copy, which goes.
+        """
+
+    def workplace(self, store_id: str) -> Path:
+        """A folder of this machine for what no other one shares, or what can be made anew; it need not exist."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from provenance.damage import intact
 from provenance.storage.durable import (
     TEMPORARY,
     discard,
@@ -87,6 +88,15 @@ class LocalStorage:
     def paths(self, segments: Sequence[Segment]) -> list[Path]:
         """The segments themselves: a query reads too little of them to compare digests each time."""
         return [self.root / segment.path for segment in segments]
+
+    def distrust(self, segments: Sequence[Segment]) -> None:
+        """Read the segments themselves."""
+        for segment in segments:
+            intact(self, segment)
+
+    def workplace(self, store_id: str) -> Path:
+        """The folder itself."""
+        return self.root
 
 
 def _random() -> str:

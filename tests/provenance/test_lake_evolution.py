@@ -165,7 +165,7 @@ def test_step_by_step_and_at_once_give_the_same_catalog(old: Store, full_batch: 
 def test_a_table_whose_first_rows_are_of_the_earlier_version(
     tmp_path: Path, earlier: Path, full_batch: Callable[..., Batch]
 ) -> None:
-    """This version has projected the empty store with all its columns; then an earlier one writes to it."""
+    """The present version has projected the empty store with all its columns; then an earlier one writes to it."""
     store = Store.open(tmp_path / "shared")
     store.project()
     script = Path(__file__).with_name("smaller_schema.py")

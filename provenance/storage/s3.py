@@ -1,0 +1,270 @@
+"""A store in a bucket of S3, or of a server that speaks its protocol.
+
+What decides races is a put with the condition ``If-None-Match: *`` (in S3 since 2024). A server that does not know it
+overwrites: commits would be lost without a word. So before anything is created here, the server has to refuse to
+create what is there already.
+
+A put is acknowledged when its bytes are as durable as the server makes them; it checks them against an MD5 that goes
+with them. A file is seen whole or not at all, and by everybody, as soon as its put was acknowledged: S3 has been
+consistent so since 2020. Credentials, endpoint and region are those that every AWS tool uses (AWS_* and ~/.aws).
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import datetime as dt
+import errno
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+
+from provenance.errors import NotWrittenError, ReadFailedError, UnsupportedStoreError, WriteFailedError
+from provenance.storage.durable import TEMPORARY
+from provenance.storage.interface import Stored
+from provenance.storage.s3_address import S3Address
+from provenance.storage.s3_errors import FAILURES, Failure, Server, Trouble, is_final, status
+from provenance.storage.segment_cache import PARALLEL, SegmentCache, Source
+from provenance.user_folders import state_folder
+
+if TYPE_CHECKING:
+    from provenance.commits import Segment
+
+_T = TypeVar("_T")
+_WITNESS = "store.json"
+"""A file that is in every store and never changes."""
+_CONFLICTS = 5
+"""S3 answers 409 when it cannot yet say who won: so often is it asked again."""
+_BREAKS = 2
+"""So many answers may break off."""
+_CHUNK_BYTES = 1 << 20
+
+
+class S3Storage:
+    """A `provenance.storage.interface.Storage` in a bucket. Made without asking the server anything."""
+
+    def __init__(self, address: S3Address) -> None:
+        self._address = address
+        self._lock = threading.Lock()
+        self._made: Any = None
+        self._endpoint = os.environ.get("AWS_ENDPOINT_URL") or "AWS"
+        self._is_conditional = False
+        self._cache = SegmentCache(Source(self.fetch, self.where))
+
+    @property
+    def location(self) -> str:
+        """The URL ``s3://BUCKET/PREFIX``."""
+        return self._address.url
+
+    def where(self, name: str) -> str:
+        """The file's URL."""
+        return f"{self._address.url}/{name}"
+
+    def workplace(self, store_id: str) -> Path:
+        """A folder of the user's, for what no other machine could use."""
+        return state_folder(store_id)
+
+    def prepare(self, parent: str, folders: Iterable[str]) -> None:
+        """There are no folders in a bucket."""
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file. Raises FileNotFoundError or ReadFailedError."""
+        return self._persistently(f"read {name}", lambda: b"".join(self._chunks(name)))
+
+    def fetch(self, name: str, path: Path) -> str:
+        """Write the bytes of a file to a new local one, on stable storage; gives their sha256. Errors as of `read`,
+        and OSError.
+        """
+        return self._persistently(f"read {name}", lambda: self._copy(name, path))
+
+    def write(self, name: str, data: bytes | memoryview[int]) -> None:
+        """Put it; nobody reads it before it is whole."""
+        try:
+            self._put(name, bytes(data))
+        except FAILURES as error:
+            raise self._write_failed(name, error) from error
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Put it if its name is free. Whoever does not hear how that went looks whose bytes are there."""
+        self._require_conditions()
+        for _ in range(_CONFLICTS):
+            try:
+                self._put(name, data, IfNoneMatch="*")
+            except FAILURES as error:
+                there = self._found(name, error)
+                if there is not None:
+                    return there == data
+                if not isinstance(error, ClientError) or status(error) not in (409, 412):
+                    raise self._write_failed(name, error) from error
+            else:
+                return True
+        raise WriteFailedError(f"{self.where(name)}: the server did not decide who creates it", hint="do it again")
+
+    def names(self, folder: str = "") -> set[str]:
+        """The names of keys up to the next slash; none where nothing is."""
+        prefix = self._address.key(f"{folder}/" if folder else "")
+        found: set[str] = set()
+        for page in self._pages(prefix, Delimiter="/"):
+            found.update(each["Key"][len(prefix) :] for each in page.get("Contents", ()))
+            found.update(each["Prefix"][len(prefix) : -1] for each in page.get("CommonPrefixes", ()))
+        return found - {""}
+
+    def stored(self, folder: str) -> Iterator[Stored]:
+        """The objects below a folder."""
+        prefix = self._address.key(f"{folder}/" if folder else "")
+        found = [
+            Stored(self._address.name(each["Key"]), each["Size"], each["LastModified"].astimezone(dt.UTC))
+            for page in self._pages(prefix)
+            for each in page.get("Contents", ())
+            if not each["Key"].endswith("/")
+        ]
+        yield from sorted(found, key=lambda stored: stored.name)
+
+    def remove(self, name: str) -> None:
+        """Delete it; where versions are kept, the bucket keeps them."""
+        with contextlib.suppress(*FAILURES):
+            self._client().delete_object(Bucket=self._address.bucket, Key=self._address.key(name))
+
+    def paths(self, segments: Sequence[Segment]) -> list[Path]:
+        """Copies in the user's cache."""
+        return self._cache.paths(segments)
+
+    def distrust(self, segments: Sequence[Segment]) -> None:
+        """Compare the copies in the user's cache with the digests; those that are not as recorded go."""
+        self._cache.distrust(segments)
+
+    # Inner workings
+
+    def _client(self) -> Any:
+        """The library's client, made when it is first needed; it may be shared by threads, but not made by several."""
+        with self._lock:
+            if self._made is None:
+                with self._explained("ask it"):
+                    self._made = _client(self.location)
+                self._endpoint = self._made.meta.endpoint_url
+        return self._made
+
+    def _chunks(self, name: str) -> Iterator[bytes]:
+        try:
+            answer = self._client().get_object(Bucket=self._address.bucket, Key=self._address.key(name))
+        except ClientError as error:
+            if error.response["Error"].get("Code") == "NoSuchKey":
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.where(name)) from None
+            raise
+        with contextlib.closing(answer["Body"]) as body:
+            yield from body.iter_chunks(_CHUNK_BYTES)
+
+    def _copy(self, name: str, path: Path) -> str:
+        digest = hashlib.sha256()
+        with path.open("wb") as file:
+            for chunk in self._chunks(name):
+                digest.update(chunk)
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        return digest.hexdigest()
+
+    def _persistently(self, doing: str, action: Callable[[], _T]) -> _T:
+        """The library sends a request again that was not answered; an answer that breaks off it leaves to us."""
+        with self._explained(doing):
+            for _ in range(_BREAKS):
+                with contextlib.suppress(HTTPClientError, IncompleteReadError):
+                    return action()
+            return action()
+
+    def _put(self, name: str, data: bytes, **condition: str) -> None:
+        digest = hashlib.md5(data, usedforsecurity=False).digest()
+        self._client().put_object(
+            Bucket=self._address.bucket,
+            Key=self._address.key(name),
+            Body=data,
+            ContentMD5=base64.b64encode(digest).decode(),
+            **condition,
+        )
+
+    def _found(self, name: str, error: Failure) -> bytes | None:
+        """What is there after a put that did not succeed; None: nothing, or that cannot be said."""
+        if is_final(error) and not (isinstance(error, ClientError) and status(error) == 412):
+            return None
+        try:
+            return self.read(name)
+        except (FileNotFoundError, ReadFailedError):
+            return None
+
+    def _require_conditions(self) -> None:
+        """Raise UnsupportedStoreError if the server overwrites what it was asked to create only if it is not there."""
+        if self._is_conditional:
+            return
+        name, made = _WITNESS, False
+        try:
+            data = self.read(name)
+        except FileNotFoundError:
+            name, data, made = os.urandom(8).hex() + TEMPORARY, b"may be removed", True
+            self.write(name, data)
+        # The same bytes again: if it overwrites them nothing has changed.
+        overwritten = self._overwrites(name, data)
+        if made:
+            self.remove(name)
+        if overwritten:
+            raise UnsupportedStoreError(
+                f"{self.location}: the server knows no conditional writes (If-None-Match): writers could overwrite"
+                " each other's commits, so nothing is written here",
+                hint="use a server that has them, as AWS S3 and SeaweedFS do; a store that is there can be read",
+            )
+        self._is_conditional = True
+
+    def _overwrites(self, name: str, data: bytes) -> bool:
+        try:
+            self._put(name, data, IfNoneMatch="*")
+        except FAILURES as error:
+            if isinstance(error, ClientError) and status(error) in (409, 412):
+                return False
+            raise self._write_failed(name, error) from error
+        return True
+
+    def _pages(self, prefix: str, **options: str) -> Iterator[Any]:
+        with self._explained(f"list {prefix or 'the bucket'}"):
+            pages = self._client().get_paginator("list_objects_v2")
+            yield from pages.paginate(Bucket=self._address.bucket, Prefix=prefix, **options)
+
+    @contextlib.contextmanager
+    def _explained(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except FAILURES as error:
+            trouble = self._trouble(error, doing)
+            raise ReadFailedError(trouble.message, hint=trouble.hint) from error
+
+    def _write_failed(self, name: str, error: Failure) -> WriteFailedError:
+        """Nobody sees what the server refused; of what it did not answer to, nobody knows."""
+        trouble = self._trouble(error, f"write {name}")
+        kind = NotWrittenError if is_final(error) else WriteFailedError
+        return kind(trouble.message, hint=trouble.hint)
+
+    def _trouble(self, error: Failure, doing: str) -> Trouble:
+        return Server(self._address, self._endpoint).trouble(error, doing)
+
+
+def _client(location: str) -> Any:
+    session = botocore.session.get_session()
+    config = Config(
+        region_name=session.get_config_variable("region") or "us-east-1",  # servers other than AWS have none
+        connect_timeout=10,
+        read_timeout=60,  # between two packets
+        retries={"mode": "standard", "total_max_attempts": 5},
+        max_pool_connections=PARALLEL,
+        # Servers other than AWS trip over checksums that come after the body; an MD5 they all know.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    try:
+        return session.create_client("s3", config=config)
+    except ValueError as error:
+        raise ReadFailedError(f"{location}: {error}", hint="look at AWS_ENDPOINT_URL: http://HOST:PORT") from error

@@ -1,0 +1,171 @@
+"""Copies of segments that are far away, in the user's cache: DuckDB reads files of this machine.
+
+A copy is named for the digest that it was compared with when it came, so stores share them and one that is pulled or
+moved finds its own. The cache is bounded: those that nobody has used for longest go first. It may be deleted at any
+time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provenance.damage import not_as_recorded
+from provenance.errors import StoreError, unread
+from provenance.storage.durable import TEMPORARY, discard, sync_folder
+from provenance.user_folders import cache_folder
+from query.literals import Dimension, FromOutside, Number, read
+
+if TYPE_CHECKING:
+    from provenance.commits import Segment
+
+VARIABLE = "PIRENE_CACHE_SIZE"
+LIMIT_BYTES = 10_000_000_000
+"""What the copies may take, unless the user says otherwise: some tens of millions of files with their metadata."""
+PARALLEL = 8
+"""So many come at a time: one stream seldom fills a line."""
+_NOTED_SECONDS = 60
+"""A use is noted when the last one was noted longer ago: a query should not write for each file it reads."""
+_KEPT_SECONDS = 3600
+"""What was used within the hour stays: somebody may be about to open it."""
+_CHUNK_BYTES = 1 << 20
+
+
+class CacheError(StoreError):
+    """The user's cache cannot hold what has to be fetched, or held something else than was fetched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where segments come from: ``fetch`` writes a file of the store to a new local path and gives its sha256 (hex).
+
+    It raises FileNotFoundError if the store has no such file, OSError if it cannot be written.
+    """
+
+    fetch: Callable[[str, Path], str]
+    where: Callable[[str], str]
+
+
+class SegmentCache:
+    """The copies. Safe to share between threads; other processes may use the same folder."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def paths(self, segments: Sequence[Segment]) -> list[Path]:
+        """Where the copies are, in order; those that are not there yet are fetched.
+
+        Raises DamagedStoreError, CacheError, and what the source raises.
+        """
+        folder = _folder()
+        wanted = {segment.sha256: segment for segment in segments}
+        try:
+            absent = [segment for segment in wanted.values() if not _noted(_path(folder, segment), segment.size)]
+            if absent:
+                self._fetch_all(folder, absent)
+                evict(folder, limit_bytes())
+        except OSError as error:
+            raise CacheError(
+                f"{folder}: {error.strerror or error}",
+                hint=f"make room, or name another folder in XDG_CACHE_HOME; {VARIABLE} limits what it holds",
+            ) from error
+        return [_path(folder, segment) for segment in segments]
+
+    def distrust(self, segments: Sequence[Segment]) -> None:
+        """Read the copies of segments and remove those that are not as recorded any more: CacheError names one."""
+        folder = _folder()
+        bad = []
+        for segment in segments:
+            path = _path(folder, segment)
+            with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != segment.sha256:
+                    bad.append(path)
+                    discard(path)
+        if bad:
+            raise CacheError(
+                f"{bad[0]}: this copy of a segment is not what was fetched any more; it is removed now",
+                hint="do it again; if this comes back, look at the disk",
+            )
+
+    def _fetch_all(self, folder: Path, segments: Sequence[Segment]) -> None:
+        for name in {_path(folder, segment).parent for segment in segments}:
+            name.mkdir(parents=True, exist_ok=True)
+        with ThreadPoolExecutor(min(PARALLEL, len(segments))) as executor:
+            list(executor.map(lambda segment: self._fetch(folder, segment), segments))
+
+    def _fetch(self, folder: Path, segment: Segment) -> None:
+        path = _path(folder, segment)
+        temporary = path.with_name(f"{path.name}.{os.urandom(8).hex()}{TEMPORARY}")
+        try:
+            try:
+                sha256 = self._source.fetch(segment.path, temporary)
+            except FileNotFoundError as error:
+                raise unread(self._source.where(segment.path), error) from error
+            if sha256 != segment.sha256:
+                size = temporary.stat().st_size
+                raise not_as_recorded(self._source.where(segment.path), segment, size, sha256)
+            temporary.rename(path)
+            sync_folder(path.parent)
+        finally:
+            discard(temporary)
+
+
+def limit_bytes() -> int:
+    """What the copies may take together, in bytes. Raises CacheError for a limit that is none."""
+    text = os.environ.get(VARIABLE) or None
+    if text is None:
+        return LIMIT_BYTES
+    match read(text):
+        case FromOutside(reading=Number(value=value, dimension=Dimension.SIZE | Dimension.NONE)) if value >= 0:
+            return int(value)
+        case _:
+            raise CacheError(f"{VARIABLE}: expected a size like 20 GB, found {text!r}")
+
+
+def evict(folder: Path, limit: int) -> None:
+    """Remove what was not used for longest until ``limit`` bytes are left; what was used within the hour stays."""
+    found = []
+    for path in folder.glob("*/*"):
+        with contextlib.suppress(FileNotFoundError):
+            status = path.stat()
+            found.append((status.st_mtime, status.st_size, path))
+    total = sum(size for _, size, _ in found)
+    old = time.time() - _KEPT_SECONDS
+    for used, size, path in sorted(found):
+        if total <= limit or used > old:
+            return
+        discard(path)
+        total -= size
+
+
+def _folder() -> Path:
+    try:
+        return cache_folder("segments")
+    except OSError as error:
+        raise CacheError(f"there is no folder for copies of segments: {error}", hint="set XDG_CACHE_HOME") from None
+
+
+def _path(folder: Path, segment: Segment) -> Path:
+    return folder / segment.sha256[:2] / f"{segment.sha256}.parquet"
+
+
+def _noted(path: Path, size_bytes: int) -> bool:
+    """Whether a copy is there; if so, that it was used is noted."""
+    try:
+        status = path.stat()
+        if status.st_size != size_bytes:
+            return False
+        if time.time() - status.st_mtime > _NOTED_SECONDS:
+            os.utime(path)
+    except FileNotFoundError:
+        return False
+    except PermissionError:
+        return True  # the cache is somebody else's: what is there can be read
+    return True

@@ -1,0 +1,90 @@
+"""An HTTP proxy in front of a server, which does to requests what networks do."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+
+class Fault(Enum):
+    """What befalls a request."""
+
+    NONE = "it passes"
+    REPLY_LOST = "the server does it, but the connection breaks before the answer"
+    REPLY_CUT = "half of the answer's body arrives"
+    OVERLOADED = "the server answers 503 and does nothing"
+
+
+@dataclass
+class FaultyProxy:
+    """``fault`` decides, by method and path, what befalls each request; ``seen`` are those that came."""
+
+    endpoint: str
+    fault: Callable[[str, str], Fault] = lambda method, path: Fault.NONE
+    seen: list[tuple[str, str]] = field(default_factory=list)
+
+
+@contextlib.contextmanager
+def faulty_proxy(upstream: str) -> Iterator[FaultyProxy]:
+    """A proxy in front of the server at the URL ``upstream``."""
+
+    class Handler(_Handler):
+        target = urlsplit(upstream).netloc
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        proxy = Handler.proxy = FaultyProxy(f"http://127.0.0.1:{server.server_address[1]}")
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield proxy
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    proxy: ClassVar[FaultyProxy]
+    target: ClassVar[str]
+    protocol_version = "HTTP/1.1"
+
+    def _pass_on(self) -> None:
+        self.proxy.seen.append((self.command, self.path))
+        fault = self.proxy.fault(self.command, self.path)
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.close_connection = True
+        if fault is Fault.OVERLOADED:
+            self.send_response(503)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        with contextlib.closing(http.client.HTTPConnection(self.target)) as connection:
+            # The host is part of what was signed: it goes on as it came.
+            connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            for name, value in self.headers.items():
+                if name.lower() not in ("connection", "expect"):
+                    connection.putheader(name, value)
+            connection.endheaders(body)
+            answer = connection.getresponse()
+            content = answer.read()
+        if fault is Fault.REPLY_LOST:
+            return
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in ("connection", "transfer-encoding", "content-length", "date", "server"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content[: len(content) // 2] if fault is Fault.REPLY_CUT else content)
+
+    do_GET = do_PUT = do_DELETE = do_POST = do_HEAD = _pass_on  # noqa: N815 - names of http.server
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """What a test wants to know is in ``seen``."""
