@@ -87,12 +87,6 @@ def test_racing_makers_agree_on_one_store(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "new" / "store").iterdir()) == ["commits", "segments", "store.json"]
 
 
-@pytest.mark.parametrize("url", ["s3://bucket/store", "https://example.org/x"])
-def test_a_url_is_refused_for_now(url: str) -> None:
-    with pytest.raises(UnsupportedStoreError, match="a store at a URL is not supported by this version"):
-        Store.open(url)
-
-
 def test_a_path_that_is_no_unicode_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedStoreError, match=r"xff.*a store needs a path of Unicode"):
         Store.open(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))

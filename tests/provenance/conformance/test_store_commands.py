@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from provenance.store import Store
 from tests.provenance.conformance.places import Place, python
 
 WORKFLOW = """
@@ -56,10 +56,6 @@ class Command:
         assert ended.returncode == code, ended
         return ended
 
-    def query(self, text: str) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = json.loads(self("query", text, "--format", "json"))
-        return rows
-
 
 @pytest.fixture
 def pirene_there(tmp_path: Path, environment: Mapping[str, str]) -> Command:
@@ -69,7 +65,11 @@ def pirene_there(tmp_path: Path, environment: Mapping[str, str]) -> Command:
     return Command(folder, environment)
 
 
-def test_a_workflow_runs_and_is_found_and_reused(pirene_there: Command) -> None:
+def found(place: Place, text: str) -> list[tuple[Any, ...]]:
+    return list(Store.open(place.location).query(text).rows())
+
+
+def test_a_workflow_runs_and_is_found_and_reused(place: Place, pirene_there: Command) -> None:
     folder = pirene_there.folder
     (folder / "words").write_text("one two three\n")
     (folder / "count").write_text('#!/bin/sh\nwc -w < "$1" > "$2"\n')
@@ -77,29 +77,21 @@ def test_a_workflow_runs_and_is_found_and_reused(pirene_there: Command) -> None:
     (folder / "workflow.yml").write_text(WORKFLOW.replace("$HERE", str(folder)))
 
     pirene_there("run", "workflow.yml")
-    (made,) = pirene_there.query('files where kind = "number" show name, size, status')
-    assert made == {"name": "total", "size": 2, "status": "ok"}
-    (source,) = pirene_there.query('files upstream of (files where name = "total") show name, kind')
-    assert source == {"name": "words", "kind": "text"}
+    assert found(place, 'files where kind = "number" show name, size, status') == [("total", 2, "ok")]
+    assert found(place, 'files upstream of (files where name = "total") show name, kind') == [("words", "text")]
 
     pirene_there("run", "workflow.yml")
-    decisions = [row["decision"] for row in pirene_there.query("jobs show decision order by decision")]
-    assert decisions == ["reuse", "run"]
+    assert found(place, "jobs show decision order by decision") == [("reuse",), ("run",)]
     pirene_there("audit")
-    pirene_there("store", "compact")
-    assert len(pirene_there.query("jobs")) == 2
 
 
-def test_a_single_command_is_recorded_and_what_it_left_behind_taken_up(pirene_there: Command) -> None:
+def test_a_single_command_is_recorded(place: Place, pirene_there: Command) -> None:
     (pirene_there.folder / "a").write_text("one\n")
     pirene_there("exec", "--in", "a", "--out", "b", "-m", "n=42", "--", "cp", "a", "b")
-    pirene_there("exec", "--in", "b", "--out", "c", "--", "cp", "b", "c")
-    assert [row["name"] for row in pirene_there.query("files order by name")] == ["a", "b", "c"]
-    (job,) = pirene_there.query("jobs where n = 42 show status, exit_code")
-    assert job == {"status": "succeeded", "exit_code": 0}
-    pirene_there("exec", "--out", "d", "--", "false", code=1)
-    (failed,) = pirene_there.query('jobs where status = "failed" show exit_code')
-    assert failed == {"exit_code": 1}
+    pirene_there("exec", "--in", "b", "--", "false", code=1)
+    assert found(place, "files show name order by name") == [("a",), ("b",)]
+    assert found(place, "jobs where n = 42 show status, exit_code") == [("succeeded", 0)]
+    assert found(place, 'jobs where status = "failed" show exit_code') == [(1,)]
 
 
 def test_who_may_only_read_is_answered_and_told_so_when_writing(place: Place, pirene_there: Command) -> None:
@@ -113,4 +105,4 @@ def test_who_may_only_read_is_answered_and_told_so_when_writing(place: Place, pi
     assert place.location in refused.stderr
     assert "Read-only file system" in refused.stderr or "it is not allowed to write" in refused.stderr
     assert "Traceback" not in refused.stderr
-    assert len(json.loads(pirene_there("store", "commits", "--format", "json"))) == 1
+    assert Store.open(place.location).snapshot().number == 1
