@@ -2,8 +2,8 @@
 
 Source: https://ducklake.select/docs/stable/specification/tables/overview for DuckLake 1.0; tests compare tables,
 columns and types with those of catalogs that the extension itself makes, on SQLite and on PostgreSQL. SQLite has no
-booleans, times and UUIDs: there they are integers and text. In PostgreSQL the extension lets the server compare text
-with bounds: it has to do so by bytes, as Parquet and DuckDB do, whatever order of words the database has.
+booleans, times and UUIDs: there they are integers and text. PostgreSQL compares text by bytes here, as Parquet and
+DuckDB do, whatever order of words the database has: a client may let the server compare bounds.
 """
 
 from __future__ import annotations

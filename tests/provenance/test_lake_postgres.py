@@ -157,6 +157,30 @@ def test_several_stores_share_a_database(
     assert differences(other, other_target) == []
 
 
+def test_text_is_compared_by_bytes_whatever_order_the_database_has(
+    store: Store, target: Address, ducklake: Callable[..., Any], postgresql: Any
+) -> None:
+    """A client may let the server compare bounds. In English Z comes after a, and é before z."""
+    for names in (("B", "Z", "a"), ("b", "z", "é")):
+        batch = Batch()
+        for ordinal, name in enumerate(names, start=1):
+            batch.add("files", source=1, file=ordinal, name=name)
+        store.commit(CommitKind.REGISTER, batch)
+    place = f"{publish(store, target).connection} user=ada"
+    assert postgresql.psql("SELECT 'Z' < 'a', 'z' < 'é'", target.parameters["dbname"]) == [["f", "f"]]
+    attach = f"ATTACH 'ducklake:postgres:{place}' AS lake (METADATA_SCHEMA {literal(target.schema)}, READ_ONLY)"
+    conditions = ["= 'Z'", "= 'z'", "= 'é'", ">= 'é'", "< 'a'", "> 'Z'", "<= 'b'"]
+    statements = [(f"SELECT name FROM lake.files WHERE name {one} ORDER BY name", []) for one in conditions]
+    for (sql, _), rows in zip(statements, ducklake([attach], statements, Path("/")), strict=True):
+        assert rows == store.rows(sql.replace("lake.files", "files"), tables=["files"]), sql
+        assert rows, sql
+    bounds = f"""
+        SELECT min_value, max_value FROM {quoted(target.schema)}.ducklake_file_column_stats
+        WHERE 'Z' BETWEEN min_value AND max_value OR 'é' BETWEEN min_value AND max_value ORDER BY min_value
+    """
+    assert postgresql.psql(bounds, target.parameters["dbname"]) == [["B", "a"], ["b", "é"]]
+
+
 # What is refused, and stays as it was
 
 
