@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
 SMALL_BYTES = 32 << 20
 """A segment below this is worth merging; opening it costs as much as reading it."""
+SMALL_ROWS = 1_000_000
+"""With so many rows, ten row groups, a segment is not small however well it compresses."""
 MERGE_BYTES = 128 << 20
-"""At most so much goes into one segment: compressed, so memory stays below about ten times this."""
+MERGE_ROWS = 2_000_000
+"""At most so much goes into one segment: its rows are in memory while they are sorted, which takes below 1 GB."""
 MANY = 64
 """More small segments of a table than this slow every query: the store then merges them by itself."""
 FEW = 8
@@ -60,8 +63,9 @@ def compact(store: Store, *, run: int | None = None) -> Commit | None:
     merges: list[_Merge] = []
     try:
         for small in _small(snapshot).values():
-            if merge := _merged(store, snapshot, small, first, nonce):
-                merges.append(merge)  # noqa: PERF401 - one by one: when one fails, the others have to go
+            for old in _groups(_chosen(snapshot, small, first)):
+                name = f"{snapshot.number + 1:012d}-{nonce}-{len(merges)}"
+                merges.append(_merged(store, old, name))
     except StoreError:
         _remove(store, merges)
         raise
@@ -100,15 +104,11 @@ def _remove(store: Store, merges: Sequence[_Merge]) -> None:
     remove(store.storage, [merge.new for merge in merges])
 
 
-def _merged(store: Store, snapshot: Snapshot, small: Sequence[Segment], first: int, nonce: str) -> _Merge | None:
+def _merged(store: Store, old: Sequence[Segment], name: str) -> _Merge:
     from provenance.segments import merged, write
 
-    old = _within_reach(_chosen(snapshot, small, first))
-    if len(old) < 2:
-        return None
     table, origin = BY_NAME[old[0].table], old[0].origin
     rows = merged(store.storage, table, old)
-    name = f"{snapshot.number + 1:012d}-{nonce}" + ("" if origin is None else f"-{origin}")
     return _Merge(tuple(old), replace(write(store.storage, table, rows, name), origin=origin))
 
 
@@ -117,7 +117,7 @@ def _small(snapshot: Snapshot) -> dict[tuple[str, str | None], list[Segment]]:
     found: dict[tuple[str, str | None], list[Segment]] = {}
     for table in snapshot.tables():
         for segment in snapshot.segments(table):
-            if segment.size < SMALL_BYTES:
+            if segment.size < SMALL_BYTES and segment.rows < SMALL_ROWS:
                 found.setdefault((table, segment.origin), []).append(segment)
     return found
 
@@ -136,16 +136,16 @@ def _chosen(snapshot: Snapshot, small: Sequence[Segment], first: int) -> list[Se
     return chosen
 
 
-def _within_reach(segments: Sequence[Segment]) -> list[Segment]:
-    """As many segments from the first on as may become one."""
-    total = 0
-    taken: list[Segment] = []
+def _groups(segments: Sequence[Segment]) -> list[list[Segment]]:
+    """Segments that may become one, in the order in which they came; what would stay alone is left out."""
+    groups: list[list[Segment]] = [[]]
     for segment in segments:
-        total += segment.size
-        if total > MERGE_BYTES:
-            break
-        taken.append(segment)
-    return taken
+        group = [*groups[-1], segment]
+        if sum(each.size for each in group) > MERGE_BYTES or sum(each.rows for each in group) > MERGE_ROWS:
+            groups.append([segment])
+        else:
+            groups[-1] = group
+    return [group for group in groups if len(group) > 1]
 
 
 def _planned_at(store: Store, run: int) -> int:

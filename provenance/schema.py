@@ -319,3 +319,6 @@ TABLES: tuple[Table, ...] = (
     FILE_DIGESTS,
 )
 BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
+
+LOOKED_UP: dict[str, tuple[str, ...]] = {"files": ("name", "sha256")}
+"""Columns in which single values are looked for, in an order of rows that does not help: they get Bloom filters."""

@@ -1,8 +1,7 @@
 """Segments: immutable Parquet files, one for each table that a commit touches, made whole before anybody sees them.
 
 A segment is built in memory, so that its digest is that of the bytes that were meant and not of what was read back,
-then written. Its rows are sorted by the table's own order; Parquet format v2, zstd, row groups of
-122 880 rows (what DuckDB reads at a time: smaller ones are slower to scan, bigger ones slower to fetch from).
+then written. Its rows are sorted by the table's own order; how they are encoded is said in provenance/encodings.py.
 
 Importing this module imports pyarrow, which only writers need.
 """
@@ -19,12 +18,12 @@ from provenance.arrow import arrow_schema, arrow_table, in_order, statistics
 from provenance.batch import Batch
 from provenance.commits import Segment
 from provenance.damage import intact
+from provenance.encodings import write_options
 from provenance.errors import WriteFailedError
-from provenance.schema import BY_NAME, Table
+from provenance.schema import BY_NAME, LOOKED_UP, Table
 from provenance.storage.interface import Storage
 
 FOLDER = "segments"
-ROW_GROUP_ROWS = 122_880
 _FOOTER_LENGTH = slice(-8, -4)
 """Where a Parquet file says how long its metadata is; the magic number follows."""
 
@@ -54,7 +53,7 @@ def write(storage: Storage, table: Table, rows: pa.Table, name: str) -> Segment:
 
     Rows must have the table's schema and order. Raises WriteFailedError.
     """
-    data, metadata = _encoded(rows)
+    data, metadata = _encoded(table, rows)
     path = f"{FOLDER}/{table.name}/{name}.parquet"
     storage.write(path, data)
     sizes = _column_sizes(metadata)
@@ -83,18 +82,14 @@ def merged(storage: Storage, table: Table, segments: Iterable[Segment]) -> pa.Ta
     return in_order(table, pa.concat_tables(parts))
 
 
-def _encoded(rows: pa.Table) -> tuple[memoryview[int], pq.FileMetaData]:
+def _encoded(table: Table, rows: pa.Table) -> tuple[memoryview[int], pq.FileMetaData]:
     sink = pa.BufferOutputStream()
     collected: list[pq.FileMetaData] = []
     pq.write_table(
         rows,
         sink,
-        row_group_size=ROW_GROUP_ROWS,
-        version="2.6",
-        data_page_version="2.0",
-        compression="zstd",
-        store_schema=False,
         metadata_collector=collected,
+        **write_options(rows, looked_up=LOOKED_UP.get(table.name, ())),
     )
     return memoryview(sink.getvalue()), collected[0]
 

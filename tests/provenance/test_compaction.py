@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,7 +92,7 @@ def test_ends_of_runs_keep_segments_few(store: Store) -> None:
 def test_a_run_does_not_write_what_is_much_larger_again(store: Store) -> None:
     large = Batch()
     for child in range(100_000):
-        large.add("job_edges", run=0, parent=child * 7919 % 100_003, child=child)
+        large.add("job_edges", run=0, parent=zlib.crc32(b"%d" % child), child=child)
     store.commit(CommitKind.PLAN, large)
     (segment,) = store.snapshot().segments("job_edges")
     for run in range(1, 20):
@@ -101,23 +102,25 @@ def test_a_run_does_not_write_what_is_much_larger_again(store: Store) -> None:
     assert len(store.snapshot().segments("job_edges")) < 10
 
 
-def test_big_segments_are_left_alone_and_merges_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    for run in range(1, 6):
+@pytest.mark.parametrize("bound", ["MERGE_BYTES", "MERGE_ROWS"])
+def test_merges_are_bounded(store: Store, monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
+    for run in range(1, 8):
         store.commit(CommitKind.PLAN, states(run))
+    paths = [segment.path for segment in store.snapshot().segments("job_edges")]
     sizes = [segment.size for segment in store.snapshot().segments("job_edges")]
-    monkeypatch.setattr(compaction, "MERGE_BYTES", sum(sizes[:3]))
+    monkeypatch.setattr(compaction, bound, sum(sizes[:3]) if bound == "MERGE_BYTES" else 3)
     made = store.compact()
     assert made is not None
-    assert (
-        [path for path in made.replaces if "job_edges" in path]
-        == [
-            s.path
-            for s in Store.open(store.root).all_commits()
-            for s in s.segments
-            if s.table == "job_edges"  # type: ignore[misc]
-        ][:3]
-    )
-    monkeypatch.setattr(compaction, "SMALL_BYTES", min(sizes))
+    assert [path for path in made.replaces if "job_edges" in path] == paths[:6]
+    assert [segment.rows for segment in store.snapshot().segments("job_edges")] == [1, 3, 3]
+    assert store.rows("SELECT count(DISTINCT run) FROM job_edges", tables=["job_edges"]) == [(7,)]
+
+
+@pytest.mark.parametrize("bound", ["SMALL_BYTES", "SMALL_ROWS"])
+def test_big_segments_are_left_alone(store: Store, monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
+    for run in range(1, 4):
+        store.commit(CommitKind.PLAN, states(run))
+    monkeypatch.setattr(compaction, bound, 1)
     assert store.compact() is None
 
 
@@ -194,9 +197,9 @@ def test_tables_that_a_rival_compacted_are_dropped_and_the_others_merged(
     rival = Store.open(store.root)
 
     def compact_one_table() -> None:
-        real = compaction._merged
+        real = compaction._groups
         with monkeypatch.context() as patch:
-            patch.setattr(compaction, "_merged", lambda *a: real(*a) if a[2][0].table == "job_edges" else None)
+            patch.setattr(compaction, "_groups", lambda old: real(old) if old[0].table == "job_edges" else [])
             assert rival.compact() is not None
 
     first_link(monkeypatch, compact_one_table)

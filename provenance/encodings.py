@@ -1,0 +1,81 @@
+"""How the columns of a Parquet file are written: by what is in them, looked at here and there.
+
+Values that repeat go through a dictionary, which is also what queries compare quickest. The others are written as
+differences (integers, times, texts with a common beginning), as lengths and bytes (digests), or byte by byte (floats):
+half the size of plain values for numbers and names, and read at least as quickly. These are encodings of Parquet format
+2; what they are worth is in docs/decisions/0006-layout.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+ROW_GROUP_ROWS = 122_880
+"""What DuckDB reads at a time: smaller ones are slower to scan, bigger ones slower to fetch from."""
+_BLOCKS, _BLOCK_ROWS = 16, 512
+_REPEATS = 4
+"""A column is worth a dictionary if its values repeat so often, by the blocks that were looked at."""
+_FALSE_POSITIVES = 0.05
+"""Of Bloom filters: one row group in twenty is read in vain; a byte for each row."""
+_WORTH_A_FILTER = 16_384
+"""Rows; what is smaller is read as quickly."""
+
+
+def write_options(rows: pa.Table, *, looked_up: Sequence[str] = ()) -> dict[str, Any]:
+    """Arguments for `pyarrow.parquet.write_table`; columns in ``looked_up`` get Bloom filters if there are many rows."""
+    repeating = {field.name for field in rows.schema if _repeats(rows.column(field.name))}
+    encodings = {
+        field.name: encoding
+        for field in rows.schema
+        if field.name not in repeating and (encoding := _encoding(field.type)) is not None
+    }
+    filters = {name: _filter(rows.num_rows) for name in looked_up} if rows.num_rows >= _WORTH_A_FILTER else None
+    return {
+        "row_group_size": ROW_GROUP_ROWS,
+        "version": "2.6",
+        "data_page_version": "2.0",
+        "compression": "zstd",
+        "store_schema": False,
+        "use_dictionary": [_leaf(field) for field in rows.schema if field.name in repeating] or False,
+        "column_encoding": encodings,
+        "bloom_filter_options": filters,
+    }
+
+
+def _repeats(column: pa.ChunkedArray) -> bool:
+    """Whether values repeat; of lists, whose elements mostly do, it is taken for granted."""
+    if pa.types.is_nested(column.type):
+        return True
+    length = len(column)
+    if length <= _BLOCKS * _BLOCK_ROWS:
+        sample = column
+    else:
+        step = (length - _BLOCK_ROWS) // (_BLOCKS - 1)
+        sample = pa.chunked_array(
+            [chunk for n in range(_BLOCKS) for chunk in column.slice(n * step, _BLOCK_ROWS).chunks]
+        )
+    return bool(pc.count_distinct(sample, mode="all").as_py() * _REPEATS <= max(len(sample), _REPEATS))
+
+
+def _leaf(field: pa.Field) -> str:
+    """The name under which Parquet knows the values of a column."""
+    return f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name
+
+
+def _encoding(kind: pa.DataType) -> str | None:
+    """The encoding for values that do not repeat; None: as they are."""
+    if pa.types.is_integer(kind) or pa.types.is_timestamp(kind):
+        return "DELTA_BINARY_PACKED"
+    if pa.types.is_string(kind):
+        return "DELTA_BYTE_ARRAY"
+    if pa.types.is_binary(kind):
+        return "DELTA_LENGTH_BYTE_ARRAY"
+    return "BYTE_STREAM_SPLIT" if pa.types.is_floating(kind) else None
+
+
+def _filter(rows: int) -> dict[str, float]:
+    return {"ndv": min(rows, ROW_GROUP_ROWS), "fpp": _FALSE_POSITIVES}
