@@ -40,7 +40,7 @@ _COPIES = """
 SELECT r.source, r.file, r.url, r.site, r.name, r.sha256, r.size_bytes, r.state, r.verified, r.digest_origin,
        r.checksums
 FROM replica_rows AS r
-WHERE r.state IN ('ok', 'quarantined', 'missing')
+WHERE r.state IN ('ok', 'quarantined', 'missing') AND r.here
   AND ($1::BIGINT[] IS NULL OR (r.source, r.file) IN (SELECT unnest($1::BIGINT[]), unnest($2::BIGINT[])))
 ORDER BY r.url, r.source, r.file
 """

@@ -169,7 +169,7 @@ class _Ingestion:
         ]
         there = by_file(self._store, [r.file_of(p) for r, p, _ in wanted], states=_ANY_STATE, snapshot=snapshot)
         live = by_url(self._store, [copy_url(place.url) for _, _, place in wanted], snapshot=snapshot)
-        holders = {url: (replica.source, replica.file, replica.site) for url, replica in live.items()}
+        holders = {url: (replica.source, replica.file, replica.site) for url, replica in live.items() if replica.here}
         for record, position, place in wanted:
             url, file = copy_url(place.url), record.file_of(position)
             if url not in {replica.url for replica in there.get(file, ())}:

@@ -42,7 +42,7 @@ def add_placed(
     holders = last_holders(store, [place.url for place in places], snapshot=snapshot)
     for place in places:
         holder = holders.get(place.url)
-        before = None if holder is None or holder.state not in LIVE_STATES else holder
+        before = None if holder is None or not holder.here or holder.state not in LIVE_STATES else holder
         if before is not None and (place.link or before.id != place.file):
             source, file = before.id
             reason = "an output that was reused appeared there"

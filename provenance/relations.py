@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from provenance.commits import Segment
 from provenance.errors import DamagedStoreError
 from provenance.foreign import ORDER_STEP, Foreign
-from provenance.schema import BY_NAME, COMMIT_NUMBER, COMMIT_ORDER, IN_ORDER, Column
+from provenance.schema import BY_NAME, COMMIT_NUMBER, COMMIT_ORDER, IN_ORDER, PULLED, Column
 from provenance.snapshot import Snapshot
 from provenance.storage.interface import Storage
 
@@ -19,8 +19,8 @@ def relation(storage: Storage, table: str, snapshot: Snapshot) -> str:
     """FROM text for the rows of a table that ``snapshot`` shows; a table without rows still has its columns and types.
 
     In rows that were pulled ``commit_number`` is the local commit that brought them. A name that ends in IN_ORDER gives
-    the table with COMMIT_ORDER as its last column. Raises KeyError for a table that the schema does not have, and
-    DamagedStoreError for a segment with rows of commits that were never pulled.
+    the table with COMMIT_ORDER and PULLED as its last columns. Raises KeyError for a table that the schema does not
+    have, and DamagedStoreError for a segment with rows of commits that were never pulled.
     """
     described = BY_NAME[table.removesuffix(IN_ORDER)]
     ordered = table.endswith(IN_ORDER)
@@ -31,7 +31,7 @@ def relation(storage: Storage, table: str, snapshot: Snapshot) -> str:
     whole = frozenset(column.name for column in described.columns)
     if any(columns != whole for _, columns in groups) or not groups:
         # Segments from before a column was added: the empty select brings its name, place and type.
-        parts.insert(0, _empty((*described.columns, COMMIT_ORDER) if ordered else described.columns))
+        parts.insert(0, _empty((*described.columns, COMMIT_ORDER, PULLED) if ordered else described.columns))
     return parts[0] if len(parts) == 1 else "(" + " UNION ALL BY NAME ".join(f"FROM {part}" for part in parts) + ")"
 
 
@@ -53,7 +53,9 @@ def _rows(storage: Storage, snapshot: Snapshot, segments: Sequence[Segment], ord
 
 
 def _own_columns(ordered: bool) -> str:
-    return f"*, {COMMIT_NUMBER.name} * {ORDER_STEP} AS {COMMIT_ORDER.name}" if ordered else "*"
+    if not ordered:
+        return "*"
+    return f"*, {COMMIT_NUMBER.name} * {ORDER_STEP} AS {COMMIT_ORDER.name}, false AS {PULLED.name}"
 
 
 def _pulled_columns(foreign: Foreign, store: str, segments: Sequence[Segment], ordered: bool) -> str:
@@ -69,7 +71,8 @@ def _pulled_columns(foreign: Foreign, store: str, segments: Sequence[Segment], o
     columns = f"* REPLACE ({_looked_up(foreign.visible(store, first, last), first)} AS {COMMIT_NUMBER.name})"
     if not ordered:
         return columns
-    return f"{columns}, {_looked_up(foreign.order(store, first, last), first)} AS {COMMIT_ORDER.name}"
+    place = _looked_up(foreign.order(store, first, last), first)
+    return f"{columns}, {place} AS {COMMIT_ORDER.name}, true AS {PULLED.name}"
 
 
 def _looked_up(values: Sequence[int], first: int) -> str:

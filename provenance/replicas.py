@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from integrity.digest import Stat
+from integrity.digest import Stat, hash_path
+from integrity.errors import UnreadableError
 from provenance.urls import copy_url, file_url, local_path
 from provenance.views import fetch
 
@@ -34,6 +35,7 @@ __all__ = [
     "by_url",
     "copy_url",
     "file_url",
+    "holds",
     "last_holders",
     "local_path",
     "signed64",
@@ -45,7 +47,7 @@ GIVEN_UP = frozenset({"retired", "removed", "replaced"})
 
 _COLUMNS = """SELECT r.source, r.file, r.name, r.url, r.site, r.sha256, r.size_bytes, r.seen_bytes, r.modified_ns,
        r.changed_ns, r.inode, r.device, r.state, r.origin, r.job, r.attempt, r.digest_origin, r.verified, r.since,
-       r.checksums"""
+       r.checksums, r.here"""
 _BY_URL = f"""{_COLUMNS}
 FROM replica_rows AS r
 WHERE r.url IN (SELECT unnest($1::VARCHAR[]))
@@ -63,7 +65,8 @@ class Replica:
     ``size_bytes`` is the file's; ``seen_bytes`` and the stat fields are those of the copy when it was last verified
     (None: it never was). ``state`` ok | quarantined | missing | removed | replaced | retired. ``origin`` raw |
     produced; ``job`` and ``attempt`` produced it (its run is ``source``). ``checksums`` are the foreign ones that were
-    declared for the file (None: none were).
+    declared for the file (None: none were). ``here`` False: its URL is a path of which only other stores have spoken,
+    perhaps of other machines (see `holds`).
     """
 
     source: int
@@ -86,6 +89,7 @@ class Replica:
     verified: dt.datetime | None
     since: dt.datetime
     checksums: Sequence[str] | None = None
+    here: bool = True
 
     @property
     def id(self) -> tuple[int, int]:
@@ -117,14 +121,40 @@ def by_path(store: Store, paths: Sequence[Path], *, snapshot: Snapshot | None = 
 
 
 def last_holders(store: Store, urls: Sequence[str], *, snapshot: Snapshot | None = None) -> dict[str, Replica]:
-    """For each URL that ever was a replica: the live one, else the one whose state changed last."""
+    """For each URL that ever was a replica: the live one, else the one whose state changed last.
+
+    A path of which only other stores have spoken counts where no other holder is live, and only if it `holds` the file.
+    """
     found: dict[str, Replica] = {}
+    elsewhere: dict[str, list[Replica]] = {}
     for row in fetch(store, _BY_URL, [list(urls)], snapshot=snapshot) if urls else ():
         replica = Replica(*row)
+        if not replica.here:
+            elsewhere.setdefault(replica.url, []).append(replica)
+            continue
         before = found.get(replica.url)
         if before is None or before.state not in LIVE_STATES or replica.state in LIVE_STATES:
             found[replica.url] = replica
+    for url, replicas in elsewhere.items():
+        if url not in found or found[url].state not in LIVE_STATES:
+            held = [replica for replica in replicas if replica.state in LIVE_STATES and holds(replica)]
+            found.update({url: held[-1]} if held else {})
     return found
+
+
+def holds(replica: Replica) -> bool:
+    """Whether the path of a copy, as this machine sees it, has the file's bytes: by stat if that of the last
+    verification stands, else by reading them. False if the file has no digest, and for what is no local path.
+    """
+    path = local_path(replica.url)
+    if path is None or replica.sha256 is None:
+        return False
+    try:
+        stat = _stat_columns(Stat.of(path))
+        seen = (replica.seen_bytes, replica.modified_ns, replica.changed_ns, replica.inode, replica.device)
+        return tuple(stat.values()) == seen or hash_path(path).sha256 == replica.sha256
+    except (OSError, UnreadableError):
+        return False
 
 
 def by_file(

@@ -55,8 +55,10 @@ I, F, B, T, X, W = Kind.INTEGER, Kind.FLOAT, Kind.BOOLEAN, Kind.TEXT, Kind.BYTES
 COMMIT_NUMBER = Column("commit_number", I, "the commit that brought this row")
 COMMIT_ORDER = Column("commit_order", I, "place of the commit that said so among all, those of other stores included")
 """Not stored. What was said later has the higher one, in every store that has both."""
+PULLED = Column("pulled", B, "whether another store said so")
+"""Not stored."""
 IN_ORDER = "_in_order"
-"""``metadata_in_order`` is to readers what ``metadata`` is, with COMMIT_ORDER after its columns."""
+"""``metadata_in_order`` is to readers what ``metadata`` is, with COMMIT_ORDER and PULLED after its columns."""
 
 
 def _table(name: str, row: str, sort_by: tuple[str, ...], *columns: tuple[str, Kind, str]) -> Table:

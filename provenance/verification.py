@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _GIVEN_UP = frozenset({"removed", "replaced", "retired"})
 _COPIES_BELOW = """
 SELECT url, kind FROM replica_rows
-WHERE (url = $1 OR starts_with(url, $2)) AND state IN ('ok', 'quarantined', 'missing')
+WHERE (url = $1 OR starts_with(url, $2)) AND state IN ('ok', 'quarantined', 'missing') AND here
 ORDER BY url
 """
 

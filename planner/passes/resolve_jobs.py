@@ -227,7 +227,7 @@ _LAST_SEEN = """
     FROM (SELECT unnest(?) AS site, unnest(?) AS executable) wanted
     JOIN jobs j ON j.site = wanted.site AND j.executable = wanted.executable
     JOIN uses_in_order u ON u.run = j.run AND u.job = j.job
-    WHERE u.role = 'executable' AND u.sha256 IS NOT NULL
+    WHERE u.role = 'executable' AND u.sha256 IS NOT NULL AND NOT u.pulled  -- a path there need not be that path here
     GROUP BY j.site, j.executable
 """
 

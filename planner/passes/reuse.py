@@ -209,7 +209,8 @@ class _Search:
             if path is None:
                 continue
             checked = self._copies.check(replace(as_planned(replica, str(path), name), sha256=output.sha256))
-            self._looked_at[replica.url] = checked
+            if replica.here or checked.finding is None:  # what is not at a path here may be at that path elsewhere
+                self._looked_at[replica.url] = checked
             if checked.finding is None:
                 return checked.file, ""
             if checked.actual_sha256 is None:

@@ -19,7 +19,7 @@ from planner.planned import FrozenSelection, Plan, PlannedFile
 from planner.workflow import Metadata, Selection
 from provenance.ask import Answer, answer, without_conditions
 from provenance.metadata import EMPTY_LIST_POSITION, Value, Written
-from provenance.replicas import Replica, by_file, local_path
+from provenance.replicas import Replica, by_file, holds, local_path
 from provenance.views import fetch
 from query.errors import QueryError
 
@@ -124,10 +124,12 @@ def _as_files(plan: Plan, selection: Selection, ids: Sequence[FileId]) -> list[P
 
 
 def _readable_copy(replicas: Iterable[Replica]) -> PlannedFile | None:
-    """The file with its first copy that this machine can read; copies at the site local come first."""
-    for replica in sorted(replicas, key=lambda each: each.site != "local"):
+    """The file with its first copy that this machine can read; copies at the site local come first, and those of which
+    only another store has spoken last: what is at their paths here may be anything.
+    """
+    for replica in sorted(replicas, key=lambda each: (not each.here, each.site != "local")):
         path = local_path(replica.url)
-        if path is not None and readable(str(path)):
+        if path is not None and readable(str(path)) and (replica.here or holds(replica)):
             return as_planned(replica, str(path), replica.name)
     return None
 

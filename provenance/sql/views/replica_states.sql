@@ -1,8 +1,10 @@
 -- One row for each copy of a file that was ever registered (url null: the file itself was retired, copy or no copy).
 -- The last event decides. A verification says that the copy is there, which takes back `missing`, but never takes back
 -- what was decided about it: quarantined, replaced, removed, retired. The stat is that of bytes that were read and found
--- good: one of damaged bytes would make them pass for unchanged.
+-- good: one of damaged bytes would make them pass for unchanged. A path is one of this machine (`here`) if this store itself
+-- has said something of it.
 SELECT source, file, url,
+       bool_or(NOT pulled OR url NOT LIKE 'file:%') AS here,
        arg_max(site, (commit_order, "at")) AS site,
        CASE
            WHEN arg_max(event, (commit_order, "at")) FILTER (event <> 'verified') IN ('registered', 'reinstated') THEN 'ok'
