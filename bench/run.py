@@ -9,11 +9,12 @@ from pathlib import Path
 
 import no_change_rerun
 import pool_dag
+import registration
 import startup
 from measure import machine
 
 REPORT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
-SECTIONS = (startup.section, no_change_rerun.section, pool_dag.section)
+SECTIONS = (startup.section, no_change_rerun.section, registration.section, pool_dag.section)
 
 
 def main() -> None:

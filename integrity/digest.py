@@ -71,9 +71,9 @@ class Stat:
             os.close(descriptor)
 
     @classmethod
-    def of_open(cls, descriptor: int) -> Self:
-        """The stat of an open file or folder. Raises OSError."""
-        status = os.fstat(descriptor)
+    def of_open(cls, descriptor: int, status: os.stat_result | None = None) -> Self:
+        """The stat of an open file or folder, whose own ``status`` may be known already. Raises OSError."""
+        status = os.fstat(descriptor) if status is None else status
         return cls._of_folder(descriptor) if status_bits.S_ISDIR(status.st_mode) else cls._from(status)
 
     @classmethod
@@ -135,7 +135,7 @@ def hash_path(
     descriptor = os.open(path, _OPEN)
     try:
         status = os.fstat(descriptor)
-        before = Stat.of_open(descriptor)
+        before = Stat.of_open(descriptor, status)
         prefix = None
         kind: Literal["file", "folder"] = "file"
         if status_bits.S_ISREG(status.st_mode):
@@ -147,7 +147,7 @@ def hash_path(
             sha256, size = _hash_manifest(path, descriptor, watch)
         else:
             raise UnreadableError(f"{_shown(path)} is {kind_of(status.st_mode)}, neither a regular file nor a folder")
-        if Stat.of_open(descriptor) != before or size != before.size:
+        if size != before.size or _has_changed(descriptor, status, before):
             raise MovingError(f"{_shown(path)} changed while it was read")
         there = os.stat(path)  # noqa: PTH116 - of every file; making a Path takes longer than the call
         if (there.st_ino, there.st_dev) != (before.inode, before.device):
@@ -156,6 +156,14 @@ def hash_path(
         return Hashed(sha256, before, time.monotonic() - begin, kind, prefix, found)
     finally:
         os.close(descriptor)
+
+
+def _has_changed(descriptor: int, status: os.stat_result, before: Stat) -> bool:
+    """Whether an open file or folder is not what it was; of a file that is told without making another Stat of it."""
+    if status_bits.S_ISDIR(status.st_mode):
+        return Stat.of_open(descriptor) != before
+    now = os.fstat(descriptor)
+    return (now.st_size, now.st_mtime_ns, now.st_ctime_ns) != (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _hash_stream(

@@ -40,6 +40,22 @@ class Batch:
         for name, column in columns.items():
             column.append(row.get(name))
 
+    def add_columns(self, table: str, count: int, columns: Mapping[str, Sequence[object]], **same: object) -> None:
+        """Add ``count`` rows at once: ``columns`` has a value for each of them, ``same`` one for all; other columns are
+        null. What is refused is what `add` refuses; ValueError for a column of another length.
+        """
+        checks = _CHECKS.get(table)
+        if checks is None:
+            raise KeyError(f"{table!r} is no table of the store; those are {', '.join(sorted(_CHECKS))}")
+        values = {name: [_checked(table, name, value)] * count for name, value in same.items()}
+        for name, column in columns.items():
+            if len(column) != count:
+                raise ValueError(f"{table}.{name}: expected {count} values, found {len(column)}")
+            values[name] = _checked_column(table, name, column)
+        ours = self._columns.setdefault(table, {name: [] for name in checks})
+        for name, column in ours.items():
+            column.extend(values.get(name) or [None] * count)
+
     def extend(self, other: Batch) -> None:
         """Add all rows of another batch, after those that are here."""
         for table, theirs in other._columns.items():
@@ -85,6 +101,17 @@ def _checked(table: str, name: str, value: object) -> object:
         return checker(value)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{table}.{name}: {error}") from None
+
+
+def _checked_column(table: str, name: str, values: Sequence[object]) -> list[object]:
+    """The same for many values of one column."""
+    checker = _CHECKS[table].get(name)
+    if checker is not None:
+        try:
+            return [None if value is None else checker(value) for value in values]
+        except (TypeError, ValueError):
+            pass  # one by one, for the words of the error
+    return [_checked(table, name, value) for value in values]
 
 
 def _integer(value: object) -> int:

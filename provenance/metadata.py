@@ -15,7 +15,7 @@ import datetime as dt
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -218,6 +218,48 @@ def add_metadata(
         raise ValueError(f"metadata key {key!r}: no value, and not a withdrawal")
     else:
         batch.add("metadata", **common, position=EMPTY_LIST_POSITION)
+
+
+def add_metadata_of_many(
+    batch: Batch,
+    entity: EntityName,
+    sayings: Iterable[tuple[int, int, str, Value]],
+    *,
+    origin: Origin,
+    author: str | None,
+    at: dt.datetime,
+) -> None:
+    """Add the rows of keys of many things: each (source, number, key, value). The same as `add_metadata` of each, for
+    values that repeat: their forms are found once.
+    """
+    known: dict[Written, tuple[object, ...]] = {}
+    rows: list[tuple[object, ...]] = []
+    for source, number, key, value in sayings:
+        require_unicode(key, "a metadata key")
+        if isinstance(value, tuple) and not value:
+            rows.append((source, number, key, EMPTY_LIST_POSITION, *_NO_COLUMNS))
+        for position, element in enumerate(value) if isinstance(value, tuple) else ((None, value),):
+            columns = known.get(element)
+            if columns is None:
+                columns = known[element] = tuple(_columns(element, None).values())[1:]
+            rows.append((source, number, key, position, *columns))
+    names = ("source", "number", "key", "position", *_VALUE_COLUMNS)
+    columns_of_rows = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {}
+    same = {"entity": entity, "origin": origin, "author": author, "at": at, "withdrawn": False}
+    if rows:
+        batch.add_columns("metadata", len(rows), columns_of_rows, **same)
+
+
+_VALUE_COLUMNS = (
+    "written",
+    "written_type",
+    "text_form",
+    "integer_form",
+    "float_form",
+    "boolean_form",
+    "time_form",
+)
+_NO_COLUMNS = (None,) * len(_VALUE_COLUMNS)
 
 
 def require_unicode(text: str, what: str) -> None:

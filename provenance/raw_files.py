@@ -66,7 +66,7 @@ class Registered:
     """
 
     name: str
-    path: Path | None
+    path: str | None
     url: str
     file: FileId
     sha256: bytes | None
@@ -296,5 +296,4 @@ def _registered(
 ) -> Iterator[Registered]:
     source = source_of(registration)
     for (found, _), entry, file in zip(read, entries, ids, strict=True):
-        path = None if found.path is None else Path(found.path)
-        yield Registered(entry.name, path, entry.url, file, entry.sha256, entry.size_bytes, file[0] == source)
+        yield Registered(entry.name, found.path, entry.url, file, entry.sha256, entry.size_bytes, file[0] == source)

@@ -18,9 +18,9 @@ from integrity.digest import Stat
 from provenance.batch import Batch
 from provenance.identity import registered_file
 from provenance.later_digests import add_digest
-from provenance.metadata import Value, add_metadata
+from provenance.metadata import Value, add_metadata_of_many
 from provenance.record_rows import time_of_ns
-from provenance.replicas import GIVEN_UP, LIVE_STATES, Replica, add_event, last_holders
+from provenance.replicas import GIVEN_UP, LIVE_STATES, Replica, add_event, last_holders, stat_columns
 
 if TYPE_CHECKING:
     from provenance.snapshot import Snapshot
@@ -77,7 +77,8 @@ def register(
         holders = last_holders(store, [entry.url for entry in known], snapshot=snapshot)
     latest = {url: _Holder.of(replica) for url, replica in holders.items()}
     files: list[FileId] = []
-    said: dict[FileId, dict[str, Value]] = {}
+    new: list[tuple[Registration, FileId]] = []
+    said: dict[FileId, Mapping[str, Value]] = {}
     for entry in known:
         holder = latest.get(entry.url)
         if holder is not None and _same_content(holder, entry):
@@ -89,16 +90,16 @@ def register(
             first += 1
             if holder is not None and holder.state not in GIVEN_UP:
                 _add_replaced(batch, entry, holder, at)
-            add_new_file(batch, entry, file, at)
+            new.append((entry, file))
         # Of two entries that turn out to be one file the later says what counts: a key has one value at a time.
-        said.setdefault(file, {}).update(entry.metadata)
+        said[file] = {**said[file], **entry.metadata} if file in said else entry.metadata
         files.append(file)
         content = entry if holder is None or file != holder.file or holder.sha256 is None else holder
         checksums = tuple({*content.checksums, *entry.checksums})
         latest[entry.url] = _Holder(file, content.sha256, content.size_bytes, entry.site, "ok", checksums)
-    for file, metadata in said.items():
-        for key, value in metadata.items():
-            add_metadata(batch, "file", *file, key, value, origin="static", author=author, at=at)
+    _add_new_files(batch, new, at)
+    sayings = ((*file, key, value) for file, metadata in said.items() for key, value in metadata.items())
+    add_metadata_of_many(batch, "file", sayings, origin="static", author=author, at=at)
     return files
 
 
@@ -185,21 +186,30 @@ def _add_replaced(batch: Batch, entry: Registration, holder: _Holder, at: dt.dat
 
 def add_new_file(batch: Batch, entry: Registration, file_id: FileId, at: dt.datetime) -> None:
     """Add a file that nobody knew, with its copy. Whether it is one is for `register`, or for a plan, to decide."""
-    source, file = file_id
-    batch.add(
+    _add_new_files(batch, [(entry, file_id)], at)
+
+
+def _add_new_files(batch: Batch, new: Sequence[tuple[Registration, FileId]], at: dt.datetime) -> None:
+    entries = [entry for entry, _ in new]
+    stats = [entry.stat for entry in entries]
+    ids = {"source": [source for _, (source, _) in new], "file": [file for _, (_, file) in new]}
+    batch.add_columns(
         "files",
-        source=source,
-        file=file,
-        name=entry.name,
+        len(new),
+        {
+            **ids,
+            "name": [entry.name for entry in entries],
+            "kind": [entry.kind for entry in entries],
+            "size_bytes": [entry.size_bytes for entry in entries],
+            "sha256": [entry.sha256 for entry in entries],
+            "checksums": [list(entry.checksums) or None for entry in entries],
+            "digest_origin": [None if entry.sha256 is None else entry.digest_origin for entry in entries],
+            "modified": [None if stat is None else time_of_ns(stat.mtime_ns) for stat in stats],
+            "owner": [entry.owner for entry in entries],
+            "checksum_seconds": [entry.checksum_seconds for entry in entries],
+        },
         origin="raw",
-        kind=entry.kind,
-        size_bytes=entry.size_bytes,
-        sha256=entry.sha256,
-        checksums=list(entry.checksums) or None,
-        digest_origin=None if entry.sha256 is None else entry.digest_origin,
         created=at,
-        modified=None if entry.stat is None else time_of_ns(entry.stat.mtime_ns),
-        owner=entry.owner,
-        checksum_seconds=entry.checksum_seconds,
     )
-    add_event(batch, "registered", source=source, file=file, url=entry.url, site=entry.site, at=at, stat=entry.stat)
+    places = {"url": [entry.url for entry in entries], "site": [entry.site for entry in entries]}
+    batch.add_columns("replicas", len(new), {**ids, **places, **stat_columns(stats)}, event="registered", at=at)

@@ -185,6 +185,17 @@ def _stat_columns(stat: Stat) -> dict[str, int]:
     }
 
 
+def stat_columns(stats: Sequence[Stat | None]) -> dict[str, list[int | None]]:
+    """The stats of many copies as the columns of ``replicas``, for those that have one."""
+    return {
+        "size_bytes": [None if stat is None else stat.size for stat in stats],
+        "modified_ns": [None if stat is None else stat.mtime_ns for stat in stats],
+        "changed_ns": [None if stat is None else stat.ctime_ns for stat in stats],
+        "inode": [None if stat is None else signed64(stat.inode) for stat in stats],
+        "device": [None if stat is None else signed64(stat.device) for stat in stats],
+    }
+
+
 def signed64(number: int) -> int:
     """An unsigned 64-bit number as the signed one with the same bits: inodes of some file systems use all of them."""
     return number - (1 << 64) if number >= 1 << 63 else number

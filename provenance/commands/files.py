@@ -144,7 +144,7 @@ def _print_registered(invocation: Invocation, registered: Sequence[Registered], 
     rows = (
         (
             storable(file.name),
-            None if file.path is None else storable(str(file.path)),
+            storable(file.path),
             file.url,
             file_id(*file.file),
             file.sha256,

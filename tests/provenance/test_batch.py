@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -70,7 +71,7 @@ def test_what_a_column_cannot_hold_is_refused(column: str, value: object, error:
 
 
 def test_an_unknown_table_is_refused() -> None:
-    with pytest.raises(KeyError, match="'filez' is no table of the store; those are checks, files"):
+    with pytest.raises(KeyError, match="'filez' is no table of the store; those are checks, file_digests, files"):
         Batch().add("filez", name="x")
 
 
@@ -95,3 +96,35 @@ def test_any_text_becomes_unicode_and_unicode_stays_as_it_is(text: str) -> None:
     assert name.encode("utf-8", "strict")[:0] == b""
     if not any(0xD800 <= ord(character) <= 0xDFFF for character in text):
         assert name == text
+
+
+@given(st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), st.none() | st.text(max_size=5)), max_size=5))
+def test_columns_are_the_same_as_rows(rows: list[tuple[int, str | None]]) -> None:
+    one_by_one, at_once = Batch(), Batch()
+    for file, name in rows:
+        one_by_one.add("files", source=7, file=file, name=name)
+    columns = {"file": [file for file, _ in rows], "name": [name for _, name in rows]}
+    at_once.add_columns("files", len(rows), columns, source=7)
+    assert list(at_once.each("files")) == list(one_by_one.each("files"))
+    at_once.add("files", source=8)
+    assert at_once.rows("files") == len(rows) + 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "error", "message"),
+    [
+        ({"file": [1, "2"]}, TypeError, r"files\.file: expected an integer, found str '2'"),
+        ({"file": [1]}, ValueError, r"files\.file: expected 2 values, found 1"),
+        ({"created": [None, dt.datetime.min]}, ValueError, "a time with a time zone"),
+        ({"none": [1, 2]}, KeyError, "files has no column 'none'"),
+        ({"commit_number": [1, 2]}, KeyError, "is set by the store"),
+    ],
+)
+def test_columns_that_are_refused_leave_the_batch_as_it_was(
+    columns: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    batch = Batch()
+    batch.add("files", source=1)
+    with pytest.raises(error, match=message):
+        batch.add_columns("files", 2, {"name": ["a", "b"], **columns}, source=7)
+    assert [row["source"] for row in batch.each("files")] == [1]

@@ -4,17 +4,20 @@ import datetime as dt
 import json
 import math
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provenance.batch import Batch
 from provenance.metadata import (
     Forms,
     JsonNumber,
     MetadataError,
     Written,
     add_metadata,
+    add_metadata_of_many,
     forms,
     from_json,
     from_text,
@@ -26,6 +29,9 @@ from provenance.metadata import (
 )
 
 UTC = dt.UTC
+scalars = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(st.characters(exclude_categories=("Cs",)), max_size=5)
+)
 unicode_text = st.text(st.characters(exclude_categories=("Cs",)))
 
 
@@ -256,3 +262,14 @@ def test_a_withdrawal_is_one_row_without_a_value():
     assert len(rows.added) == 1
     assert rows.added[0]["withdrawn"] is True
     assert "text_form" not in rows.added[0]
+
+
+@given(st.lists(st.tuples(st.sampled_from("kn"), st.one_of(scalars, st.lists(scalars, max_size=3))), max_size=5))
+def test_metadata_of_many_is_that_of_each(pairs: list[tuple[str, Any]]) -> None:
+    at = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
+    one_by_one, at_once = Batch(), Batch()
+    sayings = [(7, number, key, from_json(value)) for number, (key, value) in enumerate(pairs)]
+    for source, number, key, value in sayings:
+        add_metadata(one_by_one, "file", source, number, key, value, origin="static", author="ada", at=at)
+    add_metadata_of_many(at_once, "file", sayings, origin="static", author="ada", at=at)
+    assert repr(list(at_once.each("metadata"))) == repr(list(one_by_one.each("metadata")))
