@@ -31,15 +31,22 @@ _FOOTER_LENGTH = slice(-8, -4)
 def write_batch(storage: Storage, batch: Batch, commit_number: int, nonce: str) -> list[Segment]:
     """Write one segment for each table that the batch has rows for. Raises WriteFailedError; then none is left."""
     storage.prepare(FOLDER, batch.tables())
-    written: list[Segment] = []
+    name = f"{commit_number:012d}-{nonce}"
+
+    def write_table(table: str) -> Segment:
+        return write(storage, BY_NAME[table], arrow_table(BY_NAME[table], batch, commit_number), name)
+
     try:
-        for name in batch.tables():
-            rows = arrow_table(BY_NAME[name], batch, commit_number)
-            written.append(write(storage, BY_NAME[name], rows, f"{commit_number:012d}-{nonce}"))
+        return list(storage.together(write_table, batch.tables()))
     except WriteFailedError:
-        remove(storage, written)
+        for table in batch.tables():
+            storage.remove(path_of(table, name))
         raise
-    return written
+
+
+def path_of(table: str, name: str) -> str:
+    """Where the segment of a table with this name is."""
+    return f"{FOLDER}/{table}/{name}.parquet"
 
 
 def remove(storage: Storage, segments: Iterable[Segment]) -> None:
@@ -54,7 +61,7 @@ def write(storage: Storage, table: Table, rows: pa.Table, name: str) -> Segment:
     Rows must have the table's schema and order. Raises WriteFailedError.
     """
     data, metadata = _encoded(table, rows)
-    path = f"{FOLDER}/{table.name}/{name}.parquet"
+    path = path_of(table.name, name)
     storage.write(path, data)
     sizes = _column_sizes(metadata)
     return Segment(

@@ -238,11 +238,11 @@ class Store:
         except OSError as error:
             raise unread(self.storage.where(FOLDER), error) from error
         newest = max((number for number in numbers if number is not None), default=0)
-        for number in range(1, newest + 1):
-            if number not in numbers:
-                raise self._missing(number)
-            if number > after:
-                yield self._commit(number)
+        missing = next((number for number in range(1, newest + 1) if number not in numbers), None)
+        last = newest if missing is None else missing - 1
+        yield from self.storage.together(self._commit, range(after + 1, last + 1))
+        if missing is not None:
+            raise self._missing(missing)
 
     def _commit(self, number: int) -> Commit:
         for commit in self.commits(after=number - 1):

@@ -7,13 +7,17 @@ changes: whoever reads it sees all of it or none. There are no locks; what decid
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from provenance.commits import Segment
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,12 @@ class Storage(Protocol):
         """Compare what `paths` gave with the digests: something could not make sense of it.
 
         Raises DamagedStoreError for a segment that is missing or not as recorded, CacheError for a copy, which goes.
+        """
+
+    def together(self, action: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """What ``action``, which reads or writes files here, gives for each item, in order.
+
+        Where answers take long several are under way at a time; what one raises comes out when those have ended.
         """
 
     def workplace(self, store_id: str) -> Path:

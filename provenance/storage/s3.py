@@ -19,6 +19,8 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,7 +30,7 @@ from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadErro
 
 from provenance.errors import NotWrittenError, ReadFailedError, UnsupportedStoreError, WriteFailedError
 from provenance.storage.durable import TEMPORARY
-from provenance.storage.interface import Stored
+from provenance.storage.interface import Item, Result, Stored
 from provenance.storage.s3_address import S3Address
 from provenance.storage.s3_errors import FAILURES, Failure, Server, Trouble, is_final, status
 from provenance.storage.segment_cache import PARALLEL, SegmentCache, Source
@@ -139,6 +141,13 @@ class S3Storage:
     def distrust(self, segments: Sequence[Segment]) -> None:
         """Compare the copies in the user's cache with the digests; those that are not as recorded go."""
         self._cache.distrust(segments)
+
+    def together(self, action: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Several requests at a time, and no more results ahead of who takes them than that."""
+        rest = iter(items)
+        with ThreadPoolExecutor(PARALLEL) as executor:
+            while some := list(islice(rest, PARALLEL)):
+                yield from executor.map(action, some)
 
     # Inner workings
 
@@ -259,7 +268,7 @@ def _client(location: str) -> Any:
         connect_timeout=10,
         read_timeout=60,  # between two packets
         retries={"mode": "standard", "total_max_attempts": 5},
-        max_pool_connections=PARALLEL,
+        max_pool_connections=2 * PARALLEL,  # while several write, one of them may read
         # Servers other than AWS trip over checksums that come after the body; an MD5 they all know.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import http.client
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 from urllib.parse import urlsplit
+
+SLOW_SECONDS = 0.1
 
 
 class Fault(Enum):
@@ -19,16 +22,21 @@ class Fault(Enum):
     NONE = "it passes"
     REPLY_LOST = "the server does it, but the connection breaks before the answer"
     REPLY_CUT = "half of the answer's body arrives"
+    SLOW = "the answer takes a while"
     OVERLOADED = "the server answers 503 and does nothing"
 
 
 @dataclass
 class FaultyProxy:
-    """``fault`` decides, by method and path, what befalls each request; ``seen`` are those that came."""
+    """``fault`` decides, by method and path, what befalls each request; ``seen`` are those that came,
+    ``most_under_way`` how many of them at a time.
+    """
 
     endpoint: str
     fault: Callable[[str, str], Fault] = lambda method, path: Fault.NONE
     seen: list[tuple[str, str]] = field(default_factory=list)
+    under_way: int = 0
+    most_under_way: int = 0
 
 
 @contextlib.contextmanager
@@ -53,6 +61,7 @@ def faulty_proxy(upstream: str) -> Iterator[FaultyProxy]:
 class _Handler(BaseHTTPRequestHandler):
     proxy: ClassVar[FaultyProxy]
     target: ClassVar[str]
+    counting: ClassVar[threading.Lock] = threading.Lock()
     protocol_version = "HTTP/1.1"
 
     def _pass_on(self) -> None:
@@ -60,6 +69,12 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.proxy.fault(self.command, self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.close_connection = True
+        with self.counting:
+            self.proxy.under_way += 1
+            self.proxy.most_under_way = max(self.proxy.most_under_way, self.proxy.under_way)
+        time.sleep(SLOW_SECONDS if fault is Fault.SLOW else 0)
+        with self.counting:
+            self.proxy.under_way -= 1
         if fault is Fault.OVERLOADED:
             self.send_response(503)
             self.send_header("Content-Length", "0")

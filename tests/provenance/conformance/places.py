@@ -48,6 +48,7 @@ class Folder:
         return (self.path / name).read_bytes()
 
     def replace(self, name: str, data: bytes) -> None:
+        (self.path / name).parent.mkdir(exist_ok=True)
         (self.path / name).unlink(missing_ok=True)
         (self.path / name).write_bytes(data)
 

@@ -162,6 +162,16 @@ def test_a_commit_takes_few_requests(url: str, proxy: FaultyProxy) -> None:
     assert len(asked) == len(commits) + 1
 
 
+def test_a_store_of_several_commits_opens_with_several_requests_at_a_time(url: str, proxy: FaultyProxy) -> None:
+    store = Store.open(url)
+    for number in range(10):
+        store.commit(CommitKind.PLAN, facts(number))
+    proxy.fault = lambda method, path: Fault.SLOW
+    proxy.most_under_way = 0
+    assert [commit.number for commit in Store.open(url).all_commits()] == list(range(1, 11))
+    assert 4 <= proxy.most_under_way <= 8
+
+
 def test_a_server_without_conditions_is_found_out_before_anything_is_lost(
     url: str, rclone_s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
