@@ -29,6 +29,9 @@ class Place(Protocol):
     def remove(self, name: str) -> None:
         """Take a file away."""
 
+    def duckdb_statements(self) -> list[str]:
+        """What DuckDB has to be told before it can read files here."""
+
     def reader(self, *command: str) -> tuple[Sequence[str], Mapping[str, str]]:
         """A command, and what it is to have in its environment, so that it may read the place but not write to it."""
 
@@ -54,6 +57,9 @@ class Folder:
 
     def remove(self, name: str) -> None:
         (self.path / name).unlink()
+
+    def duckdb_statements(self) -> list[str]:
+        return []
 
     def reader(self, *command: str) -> tuple[Sequence[str], Mapping[str, str]]:
         # Whoever runs tests may be root, to whom permissions are nothing: a mount of one's own that takes no writes.
@@ -86,6 +92,18 @@ class Prefix:
 
     def remove(self, name: str) -> None:
         self._ask("delete_object", name)
+
+    def duckdb_statements(self) -> list[str]:
+        options = {
+            "TYPE": "s3",
+            "KEY_ID": "reader",
+            "SECRET": self.environment["AWS_SECRET_ACCESS_KEY"],
+            "ENDPOINT": self.server.endpoint.removeprefix("http://"),
+            "URL_STYLE": "path",
+            "USE_SSL": "false",
+        }
+        said = ", ".join(f"{name} '{value}'" for name, value in options.items())
+        return [f"CREATE SECRET ({said})"]
 
     def reader(self, *command: str) -> tuple[Sequence[str], Mapping[str, str]]:
         return command, self.server.environment("reader")

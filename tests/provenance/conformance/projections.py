@@ -24,6 +24,9 @@ class Projection(Protocol):
     def rows(self, store: Store, query: str) -> list[tuple[Any, ...]]:
         """What a query over the tables of the catalog finds."""
 
+    def words(self, store: Store) -> list[str]:
+        """How `pirene store publish` is told to bring it up, after these words."""
+
 
 class SQLite:
     """The file that every store has."""
@@ -34,6 +37,9 @@ class SQLite:
     def rows(self, store: Store, query: str) -> list[tuple[Any, ...]]:
         with contextlib.closing(sqlite3.connect(f"file:{place(store).path}?mode=ro", uri=True)) as connection:
             return connection.execute(query).fetchall()
+
+    def words(self, store: Store) -> list[str]:
+        return []
 
 
 @dataclass(frozen=True)
@@ -49,3 +55,6 @@ class PostgreSQL:
         with psycopg.connect(self.url) as connection:
             connection.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(store.store_id)))
             return connection.execute(query).fetchall()  # type: ignore[arg-type]  # any text is a query here
+
+    def words(self, store: Store) -> list[str]:
+        return [self.url, "--schema", store.store_id]
