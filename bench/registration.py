@@ -72,11 +72,15 @@ def section(scratch: Path) -> str:
         [
             "## Registering files",
             "",
-            f"{SMALL_FILES} files of {SMALL_BYTES // 1000} KB and {LARGE_FILES} files of {LARGE_BYTES >> 30} GiB, in
-            the", f"page cache, each time into a new store; {TIMES} times, taking turns.", "", TABLE_HEAD,
-            *(timing.row() for timing in timings.values()), "", f"Small files: **{(small - start_up) / timings['openssl
-            small'].median:.2f}** times `openssl` beyond the start-up", f"that one file takes (aim: at most 3). Large
-            files: **{large / timings['openssl large'].median:.2f}** times,", "start-up included (aim: at most 1.3).",
+            f"{SMALL_FILES} files of {SMALL_BYTES // 1000} KB and {LARGE_FILES} files of {LARGE_BYTES >> 30} GiB, in the",
+            f"page cache, each time into a new store; {TIMES} times, taking turns.",
+            "",
+            TABLE_HEAD,
+            *(timing.row() for timing in timings.values()),
+            "",
+            f"Small files: **{(small - start_up) / timings['openssl small'].median:.2f}** times `openssl` beyond the",
+            "start-up, which is what one file takes (aim: at most 3). Large files:",
+            f"**{large / timings['openssl large'].median:.2f}** times, start-up included (aim: at most 1.3).",
             f"{MANY_FILES} files take at most **{_peak_bytes(scratch) / 1e6:.0f} MB** of memory; one takes "
             f"{_peak_bytes(scratch, 'one') / 1e6:.0f} MB.",
         ]

@@ -115,7 +115,7 @@ def test_columns_are_the_same_as_rows(rows: list[tuple[int, str | None]]) -> Non
     [
         ({"file": [1, "2"]}, TypeError, r"files\.file: expected an integer, found str '2'"),
         ({"file": [1]}, ValueError, r"files\.file: expected 2 values, found 1"),
-        ({"created": [None, dt.datetime.min]}, ValueError, "a time with a time zone"),
+        ({"created": [None, dt.datetime(2026, 1, 1)]}, ValueError, "a time with a time zone"),  # noqa: DTZ001 - what is refused
         ({"none": [1, 2]}, KeyError, "files has no column 'none'"),
         ({"commit_number": [1, 2]}, KeyError, "is set by the store"),
     ],
