@@ -5,7 +5,7 @@ published by creating the file of the next number, whole: that either succeeds f
 that somebody else was first. There are no locks. The order of numbers is the order of time.
 
 Their form is that of `provenance.canonical`, and each has a seal: a commit that was damaged is never taken for a whole
-one. Those that were written before there were seals have none.
+one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from provenance.canonical import SEAL, seal_holds, sealed
+from provenance.canonical import seal_holds, sealed
 from provenance.errors import DamagedStoreError, UnsupportedStoreError, unread
 from provenance.foreign import Pulled, pulled_document, pulled_from
 from provenance.storage.interface import Storage
@@ -188,7 +188,7 @@ def decode(data: bytes, name: str) -> Commit:
             signature=document["signature"],
             pulled=tuple(pulled_from(pulled) for pulled in document.get("pulled", ())),
         )
-        if SEAL in document and not seal_holds(data):
+        if not seal_holds(data):
             raise ValueError("these are not the bytes that were sealed")
         return commit
     except KeyError as error:

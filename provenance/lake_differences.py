@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Table, create_engine, inspect, select
+from sqlalchemy import Connection, Table, create_engine, event, inspect, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -90,8 +90,8 @@ def _on_postgres(store: Store, target: Address) -> list[Difference]:
 
 
 def _compared(connection: Connection, store: Store, name: str, data_path: str) -> list[Difference]:
+    there = newest_snapshot(connection)  # before the store is asked, which goes on meanwhile
     newest = store.snapshot().number
-    there = newest_snapshot(connection)
     as_of = newest if there is None else min(there, newest)
     found: list[tuple[Wrong, str]] = []
     if as_of < newest:
@@ -140,8 +140,10 @@ def _read_only(path: Path) -> Iterator[Connection]:
     address = f"file:{quote(str(path))}?mode=ro"
 
     def connect() -> sqlite3.Connection:
-        return sqlite3.connect(address, uri=True, timeout=lake.PATIENCE_SECONDS)
+        return sqlite3.connect(address, uri=True, timeout=lake.PATIENCE_SECONDS, isolation_level=None)
 
     engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    # All tables as of one moment: the driver would read each as it is then.
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     with engine.connect() as connection:
         yield connection

@@ -13,7 +13,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from provenance.canonical import SEAL, seal_holds, sealed
+from provenance.canonical import seal_holds, sealed
 from provenance.commits import FOLDER as COMMITS
 from provenance.commits import FORMAT, number_of, time_text
 from provenance.errors import DamagedStoreError, NotAStoreError, UnsupportedStoreError, WriteFailedError
@@ -80,10 +80,10 @@ def identify(storage: Storage) -> StoreIdentity | None:
                 f"{storage.location}: a store of format {document['format']}; this version reads up to {FORMAT}",
                 hint="install a newer pirene",
             )
-        if SEAL in document and not seal_holds(data):
+        if not seal_holds(data):
             raise DamagedStoreError(
                 f"{path}: these are not the bytes that were sealed: {data[:240]!r}",
-                hint="restore it from a backup of the store, or try `pirene store check --repair`",
+                hint="restore it from a backup of the store",
             )
         return StoreIdentity(str(uuid.UUID(document["store"])), dt.datetime.fromisoformat(document["created"]))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:

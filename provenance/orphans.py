@@ -23,7 +23,7 @@ _PUBLISHED = frozenset({("segments", "parquet"), ("foreign", "jsonl")})
 def orphans(store: Store) -> list[Stored]:
     """Files of the store that no commit stands for, sorted by name. Some may belong to writers at work."""
     # Files first, commits second: what a commit names by then is no orphan, however recently it was published.
-    found = [stored for stored in store.storage.stored("") if _is_candidate(stored.name)]
+    found = [stored for stored in store.storage.stored("") if is_candidate(stored.name)]
     named: set[str] = set()
     for commit in store.all_commits():
         named.update(segment.path for segment in commit.segments)
@@ -41,7 +41,8 @@ def remove_orphans(store: Store, *, older_than: dt.timedelta = SAFE_AGE) -> list
     return [orphan for orphan in old if orphan.name not in left]
 
 
-def _is_candidate(name: str) -> bool:
+def is_candidate(name: str) -> bool:
+    """Whether a file of this name is one that a writer makes on its way to a commit."""
     top = name.partition("/")[0]
     # What is in the spool belongs to a command, which is alive or will be taken up.
     return (name.endswith(TEMPORARY) and top != "spool") or (top, name.rpartition(".")[2]) in _PUBLISHED

@@ -60,10 +60,10 @@ def write(storage: Storage, table: Table, rows: pa.Table, name: str) -> Segment:
 
     Rows must have the table's schema and order. Raises WriteFailedError.
     """
-    data, metadata = _encoded(table, rows)
+    data, metadata = encoded(table, rows)
     path = path_of(table.name, name)
     storage.write(path, data)
-    sizes = _column_sizes(metadata)
+    sizes = column_sizes(metadata)
     return Segment(
         table=table.name,
         path=path,
@@ -89,7 +89,8 @@ def merged(storage: Storage, table: Table, segments: Iterable[Segment]) -> pa.Ta
     return in_order(table, pa.concat_tables(parts))
 
 
-def _encoded(table: Table, rows: pa.Table) -> tuple[memoryview[int], pq.FileMetaData]:
+def encoded(table: Table, rows: pa.Table) -> tuple[memoryview[int], pq.FileMetaData]:
+    """The bytes of a segment with these rows, and its Parquet metadata. Equal rows are equal bytes, by one pyarrow."""
     sink = pa.BufferOutputStream()
     collected: list[pq.FileMetaData] = []
     pq.write_table(
@@ -101,7 +102,8 @@ def _encoded(table: Table, rows: pa.Table) -> tuple[memoryview[int], pq.FileMeta
     return memoryview(sink.getvalue()), collected[0]
 
 
-def _column_sizes(metadata: pq.FileMetaData) -> dict[str, int]:
+def column_sizes(metadata: pq.FileMetaData) -> dict[str, int]:
+    """Compressed bytes of each column of a file; a list's are those of its elements."""
     sizes: dict[str, int] = {}
     for group in range(metadata.num_row_groups):
         row_group = metadata.row_group(group)

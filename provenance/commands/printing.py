@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 if TYPE_CHECKING:
     from provenance.commands.context import Invocation
     from provenance.output import OutputColumn, Row
+    from provenance.storage.interface import Storage
     from provenance.store import Store
     from query.vocabulary import FieldType
 
@@ -27,6 +29,17 @@ def open_store(invocation: Invocation) -> Store:
     from provenance.store import Store
 
     return Store.open(invocation.store)
+
+
+def storage_of(invocation: Invocation) -> Storage:
+    """Where the store is that is meant, made on first use; one whose ``store.json`` is damaged can be looked at too."""
+    from provenance import location
+    from provenance.errors import DamagedStoreError
+
+    storage = location.find(invocation.store)
+    with contextlib.suppress(DamagedStoreError):
+        location.establish(storage)
+    return storage
 
 
 def standard_output() -> BinaryIO:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from provenance.commands.context import Invocation, format_option, pass_invocation
 from provenance.commands.publish import publish
+from provenance.commands.store_check import check
+
+if TYPE_CHECKING:
+    from provenance.store_summary import StoreSummary
 
 
 @click.group()
@@ -14,43 +20,68 @@ def store() -> None:
 
 
 store.add_command(publish)
+store.add_command(check)
 
 
 @store.command()
 @click.option("--format", "output_format", type=click.Choice(("table", "json")), default="table", show_default=True)
 @pass_invocation
 def info(invocation: Invocation, output_format: str) -> None:
-    """Say where the store is and what it holds."""
+    """Say which store this is, where it is, what it holds and what waits in it."""
     from provenance.commands.printing import open_store, print_document
+    from provenance.store_summary import summarize
+
+    summary = summarize(open_store(invocation))
+    if output_format == "json":
+        print_document(summary.document())
+    else:
+        _print_summary(summary)
+
+
+def _print_summary(summary: StoreSummary) -> None:
+    """The summary for a person; what there is nothing of is left out."""
     from provenance.output import time_text
-    from provenance.schema import TABLES
+    from query.context import amount
     from query.terminal_text import harmless
 
-    opened = open_store(invocation)
-    snapshot = opened.snapshot()
-    tables = {table.name: snapshot.segments(table.name) for table in TABLES}
-    document = {
-        "store": opened.store_id,
-        "path": opened.storage.location,
-        "created": opened.created,
-        "commits": snapshot.number,
-        "newest_commit": snapshot.time,
-        "size_bytes": sum(segment.size for segments in tables.values() for segment in segments),
-        "segments": sum(len(segments) for segments in tables.values()),
-        "rows": {name: sum(segment.rows for segment in segments) for name, segments in tables.items()},
-    }
-    if output_format == "json":
-        print_document(document)
-        return
-    click.echo(f"store     {opened.store_id}")
-    click.echo(f"at        {harmless(opened.storage.location)}")
-    click.echo(f"created   {time_text(opened.created)}")
-    click.echo(
-        f"commits   {snapshot.number}" + (f", the newest at {time_text(snapshot.time)}" if snapshot.time else "")
-    )
-    click.echo(f"data      {document['size_bytes']} bytes in {document['segments']} segments")
-    for name, segments in tables.items():
-        click.echo(f"  {name:<16} {sum(segment.rows for segment in segments):>12} rows")
+    writable = ", read-only" if summary.read_only else ""
+    lines = [
+        ("store", summary.store),
+        ("at", f"{harmless(summary.location)} (format {summary.format}{writable})"),
+        ("created", f"{time_text(summary.created)}"),
+        ("commits", f"{summary.commits}" + _newest(summary)),
+        ("data", f"{summary.live_bytes} bytes; {summary.superseded_bytes} more were merged into these"),
+    ]
+    if summary.orphaned_bytes:
+        lines.append(("orphans", f"{summary.orphaned_bytes} bytes of writers at work, or killed"))
+    if summary.spooled:
+        lines.append(("spool", f"{amount(summary.spooled, 'files')}, {summary.spooled_bytes} bytes on their way in"))
+    lines.append(("catalog", _catalog(summary)))
+    for name, text in lines:
+        click.echo(f"{name:<9} {text}")
+    for table, size in summary.tables.items():
+        click.echo(f"  {table:<16} {size.rows:>12} rows {size.size_bytes:>14} bytes")
+    if summary.quarantined:
+        click.echo(f"{amount(len(summary.quarantined), 'things')} in quarantine:")
+    for one in summary.quarantined:
+        click.echo(harmless(f"  {one.what} {one.sha256[:12]}: {one.reason}"))
+
+
+def _newest(summary: StoreSummary) -> str:
+    from provenance.output import time_text
+
+    return f", the newest at {time_text(summary.newest_commit)}" if summary.newest_commit else ""
+
+
+def _catalog(summary: StoreSummary) -> str:
+    from query.terminal_text import harmless
+
+    path = harmless(str(summary.catalog.path or "nowhere"))
+    if summary.catalog.problem is not None:
+        return f"{path} cannot be read: {harmless(summary.catalog.problem)}"
+    if summary.catalog.newest is None:
+        return f"none at {path}"
+    return f"{path} shows commit {summary.catalog.newest}"
 
 
 @store.command()

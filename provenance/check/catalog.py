@@ -1,0 +1,69 @@
+"""Does the DuckLake catalog say what the commits say?
+
+Whatever is wrong with it is no damage: nothing in the store reads it, and it is made anew from the commits. A catalog
+that was copied while somebody wrote to it is torn more often than not.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from provenance.check.findings import Finding, Kind
+from provenance.errors import LakeError
+from provenance.lake import FILE_NAME, place
+from provenance.lake_differences import Wrong, differences
+
+if TYPE_CHECKING:
+    from provenance.store import Store
+
+_ADVICE = "--rebuild makes it anew"
+_NEWEST = "SELECT max(snapshot_id) FROM ducklake_snapshot"
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogState:
+    """How far a catalog is: ``newest`` is the commit that it shows; None: there is none, or (``problem`` says why) it
+    cannot be read. ``path`` is where it is or would be; None: there is no place for it.
+    """
+
+    path: Path | None
+    newest: int | None
+    problem: str | None = None
+
+
+def catalog_state(store: Store) -> CatalogState:
+    """How far the catalog of a store is."""
+    try:
+        path = place(store).path
+    except OSError as error:
+        return CatalogState(None, None, str(error))
+    if not path.exists():
+        return CatalogState(path, None)
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
+            ((newest,),) = connection.execute(_NEWEST)
+    except (sqlite3.Error, ValueError) as error:
+        return CatalogState(path, None, str(error))
+    return CatalogState(path, newest)
+
+
+def compared(store: Store) -> Iterator[Finding]:
+    """Findings about the catalog of a store whose commits are whole; none if there is no catalog."""
+    state = catalog_state(store)
+    if state.newest is None and state.problem is None:
+        return
+    expected = "the commits as a DuckLake catalog"
+    try:
+        for difference in differences(store):
+            found = f"{difference.wrong.value}: {difference.what}"
+            if difference.wrong is Wrong.STALE:
+                found = difference.what
+            yield Finding(Kind.STALE, FILE_NAME, expected, found, _ADVICE)
+    except LakeError as error:
+        yield Finding(Kind.STALE, FILE_NAME, expected, str(error), "check again when nobody is at work on it")

@@ -1,0 +1,104 @@
+"""The rows of a store as a whole: all that was committed is there once, and what refers to something finds it.
+
+Asked of the newest state, through DuckDB, as every other reader reads it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from integrity.merkle import root_hash
+from provenance.check.findings import Finding, Kind
+from provenance.check.references import KEYS, REFERENCES, doubled_sql
+from provenance.commits import Commit, CommitKind, commit_name
+from provenance.snapshot import Snapshot
+from provenance.views import Reading
+
+if TYPE_CHECKING:
+    from provenance.store import Store
+
+Commits = Mapping[str | None, Sequence[Commit]]
+"""All commits of this store (None), and of each that it has pulled from."""
+REPORT = "the segments are as they were committed, so whoever wrote them is wrong: please report it"
+_MERGING = frozenset({CommitKind.COMPACT, CommitKind.ERASE})
+"""Commits of these kinds bring no rows: they write rows of others anew."""
+_NEVER = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_RECORDS = """
+SELECT commit_number, record_sha256 FROM invocations WHERE record_sha256 IS NOT NULL
+ORDER BY commit_number, run NULLS LAST, job NULLS LAST, attempt NULLS LAST, record_sha256
+"""
+
+
+def examine(
+    store: Store, snapshot: Snapshot, commits: Commits, sound: Collection[str], done: Callable[[int], None]
+) -> Iterator[Finding]:
+    """Findings about the rows of those tables that are ``sound``: whose live segments can all be read.
+
+    ``commits`` are all of each store that there are rows of. ``done`` is told how many rows were counted.
+    """
+    for origin, listed in commits.items():
+        numbered = _of_origin(snapshot, origin)
+        with Reading(store, numbered) as reading:
+            for table in sorted(sound):
+                yield from _counted(reading, table, origin, listed)
+                done(sum(segment.rows for segment in numbered.segments(table)))
+            if "invocations" in sound:
+                yield from _roots(reading, origin, listed)
+    with Reading(store, snapshot) as reading:
+        for reference in REFERENCES:
+            if reference.tables <= set(sound):
+                yield from _found(reading, reference.sql(), Kind.DANGLING, reference.table, reference.expected)
+        for table, key in KEYS:
+            if table in sound:
+                expected = f"one row for each {', '.join(key)}"
+                yield from _found(reading, doubled_sql(table, key), Kind.DOUBLED, table, expected)
+
+
+def _of_origin(snapshot: Snapshot, origin: str | None) -> Snapshot:
+    """The rows of one store, with the commit numbers of that store."""
+    assert snapshot.time is not None or snapshot.number == 0
+    live = [replace(segment, origin=None) for segment in snapshot.live() if segment.origin == origin]
+    return Snapshot.of(snapshot.number, snapshot.time or _NEVER, live)
+
+
+def _counted(reading: Reading, table: str, origin: str | None, commits: Iterable[Commit]) -> Iterator[Finding]:
+    """Each commit's rows of a table are all there, whatever merged or erased them since."""
+    expected: dict[int, int] = {}
+    for commit in commits:
+        if commit.kind not in _MERGING:
+            for segment in commit.segments:
+                if segment.table == table and segment.origin is None:
+                    expected[commit.number] = expected.get(commit.number, 0) + segment.rows
+    sql = f'SELECT commit_number, count(*) FROM "{table}" GROUP BY commit_number'
+    found: Mapping[int, int] = dict(reading.rows(sql))
+    for number in sorted(expected.keys() | found.keys()):
+        wanted, there = expected.get(number, 0), found.get(number, 0)
+        if wanted != there:
+            of = "" if origin is None else f" of store {origin}"
+            yield Finding(Kind.MISCOUNT, table, f"{wanted} rows of commit {number}{of}", f"{there}", REPORT)
+
+
+def _roots(reading: Reading, origin: str | None, commits: Iterable[Commit]) -> Iterator[Finding]:
+    """The roots over invocation records can be made again from the rows."""
+    digests: dict[int, list[bytes]] = {}
+    for block in reading.blocks(_RECORDS):
+        for number, digest in block:
+            digests.setdefault(number, []).append(digest)
+    for commit in commits:
+        brought = digests.get(commit.number, [])
+        root = root_hash(brought).hex()
+        if (len(brought), root) != (commit.records, commit.records_root):
+            path = commit_name(commit.number) if origin is None else f"commit {commit.number} of store {origin}"
+            expected = f"{commit.records} invocation records with root {commit.records_root}"
+            yield Finding(Kind.MISCOUNT, path, expected, f"rows of {len(brought)} with root {root}", REPORT)
+
+
+def _found(reading: Reading, sql: str, kind: Kind, table: str, expected: str) -> Iterator[Finding]:
+    ((count, samples),) = reading.rows(sql)
+    if count:
+        shown = ", ".join(samples) + (", ..." if count > len(samples) else "")
+        without = "without" if kind is Kind.DANGLING else "too many"
+        yield Finding(kind, table, expected, f"{count} {without}: {shown}", REPORT)

@@ -1,0 +1,76 @@
+"""What lies beside the commits and the segments: what killed writers left, quarantine, strangers, the catalog."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from provenance.check.findings import Finding, Kind
+from provenance.checkpoints import wrong
+from provenance.commits import FOLDER, Commit, number_of
+from provenance.errors import DamagedStoreError
+from provenance.orphans import SAFE_AGE, is_candidate
+from provenance.quarantine import FOLDER as QUARANTINE
+from provenance.quarantine import quarantined
+from provenance.storage.durable import TEMPORARY
+
+if TYPE_CHECKING:
+    from provenance.storage.interface import Storage, Stored
+    from provenance.store import Store
+
+
+def leftovers(listed: Iterable[Stored], named: Collection[str] | None, now: dt.datetime) -> Iterator[Finding]:
+    """Files that no commit stands for. ``listed`` before the commits were read, ``named`` by these;
+    None: there are commits that cannot be read, so that no file with a name can be called nobody's.
+    """
+    for stored in listed:
+        is_named = not stored.name.endswith(TEMPORARY) if named is None else stored.name in named
+        if is_candidate(stored.name) and not is_named:
+            age = now - stored.modified
+            found = f"{stored.size_bytes} bytes, {_age(age)} old"
+            advice = "--repair removes it" if age >= SAFE_AGE else "its writer may be at work: it goes when a day old"
+            yield Finding(Kind.ORPHAN, stored.name, "a commit that names it", found, advice)
+        elif _is_strange(stored.name):
+            found = f"{stored.size_bytes} bytes"
+            yield Finding(Kind.STRANGE, stored.name, "no such file", found, "see whose it is; nothing here reads it")
+
+
+def in_quarantine(store: Store) -> Iterator[Finding]:
+    """What could not be ingested, each with its reason."""
+    try:
+        for one in quarantined(store):
+            path = f"{QUARANTINE}/{one.sha256}.{one.what}"
+            advice = "see what is wrong with it, and ingest what it should have been"
+            yield Finding(Kind.QUARANTINED, path, "what can be ingested", " ".join(one.reason.split()), advice)
+    except DamagedStoreError as error:
+        yield Finding(
+            Kind.MALFORMED, QUARANTINE, "notes that say why something is there", str(error), "see what is wrong"
+        )
+
+
+def checkpoints(storage: Storage, store_id: str, commits: Sequence[Commit]) -> Iterator[Finding]:
+    """Checkpoints that do not say what the commits, which are all that there are, say."""
+    newest = commits[-1].number if commits else 0
+    for name in wrong(storage, store_id, commits):
+        number = re.search(r"[0-9]+", name)
+        if number is None or int(number[0]) <= newest:  # a later one was made since the commits were read
+            expected = "what the commits up to it add up to"
+            yield Finding(Kind.STALE, name, expected, "something else", "--repair removes it; any can be made again")
+
+
+def _is_strange(name: str) -> bool:
+    """Whether no store makes a file of this name among commits and segments."""
+    top, _, rest = name.partition("/")
+    if name.endswith(TEMPORARY):
+        return False
+    return (top == FOLDER and number_of(rest) is None) or (top == "segments" and not name.endswith(".parquet"))
+
+
+def _age(age: dt.timedelta) -> str:
+    seconds = max(int(age.total_seconds()), 0)
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} seconds"

@@ -1,0 +1,128 @@
+"""The whole check of a store, in order. It reads every byte and writes none.
+
+A store whose writers are at work is whole at every moment, and a check finds it so, because it looks at files first and
+at commits second: what a commit names is there before it is.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+from provenance import location
+from provenance.check import catalog, contents, facts, foreign, history, surroundings
+from provenance.check.findings import Finding, Kind, Report
+from provenance.commits import Commit
+from provenance.errors import DamagedStoreError, NotAStoreError
+from provenance.schema import BY_NAME
+from provenance.snapshot import Snapshot
+from provenance.store import Store
+
+if TYPE_CHECKING:
+    from provenance.storage.interface import Storage
+
+Advance = Callable[[int], None]
+Progress = Callable[[str, int], AbstractContextManager[Advance]]
+"""(what is being done, how much of it there is) -> what is told of each part that is done."""
+
+_NO_STORE_JSON = "restore it from a backup or a copy of the store; --repair can if the catalog still knows its content"
+
+
+def silent(_: str, __: int) -> AbstractContextManager[Advance]:
+    """Progress that nobody watches."""
+    return nullcontext(lambda _: None)
+
+
+def check_store(storage: Storage, *, progress: Progress = silent, now: dt.datetime | None = None) -> Report:
+    """Check the store at this place. Raises NotAStoreError if there is none, UnsupportedStoreError for a newer format.
+
+    ``now`` (default: the clock) decides how old what killed writers left is.
+    """
+    listed = list(storage.stored(""))
+    identity, findings = _identity(storage)
+    read = history.read_history(storage, identity.store if identity else None)
+    findings += read.findings
+    if identity is None and not read.commits:
+        raise NotAStoreError(f"{storage.location}: there is no store here")
+    segments = [segment for commit in read.commits for segment in commit.segments]
+    size = sum(segment.size for segment in segments)
+    with progress("reading segments", size) as advance:
+        damaged = list(contents.examine(storage, segments, advance))
+    findings += damaged
+    pulled = foreign.read_pulled(storage, read.commits)
+    findings += pulled.findings
+    snapshot = _snapshot(read, findings)
+    store = _store(storage, identity, read.commits)
+    by_store: dict[str | None, Sequence[Commit]] = {None: read.commits}
+    by_store.update(pulled.commits)
+    findings += _facts(store, snapshot, by_store, damaged, progress)
+    findings += surroundings.leftovers(listed, _named(read), now or dt.datetime.now(dt.UTC))
+    findings += surroundings.in_quarantine(store)
+    if snapshot is not None and not read.findings:  # else there is nothing sure to compare them with
+        findings += surroundings.checkpoints(storage, store.store_id, read.commits)
+        findings += catalog.compared(store)
+    return Report(
+        store=store.store_id,
+        location=storage.location,
+        commits=len(read.commits),
+        segments=len(segments),
+        rows=snapshot.rows() if snapshot else 0,
+        size_bytes=size,
+        findings=tuple(findings),
+    )
+
+
+def _identity(storage: Storage) -> tuple[location.StoreIdentity | None, list[Finding]]:
+    try:
+        identity = location.identify(storage)
+    except DamagedStoreError as error:
+        found = str(error).removeprefix(f"{storage.where(location.IDENTITY)}: ")
+        expected = "the format, the store's id and when it was made, as sealed"
+        return None, [Finding(Kind.CHANGED, location.IDENTITY, expected, found, _NO_STORE_JSON)]
+    if identity is None:
+        return None, [Finding(Kind.MISSING, location.IDENTITY, "a file", "nothing", _NO_STORE_JSON)]
+    return identity, []
+
+
+def _snapshot(read: history.History, findings: list[Finding]) -> Snapshot | None:
+    """What the commits add up to; None where that cannot be known: then there is a finding that says why."""
+    if not read.whole:
+        return None
+    try:
+        return Snapshot().after(read.commits)
+    except DamagedStoreError as error:
+        if all(finding.kind is not Kind.CONTRADICTION for finding in findings):
+            findings.append(Finding(Kind.CONTRADICTION, "commits", "each to follow", str(error), history.RESTORE))
+        return None
+
+
+def _store(storage: Storage, identity: location.StoreIdentity | None, commits: Sequence[Commit]) -> Store:
+    """The store, to be read; of one that lost its identity, what its commits say of it."""
+    known = identity or location.StoreIdentity(commits[0].store, commits[0].time)
+    return Store(storage, known)
+
+
+def _named(read: history.History) -> set[str] | None:
+    """The files that commits stand for; None where that cannot be known."""
+    if not read.whole:
+        return None
+    named = {segment.path for commit in read.commits for segment in commit.segments}
+    return named | {pulled.path for commit in read.commits for pulled in commit.pulled}
+
+
+def _facts(
+    store: Store, snapshot: Snapshot | None, commits: facts.Commits, damaged: Iterable[Finding], progress: Progress
+) -> Iterator[Finding]:
+    if snapshot is None:
+        advice = "mend what is wrong with the commits, then check again"
+        yield Finding(Kind.UNCHECKED, "segments", "rows that fit together", "commits that do not", advice)
+        return
+    bad = {finding.path for finding in damaged if finding.kind is not Kind.MISCOUNT}
+    unsound = {table for table in BY_NAME if bad & {one.path for one in snapshot.segments(table)}}
+    for table in sorted(unsound):
+        advice = "mend its segments, then check again"
+        yield Finding(Kind.UNCHECKED, table, "rows that fit together", "segments that cannot be trusted", advice)
+    with progress("reading rows", snapshot.rows()) as advance:
+        yield from facts.examine(store, snapshot, commits, BY_NAME.keys() - unsound, advance)

@@ -1,0 +1,101 @@
+"""What lies beside commits and segments is named and is no damage; the catalog is compared entry by entry."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from provenance.batch import Batch
+from provenance.check.findings import Finding, Kind
+from provenance.check.mending import check_and_mend
+from provenance.check.whole import check_store
+from provenance.commits import CommitKind
+from provenance.ingest import ingest
+from provenance.store import Store
+
+
+def notes(store: Store) -> dict[str, Finding]:
+    report = check_store(store.storage)
+    assert report.verdict.exit_code == 0
+    return {finding.path: finding for finding in report.findings}
+
+
+def test_quarantine_is_named_with_its_reason(lived_in: Store) -> None:
+    ingest(lived_in, [b'{"schema": "pirene.invocation/9"}'])
+    (finding,) = notes(lived_in).values()
+    assert finding.kind is Kind.QUARANTINED
+    assert finding.path.startswith("quarantine/")
+    assert finding.path.endswith(".record")
+    assert "pirene.invocation/9" in finding.found
+
+
+def test_strangers_are_named(lived_in: Store) -> None:
+    for name in ("commits/notes.txt", "segments/jobs/README", "commits/42.json"):
+        (lived_in.root / name).write_bytes(b"x")
+    assert {(one.path, one.kind) for one in notes(lived_in).values()} == {
+        ("commits/notes.txt", Kind.STRANGE),
+        ("commits/42.json", Kind.STRANGE),
+        ("segments/jobs/README", Kind.STRANGE),
+    }
+
+
+def _commit(store: Store) -> None:
+    batch = Batch()
+    batch.add("queries", name="q", version=1)
+    store.commit(CommitKind.METADATA, batch)
+
+
+def test_a_catalog_that_is_behind_is_stale_and_none_at_all_is_nothing_to_say(lived_in: Store) -> None:
+    _commit(lived_in)
+    (finding,) = notes(lived_in).values()
+    assert (finding.kind, finding.path, finding.found) == (
+        Kind.STALE,
+        "lake.sqlite",
+        "it has commits up to 8, the store has 9",
+    )
+    (lived_in.root / "lake.sqlite").unlink()
+    assert notes(lived_in) == {}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE ducklake_data_file SET record_count = 7 WHERE data_file_id = 3",
+        "UPDATE ducklake_data_file SET end_snapshot = NULL WHERE end_snapshot IS NOT NULL",
+        "UPDATE ducklake_data_file SET begin_snapshot = 1 WHERE data_file_id = 9",
+        "DELETE FROM ducklake_data_file WHERE data_file_id = 2",
+        "INSERT INTO ducklake_data_file SELECT * FROM ducklake_data_file WHERE data_file_id = 2",
+        "DROP TABLE ducklake_data_file",
+        "DROP TABLE ducklake_snapshot",
+    ],
+)
+def test_a_catalog_with_another_story_is_stale_and_made_anew(lived_in: Store, statement: str) -> None:
+    path = lived_in.root / "lake.sqlite"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        if statement.startswith("INSERT"):
+            copied = "CREATE TABLE c AS SELECT * FROM ducklake_data_file WHERE data_file_id = 2"
+            connection.execute(copied)
+            connection.execute("UPDATE c SET data_file_id = 999, path = 'other.parquet'")
+            statement = "INSERT INTO ducklake_data_file SELECT * FROM c"
+        connection.execute(statement)
+    assert {(one.kind, one.path) for one in notes(lived_in).values()} == {(Kind.STALE, "lake.sqlite")}
+    report = check_and_mend(lived_in.storage, rebuild=True)
+    assert report.findings == ()
+    (repair,) = report.repairs
+    assert (repair.path, repair.done, repair.what) == (
+        "lake.sqlite", True, "made anew from the commits, up to commit 8"
+    )  # fmt: skip
+
+
+def test_a_checkpoint_that_was_made_wrong_is_stale(lived_in: Store) -> None:
+    lived_in.sum_up()
+    (path,) = (lived_in.root / "checkpoints").iterdir()
+    assert notes(lived_in) == {}
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes().replace(b'"rows":1', b'"rows":2', 1))
+    name = path.relative_to(lived_in.root).as_posix()
+    assert [(one.path, one.kind) for one in notes(lived_in).values()] == [(name, Kind.STALE)]
+    assert check_and_mend(lived_in.storage, repair=True).findings == ()
+    assert not path.exists()
