@@ -72,8 +72,8 @@ def section(scratch: Path) -> str:
         [
             "## Registering files",
             "",
-            f"{SMALL_FILES} files of {SMALL_BYTES // 1000} KB and {LARGE_FILES} files of {LARGE_BYTES >> 30} GiB, in the",
-            f"page cache, each time into a new store; {TIMES} times, taking turns.",
+            f"{SMALL_FILES} files of {SMALL_BYTES // 1000} KB and {LARGE_FILES} files of {LARGE_BYTES >> 30} GiB, in",
+            f"the page cache, each time into a new store; {TIMES} times, taking turns.",
             "",
             TABLE_HEAD,
             *(timing.row() for timing in timings.values()),

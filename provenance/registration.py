@@ -9,7 +9,7 @@ a sha256.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -71,14 +71,15 @@ def register(
     state that the rules look at: after a lost race call this again on a new batch with the new one. ``holders`` is
     what `last_holders` says of the URLs then, for whoever has asked already.
     """
-    known = list(entries)
+    known = entries if isinstance(entries, Sequence) else list(entries)
     at = dt.datetime.now(dt.UTC) if at is None else at
     if holders is None:
         holders = last_holders(store, [entry.url for entry in known], snapshot=snapshot)
     latest = {url: _Holder.of(replica) for url, replica in holders.items()}
+    # Most registrations name a place once: then nothing of an entry has to be kept for those after it.
+    repeated = len({entry.url for entry in known}) < len(known)
     files: list[FileId] = []
     new: list[tuple[Registration, FileId]] = []
-    said: dict[FileId, Mapping[str, Value]] = {}
     for entry in known:
         holder = latest.get(entry.url)
         if holder is not None and _same_content(holder, entry):
@@ -91,16 +92,28 @@ def register(
             if holder is not None and holder.state not in GIVEN_UP:
                 _add_replaced(batch, entry, holder, at)
             new.append((entry, file))
-        # Of two entries that turn out to be one file the later says what counts: a key has one value at a time.
-        said[file] = {**said[file], **entry.metadata} if file in said else entry.metadata
         files.append(file)
-        content = entry if holder is None or file != holder.file or holder.sha256 is None else holder
-        checksums = tuple({*content.checksums, *entry.checksums})
-        latest[entry.url] = _Holder(file, content.sha256, content.size_bytes, entry.site, "ok", checksums)
+        if repeated:
+            content = entry if holder is None or file != holder.file or holder.sha256 is None else holder
+            checksums = tuple({*content.checksums, *entry.checksums})
+            latest[entry.url] = _Holder(file, content.sha256, content.size_bytes, entry.site, "ok", checksums)
     _add_new_files(batch, new, at)
-    sayings = ((*file, key, value) for file, metadata in said.items() for key, value in metadata.items())
-    add_metadata_of_many(batch, "file", sayings, origin="static", author=author, at=at)
+    add_metadata_of_many(batch, "file", _sayings(known, files), origin="static", author=author, at=at)
     return files
+
+
+def _sayings(entries: Sequence[Registration], files: Sequence[FileId]) -> Iterator[tuple[int, int, str, Value]]:
+    """What is said of each file. Of two entries that turn out to be one file the later says what counts: a key has one
+    value at a time.
+    """
+    pairs = zip(entries, files, strict=True)
+    if len(set(files)) < len(files):
+        said: dict[FileId, dict[str, Value]] = {}
+        for entry, file in pairs:
+            said.setdefault(file, {}).update(entry.metadata)
+        yield from ((*file, key, value) for file, metadata in said.items() for key, value in metadata.items())
+    else:
+        yield from ((*file, key, value) for entry, file in pairs for key, value in entry.metadata.items())
 
 
 @dataclass(frozen=True, slots=True)
