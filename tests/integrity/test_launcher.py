@@ -125,7 +125,7 @@ def test_the_statuses_of_wrappers(engine: Engine) -> None:
 
 
 def test_a_job_has_nothing_of_the_launchers(engine: Engine) -> None:
-    engine.start(1, "cat; ls -l /proc/$$/fd | grep -c -e '->'; ls -l /proc/$PPID/fd >&2")
+    engine.start(1, "cat; (ls -l /proc/$$/fd >fds); grep -c -e '->' fds; ls -l /proc/$PPID/fd >&2")
     engine.hear_end()
     record = engine.read(1)
     assert record["stdout"]["text"] == "3\n"

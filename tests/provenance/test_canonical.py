@@ -69,7 +69,7 @@ def test_a_damaged_identity_and_a_damaged_commit_are_refused_wherever_they_are_r
     whole = path.read_bytes()
     path.write_bytes(whole.replace(b'"created":"20', b'"created":"21'))
     with pytest.raises(DamagedStoreError, match="not the bytes that were sealed"):
-        identify(store.root)
+        identify(store.storage)
     damaged = sealed({"format": 1}).replace(b'"format":1', b'"format":0')
     with pytest.raises(DamagedStoreError, match="no commit"):
         decode(damaged, "x")

@@ -192,11 +192,17 @@ def test_a_chain_is_handed_over(nodes) -> None:
 def test_post_again_says_yes_again(nodes) -> None:
     run = nodes(*chain())
     run.done(1)
-    before = {path: path.lstat() for path in run.run_dir.rglob("*") if path.parent.name != "news"}
+
+    def written() -> dict[Path, tuple[int, int, int]]:
+        found = {path: path.lstat() for path in run.run_dir.rglob("*") if path.name != "news"}
+        return {path: (stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns) for path, stat in found.items()}
+
+    before = written()
     (run.root / "news" / "1-1").unlink()
     assert run.post(1, 0) == YES
     assert run.news() == {"1-1"}  # who was to read it may not have come to it
-    assert {path: path.lstat() for path in before} == before
+    new = run.root / "news" / "1-1"
+    assert {**written(), new: before[new]} == before
 
 
 def test_another_attempt_takes_back_what_was_handed_over(nodes) -> None:
