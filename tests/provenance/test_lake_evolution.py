@@ -1,11 +1,11 @@
 """The catalog of a store that is older than its newest columns: older snapshots have the older columns, by the real
-extension, on SQLite and on PostgreSQL, before and after compaction, and every row is as the store has it.
+extension, on SQLite and on PostgreSQL, data in a folder and on S3, before and after compaction, and every row is as the
+store has it.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 import subprocess
 import sys
 import uuid
@@ -17,11 +17,13 @@ import pytest
 
 from provenance.batch import Batch
 from provenance.commits import CommitKind
-from provenance.lake import place
+from provenance.lake import absolute_data_path, project
 from provenance.lake_differences import differences
 from provenance.lake_postgres import Address, address, publish
+from provenance.relations import quoted
 from provenance.schema import BY_NAME, TABLES, Kind, Table
 from provenance.store import Store
+from tests.provenance.conformance.places import Folder, Place, Prefix
 
 LATER = {
     name: tuple(column.name for column in BY_NAME[name].columns[-1 - count : -1])
@@ -34,18 +36,34 @@ OLD = 2
 Ask = Callable[[Sequence[tuple[str, Sequence[object]]]], list[list[tuple[Any, ...]]]]
 
 
-@pytest.fixture(scope="module")
-def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of two commits by an earlier version."""
-    root = tmp_path_factory.mktemp("earlier") / ".pirene"
+def written_earlier(location: str, first: int, last: int) -> None:
+    """Commits by an earlier version, of these parts of the rows."""
     script = Path(__file__).with_name("smaller_schema.py")
-    subprocess.run([sys.executable, script, root, "0", "1"], check=True)
-    return root
+    subprocess.run([sys.executable, "-P", script, location, str(first), str(last)], check=True)
+
+
+@pytest.fixture(autouse=True)
+def cache_of_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 @pytest.fixture
-def old(earlier: Path, tmp_path: Path) -> Store:
-    return Store.open(shutil.copytree(earlier, tmp_path / "grown"))
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """A folder, unless a test asks for a prefix on a server."""
+    if getattr(request, "param", "local") == "local":
+        return Folder(tmp_path / "it's a store")
+    found = Prefix(request.getfixturevalue(request.param), f"stores/{uuid.uuid4()}")
+    for name, value in found.environment.items():
+        monkeypatch.setenv(name, value)
+    return found
+
+
+@pytest.fixture
+def old(place: Place) -> Store:
+    """A store of two commits by an earlier version."""
+    written_earlier(place.location, 0, OLD - 1)
+    return Store.open(place.location)
 
 
 @pytest.fixture
@@ -57,27 +75,26 @@ def grown(old: Store, full_batch: Callable[..., Batch]) -> Store:
 
 
 @pytest.fixture(params=["SQLite", "PostgreSQL"])
-def catalog(request: pytest.FixtureRequest, ducklake: Callable[..., Any]) -> Callable[[Store], Ask]:
+def catalog(request: pytest.FixtureRequest, ducklake: Callable[..., Any], place: Place) -> Callable[[Store], Ask]:
     """Brings the catalog of a store up to date; then asks it, from another folder, through the real extension."""
-    if request.param == "SQLite":
+    secrets = [place.server.secret()] if isinstance(place, Prefix) else []
 
-        def on_sqlite(store: Store) -> Ask:
-            store.project()
-            assert differences(store) == []
-            options = f"DATA_PATH '{store.root}/segments/', OVERRIDE_DATA_PATH true"
-            attach = f"ATTACH 'ducklake:sqlite:{place(store).path}' AS lake ({options}, READ_ONLY)"
-            return lambda statements: ducklake([attach], statements, Path("/"))
+    def asker(attach: str) -> Ask:
+        return lambda statements: ducklake([*secrets, attach], statements, Path("/"))
 
-        return on_sqlite
-    target = Address(address(request.getfixturevalue("database"), "x").parameters, str(uuid.uuid4()))
+    def on_sqlite(store: Store) -> Ask:
+        made = project(store)
+        assert differences(store) == []
+        data = f"DATA_PATH {quoted(absolute_data_path(store))}, OVERRIDE_DATA_PATH true, " if made.is_relative else ""
+        return asker(f"ATTACH {quoted(f'ducklake:sqlite:{made.path}')} AS lake ({data}READ_ONLY)")
 
     def on_postgres(store: Store) -> Ask:
-        place = f"{publish(store, target).connection} user=ada"
+        target = Address(address(request.getfixturevalue("database"), "x").parameters, store.store_id)
+        found = f"{publish(store, target).connection} user=ada"
         assert differences(store, target) == []
-        attach = f"ATTACH 'ducklake:postgres:{place}' AS lake (METADATA_SCHEMA '{target.schema}', READ_ONLY)"
-        return lambda statements: ducklake([attach], statements, Path("/"))
+        return asker(f"ATTACH 'ducklake:postgres:{found}' AS lake (METADATA_SCHEMA '{target.schema}', READ_ONLY)")
 
-    return on_postgres
+    return on_sqlite if request.param == "SQLite" else on_postgres
 
 
 def comparable(rows: Iterable[tuple[object, ...]]) -> list[str]:
@@ -112,6 +129,7 @@ def test_before_the_newer_version_has_written_anything(old: Store, catalog: Call
     check_every_version(old, catalog(old), begin=OLD + 1)
 
 
+@pytest.mark.parametrize("place", ["local", "seaweedfs"], indirect=True)
 def test_grown_then_compacted_then_grown_again(
     grown: Store, catalog: Callable[[Store], Ask], full_batch: Callable[..., Batch]
 ) -> None:
@@ -162,14 +180,11 @@ def test_step_by_step_and_at_once_give_the_same_catalog(old: Store, full_batch: 
     assert differences(old) == []
 
 
-def test_a_table_whose_first_rows_are_of_the_earlier_version(
-    tmp_path: Path, earlier: Path, full_batch: Callable[..., Batch]
-) -> None:
+def test_a_table_whose_first_rows_are_of_the_earlier_version(tmp_path: Path, full_batch: Callable[..., Batch]) -> None:
     """The present version has projected the empty store with all its columns; then an earlier one writes to it."""
     store = Store.open(tmp_path / "shared")
     store.project()
-    script = Path(__file__).with_name("smaller_schema.py")
-    subprocess.run([sys.executable, script, store.root, "0", "0"], check=True)
+    written_earlier(str(store.root), 0, 0)
     store.project()
     assert differences(store) == []
     store.commit(CommitKind.INGEST, full_batch(4, 7))
@@ -219,11 +234,11 @@ def test_changes_of_columns_are_said_as_the_extension_says_them(
 
 def test_a_client_may_merge_files_of_both_versions(grown: Store, ducklake: Callable[..., Any]) -> None:
     grown.project()
-    attach = f"ATTACH 'ducklake:sqlite:{place(grown).path}' AS lake"
-    options = f"(DATA_PATH '{grown.root}/segments/', OVERRIDE_DATA_PATH true)"
+    catalog = quoted(f"ducklake:sqlite:{grown.root}/lake.sqlite")
+    options = f"(DATA_PATH {quoted(f'{grown.root}/segments/')}, OVERRIDE_DATA_PATH true)"
     statements = [("CALL ducklake_merge_adjacent_files('lake')", [])]
     statements += [(f"SELECT * FROM {table.name}", []) for table in TABLES]
-    _, *found = ducklake([f"{attach} {options}"], statements, grown.root)
+    _, *found = ducklake([f"ATTACH {catalog} AS lake {options}"], statements, grown.root)
     for table, rows in zip(TABLES, found, strict=True):
         expected = grown.rows(f"SELECT * FROM {table.name}", tables=[table.name])
         assert comparable(rows) == comparable(expected), table.name
