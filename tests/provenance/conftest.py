@@ -72,6 +72,7 @@ def _value(column: Column, ordinal: int) -> object:
             return [ordinal, -ordinal, 0][: ordinal % 4]
 
 
+Answer = tuple[list[str], list[tuple[Any, ...]]]
 DUCKLAKE = (
     "duckdb==1.5.5",
     "duckdb-extension-ducklake==1.5.5",
@@ -83,13 +84,13 @@ DUCKLAKE = (
 
 
 @pytest.fixture(scope="session")
-def ducklake(python_environment: Callable[[str, Sequence[str]], Path]) -> Callable[..., list[list[tuple[Any, ...]]]]:
-    """The real DuckLake extension: (statements that attach ``lake``, statements with parameters, folder) -> rows."""
+def ducklake_answers(python_environment: Callable[[str, Sequence[str]], Path]) -> Callable[..., list[Answer]]:
+    """The real DuckLake extension: (statements that attach ``lake``, statements with parameters, folder) -> for each
+    statement, the names of its columns and its rows.
+    """
     python = python_environment("ducklake-1.5.5", DUCKLAKE)
 
-    def run(
-        attach: Sequence[str], statements: Sequence[tuple[str, Sequence[object]]], folder: Path
-    ) -> list[list[tuple[Any, ...]]]:
+    def run(attach: Sequence[str], statements: Sequence[tuple[str, Sequence[object]]], folder: Path) -> list[Answer]:
         done = subprocess.run(
             [str(python), str(Path(__file__).with_name("ducklake.py"))],
             input=pickle.dumps((attach, statements)),
@@ -99,6 +100,18 @@ def ducklake(python_environment: Callable[[str, Sequence[str]], Path]) -> Callab
         )
         assert done.returncode == 0, done.stderr.decode()
         return pickle.loads(done.stdout)  # type: ignore[no-any-return]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def ducklake(ducklake_answers: Callable[..., list[Answer]]) -> Callable[..., list[list[tuple[Any, ...]]]]:
+    """As `ducklake_answers`, the rows alone."""
+
+    def run(
+        attach: Sequence[str], statements: Sequence[tuple[str, Sequence[object]]], folder: Path
+    ) -> list[list[tuple[Any, ...]]]:
+        return [rows for _, rows in ducklake_answers(attach, statements, folder)]
 
     return run
 

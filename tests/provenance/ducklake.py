@@ -1,4 +1,6 @@
-"""Runs in an environment with DuckDB 1.5.5 and its DuckLake extension: pickled (attach, statements) in, rows out."""
+"""Runs in an environment with DuckDB 1.5.5 and its DuckLake extension: pickled (attach, statements) in; out, for each
+statement, the names of its columns and its rows.
+"""
 
 import importlib
 import pathlib
@@ -17,4 +19,8 @@ connection.execute("SET TimeZone = 'UTC'")
 for statement in attach:
     connection.execute(statement)
 connection.execute("USE lake")
-pickle.dump([connection.execute(*statement).fetchall() for statement in statements], sys.stdout.buffer)
+answers = []
+for statement in statements:
+    answer = connection.execute(*statement)
+    answers.append(([name for name, *_ in answer.description], answer.fetchall()))
+pickle.dump(answers, sys.stdout.buffer)
