@@ -1,6 +1,6 @@
 """The catalog of a store that is older than its newest columns: older snapshots have the older columns, by the real
-extension, on SQLite and on PostgreSQL, data in a folder and on S3, before and after compaction, and every row is as the
-store has it.
+extension, on SQLite and on PostgreSQL, before and after compaction, and every row is as the store has it. (Data on S3:
+conformance/test_store_by_ducklake.py.)
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 import subprocess
 import sys
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,6 @@ from provenance.lake_postgres import Address, address, publish
 from provenance.relations import quoted
 from provenance.schema import BY_NAME, TABLES, Kind, Table
 from provenance.store import Store
-from tests.provenance.conformance.places import Folder, Place, Prefix
 
 LATER = {
     name: tuple(column.name for column in BY_NAME[name].columns[-1 - count : -1])
@@ -42,28 +40,12 @@ def written_earlier(location: str, first: int, last: int) -> None:
     subprocess.run([sys.executable, "-P", script, location, str(first), str(last)], check=True)
 
 
-@pytest.fixture(autouse=True)
-def cache_of_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-
-
 @pytest.fixture
-def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """A folder, unless a test asks for a prefix on a server."""
-    if getattr(request, "param", "local") == "local":
-        return Folder(tmp_path / "it's a store")
-    found = Prefix(request.getfixturevalue(request.param), f"stores/{uuid.uuid4()}")
-    for name, value in found.environment.items():
-        monkeypatch.setenv(name, value)
-    return found
-
-
-@pytest.fixture
-def old(place: Place) -> Store:
+def old(tmp_path: Path) -> Store:
     """A store of two commits by an earlier version."""
-    written_earlier(place.location, 0, OLD - 1)
-    return Store.open(place.location)
+    root = tmp_path / "it's a store"
+    written_earlier(str(root), 0, OLD - 1)
+    return Store.open(root)
 
 
 @pytest.fixture
@@ -75,20 +57,17 @@ def grown(old: Store, full_batch: Callable[..., Batch]) -> Store:
 
 
 @pytest.fixture(params=["SQLite", "PostgreSQL"])
-def catalog(
-    request: pytest.FixtureRequest, ducklake_answers: Callable[..., Any], place: Place
-) -> Callable[[Store], Ask]:
+def catalog(request: pytest.FixtureRequest, ducklake_answers: Callable[..., Any]) -> Callable[[Store], Ask]:
     """Brings the catalog of a store up to date; then asks it, from another folder, through the real extension."""
-    secrets = [place.server.secret()] if isinstance(place, Prefix) else []
 
     def asker(attach: str) -> Ask:
-        return lambda statements: ducklake_answers([*secrets, attach], statements, Path("/"))
+        return lambda statements: ducklake_answers([attach], statements, Path("/"))
 
     def on_sqlite(store: Store) -> Ask:
         made = project(store)
         assert differences(store) == []
-        data = f"DATA_PATH {quoted(absolute_data_path(store))}, OVERRIDE_DATA_PATH true, " if made.is_relative else ""
-        return asker(f"ATTACH {quoted(f'ducklake:sqlite:{made.path}')} AS lake ({data}READ_ONLY)")
+        data = f"DATA_PATH {quoted(absolute_data_path(store))}, OVERRIDE_DATA_PATH true"
+        return asker(f"ATTACH {quoted(f'ducklake:sqlite:{made.path}')} AS lake ({data}, READ_ONLY)")
 
     def on_postgres(store: Store) -> Ask:
         target = Address(address(request.getfixturevalue("database"), "x").parameters, store.store_id)
@@ -127,7 +106,6 @@ def test_before_the_newer_version_has_written_anything(old: Store, catalog: Call
     check_every_version(old, catalog(old), begin=OLD + 1)
 
 
-@pytest.mark.parametrize("place", ["local", "seaweedfs"], indirect=True)
 def test_grown_then_compacted_then_grown_again(
     grown: Store, catalog: Callable[[Store], Ask], full_batch: Callable[..., Batch]
 ) -> None:

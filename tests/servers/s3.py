@@ -36,13 +36,6 @@ class S3Server:
             "AWS_REGION": "us-east-1",
         }
 
-    def secret(self) -> str:
-        """What makes DuckDB read from this server."""
-        place = (
-            f"ENDPOINT '{self.endpoint.removeprefix('http://')}', URL_STYLE 'path', USE_SSL false, REGION 'us-east-1'"
-        )
-        return f"CREATE SECRET (TYPE s3, KEY_ID 'reader', SECRET '{SECRET}', {place})"
-
     def client(self) -> Any:
         """A client of the writer's, to do behind the store's back what damages it."""
         return botocore.session.get_session().create_client(
