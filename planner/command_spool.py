@@ -166,14 +166,13 @@ def _ingested(store: Store, path: Path) -> TakenIn:
     try:
         record = read_record(data)
     except MalformedError as error:
-        (rejected,) = ingest(store, [data]).rejected
+        (rejected,) = ingest(store, [path]).rejected
         return TakenIn(f"its record cannot be believed: {error} (kept in {rejected.quarantined})")
-    done = ingest(store, [data], published=_places(record), also=_add_end)
+    failure = record.failure
+    done = ingest(
+        store, [path], published=_places(record), also=lambda batch, attempt: _add_state(batch, attempt.run, failure)
+    )
     return TakenIn(record.failure, record.status == "integrity_failed", record.interrupted, done.warnings)
-
-
-def _add_end(batch: Batch, record: Record) -> None:
-    _add_state(batch, record.run, record.failure)
 
 
 def _say_how_it_ended(store: Store, run: int, failure: str | None) -> None:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from provenance.batch import Batch
 from provenance.commits import catalog_time_text
 from provenance.field_ids import ELEMENT, field_ids, is_list
-from provenance.schema import COMMIT_NUMBER, Kind, Table
+from provenance.schema import BY_NAME, COMMIT_NUMBER, Kind, Table
 
 _LONGEST_BOUND = 128
 """Characters (of text) or bytes: longer bounds would make commits big and prune nothing that shorter ones do not."""
@@ -31,19 +31,58 @@ _TYPES: Mapping[Kind, pa.DataType] = {
 }
 
 
+def column_type(kind: Kind) -> pa.DataType:
+    """The Arrow type of a column of this kind."""
+    return _field("", kind, 0).type
+
+
 def arrow_schema(table: Table) -> pa.Schema:
     """The schema of a table's segments: all columns nullable but ``commit_number``, with field ids."""
     ids = field_ids(table)
     return pa.schema([_field(column.name, column.kind, ids[column.name]) for column in table.columns])
 
 
+def row_schema(table: Table) -> pa.Schema:
+    """The same without ``commit_number``: what rows look like that are still to be committed."""
+    schema = arrow_schema(table)
+    return schema.remove(schema.get_field_index(COMMIT_NUMBER.name))
+
+
+def checked_block(table: Table, rows: pa.Table) -> pa.Table:
+    """Rows with the columns of `row_schema`, for a batch; errors as of `provenance.batch.Batch.add_block`."""
+    schema = row_schema(table)
+    if rows.column_names != schema.names:
+        raise TypeError(f"{table.name}: expected the columns {', '.join(schema.names)}; found {rows.column_names}")
+    for field in schema:
+        if rows.schema.field(field.name).type != field.type:
+            found = rows.schema.field(field.name).type
+            raise TypeError(f"{table.name}.{field.name}: expected {field.type}, found {found}")
+        if pa.types.is_list(field.type) and pc.list_flatten(rows[field.name]).null_count:
+            raise TypeError(f"{table.name}.{field.name}: expected {field.type.value_type}, found a null in a list")
+    try:
+        rows.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"{table.name}: {error}") from None
+    return rows.cast(schema)
+
+
+def record_digests(batch: Batch) -> list[bytes]:
+    """Digests of the invocation records that a batch brings, in the order in which a commit sums them up: that of run,
+    job, attempt and digest, nulls last, so that whoever has the rows can make the root again, however they were merged
+    since.
+    """
+    rows = _rows(BY_NAME["invocations"], batch)
+    rows = rows.filter(pc.is_valid(rows["record_sha256"]))
+    keys = [(name, "ascending") for name in ("run", "job", "attempt", "record_sha256")]
+    digests: list[bytes] = rows["record_sha256"].take(pc.sort_indices(rows, sort_keys=keys)).to_pylist()
+    return digests
+
+
 def arrow_table(table: Table, batch: Batch, commit_number: int) -> pa.Table:
     """The rows that a batch has for a table, sorted as its segments are."""
-    schema = arrow_schema(table)
-    columns = batch.columns(table.name)
-    arrays = [pa.array(columns[name], schema.field(name).type) for name in schema.names[:-1]]
-    arrays.append(pa.repeat(pa.scalar(commit_number, pa.int64()), batch.rows(table.name)))
-    return in_order(table, pa.Table.from_arrays(arrays, schema=schema))
+    rows = _rows(table, batch)
+    numbers = pa.repeat(pa.scalar(commit_number, pa.int64()), len(rows))
+    return in_order(table, rows.append_column(arrow_schema(table).field(COMMIT_NUMBER.name), numbers))
 
 
 def in_order(table: Table, rows: pa.Table) -> pa.Table:
@@ -71,6 +110,13 @@ def statistics(kind: Kind, column: pa.ChunkedArray, compressed_bytes: int) -> di
     if low is not None and all(_is_short(bound) for bound in (low, high)):
         found["min"], found["max"] = _bound(low), _bound(high)
     return found
+
+
+def _rows(table: Table, batch: Batch) -> pa.Table:
+    schema = row_schema(table)
+    columns = batch.columns(table.name)
+    alone = [pa.array(columns[field.name] if columns else [], field.type) for field in schema]
+    return pa.concat_tables([*batch.blocks(table.name), pa.Table.from_arrays(alone, schema=schema)])
 
 
 def _field(name: str, kind: Kind, field_id: int) -> pa.Field:

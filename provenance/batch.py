@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from provenance.schema import BY_NAME, COMMIT_NUMBER, Column, Kind
 from provenance.storable import storable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _INT64 = range(-(1 << 63), 1 << 63)
 
@@ -19,10 +23,11 @@ _INT64 = range(-(1 << 63), 1 << 63)
 class Batch:
     """Rows for any number of tables. Not thread-safe: one batch belongs to one caller."""
 
-    __slots__ = ("_columns",)
+    __slots__ = ("_blocks", "_columns")
 
     def __init__(self) -> None:
         self._columns: dict[str, dict[str, list[object]]] = {}
+        self._blocks: dict[str, list[pa.Table]] = {}
 
     def add(self, table: str, **values: object) -> None:
         """Add one row; columns not named are null. The store sets ``commit_number`` itself.
@@ -32,7 +37,7 @@ class Batch:
         """
         checks = _CHECKS.get(table)
         if checks is None:
-            raise KeyError(f"{table!r} is no table of the store; those are {', '.join(sorted(_CHECKS))}")
+            raise KeyError(_no_table(table))
         row = {name: _checked(table, name, value) for name, value in values.items()}
         columns = self._columns.get(table)
         if columns is None:
@@ -46,7 +51,7 @@ class Batch:
         """
         checks = _CHECKS.get(table)
         if checks is None:
-            raise KeyError(f"{table!r} is no table of the store; those are {', '.join(sorted(_CHECKS))}")
+            raise KeyError(_no_table(table))
         values = {name: [_checked(table, name, value)] * count for name, value in same.items()}
         for name, column in columns.items():
             if len(column) != count:
@@ -56,36 +61,67 @@ class Batch:
         for name, column in ours.items():
             column.extend(values.get(name) or [None] * count)
 
+    def add_block(self, table: str, rows: pa.Table) -> None:
+        """Add many rows at once, as an Arrow table with the columns of `provenance.arrow.row_schema`.
+
+        Raises KeyError for a table that the schema does not have; TypeError for other columns or types than its own, in
+        another order too, and for nulls inside of lists; ValueError for text that is no UTF-8 and for arrays that are
+        not what they claim to be.
+        """
+        from provenance.arrow import checked_block
+
+        if table not in _CHECKS:
+            raise KeyError(_no_table(table))
+        if len(rows):
+            self._blocks.setdefault(table, []).append(checked_block(BY_NAME[table], rows))
+
     def extend(self, other: Batch) -> None:
         """Add all rows of another batch, after those that are here."""
         for table, theirs in other._columns.items():
             ours = self._columns.setdefault(table, {name: [] for name in theirs})
             for name, column in theirs.items():
                 ours[name].extend(column)
+        for table, blocks in other._blocks.items():
+            self._blocks.setdefault(table, []).extend(blocks)
 
     def __len__(self) -> int:
         """Rows in all tables."""
-        return sum(self.rows(table) for table in self._columns)
+        return sum(self.rows(table) for table in self._columns.keys() | self._blocks.keys())
 
     def rows(self, table: str) -> int:
         """Rows for one table; 0 for a table that has none."""
         columns = self._columns.get(table)
-        return len(next(iter(columns.values()))) if columns else 0
+        alone = len(next(iter(columns.values()))) if columns else 0
+        return alone + sum(len(block) for block in self._blocks.get(table, ()))
 
     def tables(self) -> tuple[str, ...]:
         """The tables that have rows, in the order of the schema."""
         return tuple(name for name in BY_NAME if self.rows(name))
 
     def columns(self, table: str) -> Mapping[str, Sequence[object]]:
-        """The values of one table by column, in the order of the schema, without ``commit_number``."""
+        """The values of one table by column, in the order of the schema, without ``commit_number``; those that were
+        added one by one.
+        """
         return self._columns.get(table, {})
 
+    def blocks(self, table: str) -> Sequence[pa.Table]:
+        """The rows of one table that were added at once, as they were added."""
+        return self._blocks.get(table, ())
+
     def each(self, table: str) -> Iterator[dict[str, object]]:
-        """The rows of one table, in the order in which they were added; every column is a key."""
+        """The rows of one table, those added one by one first, else in the order in which they were added; every column
+        is a key.
+        """
         columns = self.columns(table)
         names = tuple(columns)
         for row in zip(*columns.values(), strict=True):
             yield dict(zip(names, row, strict=True))
+        for block in self.blocks(table):
+            yield from block.to_pylist()
+
+
+def _no_table(name: str) -> str:
+    return f"{name!r} is no table of the store; those are {', '.join(sorted(_CHECKS))}"
 
 
 def _checked(table: str, name: str, value: object) -> object:

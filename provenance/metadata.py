@@ -15,7 +15,7 @@ import datetime as dt
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -47,6 +47,7 @@ _TIME = re.compile(
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # No 64-bit integer and no float that is not infinite needs more; it also keeps clear of Python's limit on int(text).
 _LONGEST_NUMBER = 400
+_STARTS_OF_NUMBERS = frozenset("+-.0123456789")
 
 
 class MetadataError(StoreError):
@@ -129,11 +130,18 @@ def load_json(text: str) -> object:
 
 def forms(value: Written) -> Forms:
     """Every form that ``value`` has. They follow from its text alone, so that ``42`` and ``"42"`` answer alike."""
+    return Forms(*form_columns(value))
+
+
+def form_columns(
+    value: Written,
+) -> tuple[str | None, int | None, float | None, bool | None, dt.datetime | None]:
+    """The same as a tuple, in the order of `Forms`: for those who have many."""
     if value.type == "null" or value.text is None:
-        return Forms()
+        return (None, None, None, None, None)
     text = value.text
     integer, floating = _number(text)
-    return Forms(text, integer, floating, _BOOLEANS.get(text), _time(text))
+    return (text, integer, floating, _BOOLEANS.get(text), _time(text))
 
 
 def shown(written: str | None, written_type: str, text_form: str | None = None) -> object:
@@ -209,15 +217,19 @@ def add_metadata(
     }
     if withdrawn:
         batch.add("metadata", **common)
-    elif isinstance(value, Written):
-        batch.add("metadata", **common, **_columns(value, None))
-    elif value:
-        for position, element in enumerate(value):
-            batch.add("metadata", **common, **_columns(element, position))
     elif value is None:
         raise ValueError(f"metadata key {key!r}: no value, and not a withdrawal")
     else:
-        batch.add("metadata", **common, position=EMPTY_LIST_POSITION)
+        for position, element in positions_and_values(value):
+            columns = {"position": position} if element is None else _columns(element, position)
+            batch.add("metadata", **common, **columns)
+
+
+def positions_and_values(value: Value) -> Sequence[tuple[int | None, Written | None]]:
+    """The rows of one value: position in the list (None: it is none) and what is there (None: the list is empty)."""
+    if isinstance(value, Written):
+        return ((None, value),)
+    return tuple(enumerate(value)) or ((EMPTY_LIST_POSITION, None),)
 
 
 def add_metadata_of_many(
@@ -264,7 +276,7 @@ _NO_COLUMNS = (None,) * len(_VALUE_COLUMNS)
 
 def require_unicode(text: str, what: str) -> None:
     """Raise MetadataError, naming ``what``, if ``text`` holds a lone surrogate: no encoding of Unicode can store it."""
-    match = _SURROGATE.search(text)
+    match = None if text.isascii() else _SURROGATE.search(text)
     if match:
         raise MetadataError(
             f"{what} is not valid Unicode: U+{ord(match.group()):04X} at position {match.start()} of {text!r}",
@@ -342,7 +354,9 @@ def _float_text(value: float) -> str:
 
 
 def _is_integer(text: str) -> bool:
-    return any(pattern.fullmatch(text) for pattern in (_INTEGER, _OCTAL, _HEXADECIMAL))
+    if _INTEGER.fullmatch(text):
+        return True
+    return text.startswith("0") and bool(_OCTAL.fullmatch(text) or _HEXADECIMAL.fullmatch(text))
 
 
 def _long_integer(text: str) -> object:
@@ -358,7 +372,7 @@ def _integer(text: str) -> int:
 
 def _number(text: str) -> tuple[int | None, float | None]:
     """Integer and float form. A finite number that only infinity could stand for has none: it would answer wrongly."""
-    if len(text) > _LONGEST_NUMBER:
+    if len(text) > _LONGEST_NUMBER or text[:1] not in _STARTS_OF_NUMBERS:
         return None, None
     if _is_integer(text):
         integer = _integer(text)
@@ -377,7 +391,7 @@ def _number(text: str) -> tuple[int | None, float | None]:
 
 def _time(text: str) -> dt.datetime | None:
     """The time form: a date is its first instant, times without an offset are UTC, beyond microseconds is cut off."""
-    match = _TIME.fullmatch(text)
+    match = _TIME.fullmatch(text) if text[4:5] == "-" else None
     if not match:
         return None
     year, month, day, hour, minute, second, fraction, _, sign, offset_hours, offset_minutes = match.groups()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from integrity.merkle import root_hash
 from provenance.batch import Batch
@@ -34,6 +34,7 @@ def commit_batch(
     base: Snapshot,
 ) -> Commit | None:
     """Publish a batch; None: it is empty, or has nothing left that others did not bring. See `Store.commit`."""
+    from provenance.arrow import record_digests
     from provenance.segments import remove, write_batch
 
     while True:
@@ -45,7 +46,7 @@ def commit_batch(
             return None
         nonce = new_nonce()
         segments = write_batch(store.storage, batch, snapshot.number + 1, nonce)
-        commit = next_commit(store, snapshot, kind, nonce, segments, records=_records(batch), author=author)
+        commit = next_commit(store, snapshot, kind, nonce, segments, records=record_digests(batch), author=author)
         try:
             if publish(store.storage, commit):
                 store.follow(commit)
@@ -92,18 +93,3 @@ def next_commit(
 def new_nonce() -> str:
     """What tells one attempt to commit from every other: 64 random bits, hex."""
     return os.urandom(8).hex()
-
-
-def _records(batch: Batch) -> list[bytes]:
-    """Digests of the invocation records that a batch brings, in the order in which a commit sums them up: that of run,
-    job, attempt and digest, so that whoever has the rows can make the root again, however they were merged since.
-    """
-    columns = batch.columns("invocations")
-    if not columns:
-        return []
-    rows = zip(*(columns[name] for name in ("run", "job", "attempt", "record_sha256")), strict=True)
-    return [row[-1] for row in sorted((row for row in rows if row[-1] is not None), key=_nulls_last)]
-
-
-def _nulls_last(row: tuple[Any, ...]) -> tuple[tuple[bool, Any], ...]:
-    return tuple((value is None, value) for value in row)

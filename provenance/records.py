@@ -20,6 +20,7 @@ from integrity.digest import Stat
 from provenance.checked_json import UINT64_MAX, JsonObject, MalformedError, parse_object
 from provenance.identity import MAX_ATTEMPTS, MAX_JOBS, MAX_OUTPUTS, produced_file, source_of
 from provenance.storable import storable, storable_bytes
+from provenance.urls import is_copy_url
 
 SCHEMA = "pirene.invocation/1"
 
@@ -30,7 +31,7 @@ VERDICTS = ("ok", "mismatch", "missing", "unreadable")
 DIGEST_ORIGINS = ("declared", "recorded", "produced", "observed")
 KINDS = ("file", "folder")
 PROTECTIONS = ("guard", "copy", "seal", "none")
-_FINDING = re.compile(r"[a-z]+(?:-[a-z]+)*")
+FINDING = re.compile(r"[a-z]+(?:-[a-z]+)*")
 _INT64 = (-(1 << 63), (1 << 63) - 1)
 
 
@@ -229,7 +230,7 @@ def _inputs(document: JsonObject, key: str, stage: str) -> Iterator[Input]:
             finding=_finding(entry),
             error=entry.optional_text("error"),
             optional=entry.boolean("optional", False),
-            url=entry.optional_text("url"),
+            url=_url(entry),
             source=entry.optional_integer("source", *_INT64),
             file=entry.optional_integer("file", 0),
             digest_origin=entry.optional_one_of("digest_origin", DIGEST_ORIGINS),
@@ -276,9 +277,16 @@ def _outputs(document: JsonObject) -> Iterator[Output]:
         yield output
 
 
+def _url(entry: JsonObject) -> str | None:
+    url = entry.optional_text("url")
+    if url is not None and not is_copy_url(url):
+        raise entry.fail("url", "a path or a URL")
+    return url
+
+
 def _finding(entry: JsonObject) -> str | None:
     finding = entry.optional_text("finding")
-    if finding is not None and not _FINDING.fullmatch(finding):
+    if finding is not None and not FINDING.fullmatch(finding):
         raise entry.fail("finding", "a finding class")
     return finding
 

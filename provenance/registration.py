@@ -19,8 +19,7 @@ from provenance.batch import Batch
 from provenance.identity import registered_file
 from provenance.later_digests import add_digest
 from provenance.metadata import Value, add_metadata_of_many
-from provenance.record_rows import time_of_ns
-from provenance.replicas import GIVEN_UP, LIVE_STATES, Replica, add_event, last_holders, stat_columns
+from provenance.replicas import GIVEN_UP, LIVE_STATES, Replica, add_event, last_holders, stat_columns, time_of_ns
 
 if TYPE_CHECKING:
     from provenance.snapshot import Snapshot

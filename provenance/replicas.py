@@ -39,7 +39,10 @@ __all__ = [
     "last_holders",
     "local_path",
     "signed64",
+    "time_of_ns",
 ]
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 LIVE_STATES = frozenset({"ok", "quarantined"})
 GIVEN_UP = frozenset({"retired", "removed", "replaced"})
@@ -199,6 +202,11 @@ def stat_columns(stats: Sequence[Stat | None]) -> dict[str, list[int | None]]:
 def signed64(number: int) -> int:
     """An unsigned 64-bit number as the signed one with the same bits: inodes of some file systems use all of them."""
     return number - (1 << 64) if number >= 1 << 63 else number
+
+
+def time_of_ns(nanoseconds: int) -> dt.datetime:
+    """Nanoseconds since 1970 as a time, cut to microseconds."""
+    return _EPOCH + dt.timedelta(microseconds=nanoseconds // 1000)
 
 
 def add_event(

@@ -7,12 +7,13 @@ a reader that follows it is never disturbed.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Self
 
-from provenance.commits import Commit, Segment
+from provenance.commits import ColumnStatistics, Commit, Segment
 from provenance.errors import DamagedStoreError
 from provenance.foreign import NOTHING, Foreign
 
@@ -52,6 +53,16 @@ class Snapshot:
             return tuple(live)
         horizons = {origin: self.horizon_of(origin) or 0 for origin in (None, *self.foreign.stores())}
         return tuple(segment for segment in live if segment.first_commit <= horizons.get(segment.origin, 0))
+
+    def holding(self, table: str, column: str, values: Iterable[int]) -> Snapshot:
+        """The same with only those segments of a table that may have one of these values in an integer column."""
+        wanted = sorted(set(values))
+        kept = {
+            path: segment
+            for path, segment in self._live.get(table, {}).items()
+            if _may_hold(segment.columns.get(column, {}), wanted)
+        }
+        return replace(self, _live=MappingProxyType({**self._live, table: MappingProxyType(kept)}))
 
     def horizon_of(self, origin: str | None) -> int | None:
         """The newest commit whose rows are shown: of this store (``origin`` None) or of another. None: all are."""
@@ -102,6 +113,16 @@ class Snapshot:
         if number == self.number:
             return self
         return Snapshot(number, time, MappingProxyType(live), foreign=foreign)
+
+
+def _may_hold(statistics: ColumnStatistics, wanted: Sequence[int]) -> bool:
+    """Whether one of these values, which are sorted, lies between the bounds of a column; of some columns none are
+    known.
+    """
+    if "min" not in statistics:
+        return True
+    above = bisect_left(wanted, int(statistics["min"]))
+    return above < len(wanted) and wanted[above] <= int(statistics["max"])
 
 
 def _remove(live: dict[str, dict[str, Segment]], commit: Commit) -> None:

@@ -31,6 +31,11 @@ _SECRETS = frozenset(
 _SECRET_PREFIXES = ("x-amz-", "x-goog-")
 
 
+_PLAIN_FILE = re.compile(r"file://(?:/(?:\.?[A-Za-z0-9_~-][A-Za-z0-9_.~-]*))+")
+"""``file:`` URLs that are in the form of `file_url` already, as one can tell without taking them apart."""
+_NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+
+
 class UrlError(StoreError):
     """A text is no URL that can name a copy."""
 
@@ -74,12 +79,19 @@ def copy_url(text: str) -> str:
 
     Raises UrlError for text that cannot be either.
     """
-    if not text or "\0" in text:
+    if _PLAIN_FILE.fullmatch(text):
+        return text
+    if not is_copy_url(text):
         raise UrlError(f"expected a path or a URL, found {text!r}")
     if not _SCHEME.match(text):
         return file_url(text)
     path = local_path(text)
     return without_credentials(text) if path is None else file_url(path)
+
+
+def is_copy_url(text: str) -> bool:
+    """Whether `copy_url` takes it: it is not empty, has no NUL, and each surrogate in it stands for a byte."""
+    return bool(text) and "\0" not in text and (text.isascii() or not _NO_BYTE.search(text))
 
 
 def without_credentials(url: str) -> str:

@@ -18,9 +18,8 @@ from planner.record_plan import add_output_metadata
 from provenance.batch import Batch
 from provenance.commits import CommitKind
 from provenance.failures import job_events
-from provenance.ingest import Published, ingest
+from provenance.ingest import Attempted, Published, ingest
 from provenance.placement import Placed, add_placed
-from provenance.records import Record
 from provenance.runs import failed_attempts, last_state
 from provenance.snapshot import Snapshot
 from provenance.store import Store
@@ -178,10 +177,9 @@ class Recorder:
         snapshot = self._store.snapshot()
         self._store.commit(CommitKind.INGEST, rows(snapshot), rebase=lambda newest, _: rows(newest), base=snapshot)
 
-    def _add_declared(self, batch: Batch, record: Record) -> None:
-        """What the workflow says of the files that an attempt made; in one commit with what that says of them."""
-        made = [output.name for output in record.outputs if output.sha256 is not None]
-        add_output_metadata(batch, self._plan, self._plan.jobs[record.job - 1], record.attempt, made)
+    def _add_declared(self, batch: Batch, attempt: Attempted) -> None:
+        """What the workflow says of the files that an attempt made; in one commit with what its record says of them."""
+        add_output_metadata(batch, self._plan, self._plan.jobs[attempt.job - 1], attempt.attempt, attempt.made)
 
     def _wait(self) -> None:
         if self._commit is not None:

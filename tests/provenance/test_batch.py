@@ -5,11 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provenance.arrow import arrow_table, row_schema
 from provenance.batch import Batch
+from provenance.schema import BY_NAME
 
 
 def test_rows_come_back_with_nulls_for_what_was_not_said() -> None:
@@ -128,3 +131,63 @@ def test_columns_that_are_refused_leave_the_batch_as_it_was(
     with pytest.raises(error, match=message):
         batch.add_columns("files", 2, {"name": ["a", "b"], **columns}, source=7)
     assert [row["source"] for row in batch.each("files")] == [1]
+
+
+def _edges(*children: int) -> pa.Table:
+    rows = {"run": [1] * len(children), "parent": [None] * len(children), "child": children}
+    return pa.table(rows, row_schema(BY_NAME["job_edges"]))
+
+
+def test_blocks_of_rows_stand_beside_single_ones() -> None:
+    batch, other = Batch(), Batch()
+    batch.add_block("job_edges", _edges(5, 3))
+    batch.add("job_edges", run=1, child=4)
+    other.add_block("job_edges", _edges(1))
+    other.add_block("files", row_schema(BY_NAME["files"]).empty_table())
+    batch.extend(other)
+
+    assert (len(batch), batch.rows("job_edges"), batch.tables()) == (4, 4, ("job_edges",))
+    assert sorted(str(row["child"]) for row in batch.each("job_edges")) == ["1", "3", "4", "5"]
+    written = arrow_table(BY_NAME["job_edges"], batch, 7)
+    assert written["child"].to_pylist() == [1, 3, 4, 5]  # sorted as the table is
+    assert written["commit_number"].to_pylist() == [7] * 4
+
+
+def _files(**columns: pa.Array) -> pa.Table:
+    schema = row_schema(BY_NAME["files"])
+    arrays = [columns.get(field.name, pa.nulls(1, field.type)) for field in schema]
+    return pa.Table.from_arrays(arrays, names=schema.names)
+
+
+_NO_UTF8 = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff")])
+
+
+@pytest.mark.parametrize(
+    ("table", "rows", "error", "message"),
+    [
+        ("nodes", _edges(1), KeyError, "'nodes' is no table of the store"),
+        ("files", _edges(1), TypeError, "files: expected the columns source, file, name"),
+        ("job_edges", _edges(1).select(["run", "child", "parent"]), TypeError, "job_edges: expected the columns"),
+        ("job_edges", _edges(1).append_column("commit_number", [[1]]), TypeError, "job_edges: expected the columns"),
+        ("files", _files(file=pa.array([1.0])), TypeError, "files.file: expected int64, found double"),
+        ("files", _files(file=pa.array([1], pa.uint64())), TypeError, "files.file: expected int64, found uint64"),
+        ("files", _files(name=pa.array([b"x"])), TypeError, "files.name: expected string, found binary"),
+        ("files", _files(created=pa.array([0], pa.timestamp("us"))), TypeError, "files.created: expected timestamp"),
+        ("files", _files(created=pa.array([0], pa.timestamp("ns", "UTC"))), TypeError, "files.created: expected"),
+        (
+            "files",
+            _files(checksums=pa.array([["a", None]])),
+            TypeError,
+            "files.checksums: expected string, found a null",
+        ),
+        ("files", _files(name=_NO_UTF8), ValueError, "files: "),
+    ],
+)
+def test_what_a_column_cannot_hold_is_refused_in_blocks_too(
+    table: str, rows: pa.Table, error: type[Exception], message: str
+) -> None:
+    batch = Batch()
+    with pytest.raises(error) as caught:
+        batch.add_block(table, rows)
+    assert message in str(caught.value)
+    assert len(batch) == 0

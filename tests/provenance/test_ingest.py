@@ -7,13 +7,19 @@ import uuid
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from integrity.digest import Stat
+from provenance import publication
+from provenance.batch import Batch
+from provenance.errors import NotWrittenError, StoreError, WriteFailedError
 from provenance.identity import produced_file, source_of
-from provenance.ingest import Published, ingest
+from provenance.ingest import Attempted, Published, ingest
+from provenance.intake import Intake
 from provenance.quarantine import quarantined
 from provenance.store import Store
-from provenance.views import fetch
+from provenance.views import Reading, fetch
 
 
 def test_a_record_becomes_rows_in_one_commit(store, record_bytes, read_file, made_file, run_id):
@@ -23,9 +29,8 @@ def test_a_record_becomes_rows_in_one_commit(store, record_bytes, read_file, mad
     )
     result = ingest(store, [data])
     run = source_of(run_id)
-    assert result.commit.number == 1
-    assert result.attempts == ((run, 1, 1),)
-    assert (result.known, result.rejected, result.warnings) == ((), (), ())
+    assert [commit.number for commit in result.commits] == [1]
+    assert (result.new, result.known, result.rejected, result.warnings) == (1, 0, (), ())
     assert fetch(store, "SELECT status, exit_code, cpu_seconds, stderr_tail, record_sha256 FROM invocations") == [
         ("succeeded", 0, 2.0, "\\xffx\0", hashlib.sha256(data).digest())
     ]
@@ -65,8 +70,8 @@ def test_ingesting_again_adds_nothing(store, record_bytes, tmp_path):
     path.write_bytes(record_bytes())
     first = ingest(store, [path])
     again = ingest(store, [path, path.read_bytes()])
-    assert again.commit is None
-    assert (again.attempts, again.known, again.rejected) == ((), first.attempts, ())
+    assert (first.new, first.known) == (1, 0)
+    assert (again.commits, again.new, again.known, again.rejected) == ((), 0, 1, ())
     assert store.snapshot().number == 1
 
 
@@ -74,7 +79,7 @@ def test_a_second_record_of_an_attempt_is_quarantined(store, record_bytes):
     ingest(store, [record_bytes()])
     other = record_bytes(hostname="node2")
     result = ingest(store, [other, record_bytes(2)])
-    assert len(result.attempts) == 1
+    assert result.new == 1
     (rejected,) = result.rejected
     assert "another record of this attempt" in rejected.reason
     assert Path(rejected.quarantined).read_bytes() == other
@@ -83,14 +88,14 @@ def test_a_second_record_of_an_attempt_is_quarantined(store, record_bytes):
 
 def test_two_records_of_an_attempt_in_one_call(store, record_bytes):
     result = ingest(store, [record_bytes(), record_bytes(), record_bytes(hostname="node2")])
-    assert len(result.attempts) == len(result.rejected) == 1
+    assert (result.new, len(result.rejected)) == (1, 1)
 
 
 def test_what_is_malformed_is_quarantined_with_its_reason_and_the_others_count(store, record_bytes, tmp_path):
     bad = tmp_path / "bad.json"
     bad.write_bytes(record_bytes(attempt=0))
     result = ingest(store, [bad, record_bytes(2), b"\xff"])
-    assert len(result.attempts) == 1
+    assert result.new == 1
     assert [rejected.path for rejected in result.rejected] == [bad, None]
     assert "attempt: expected an integer from 1" in result.rejected[0].reason
     kept = store.root / "quarantine" / (hashlib.sha256(bad.read_bytes()).hexdigest() + ".record")
@@ -124,7 +129,7 @@ def test_reported_metadata_of_a_job_and_its_output(store, record_bytes, made_fil
 
 def test_metadata_that_cannot_be_read_is_quarantined_while_the_record_counts(store, record_bytes):
     result = ingest(store, [record_bytes(metadata={"text": "good=1\nbad", "truncated": True})])
-    assert len(result.attempts) == 1
+    assert result.new == 1
     assert len(result.warnings) == 2
     assert "line 2" in result.warnings[0]
     assert fetch(store, "SELECT key FROM current_metadata") == [("good",)]
@@ -144,10 +149,8 @@ def test_a_mismatch_quarantines_the_copy_and_a_good_look_does_not_take_it_back(
 ):
     place = {"source": 5, "file": 1, "url": "file:///data/raw"}
     ingest(store, [record_bytes(outputs=[made_file("x")])])
-    from provenance.batch import Batch
     from provenance.commits import CommitKind
-    from provenance.record_rows import time_of_ns
-    from provenance.replicas import add_event
+    from provenance.replicas import add_event, time_of_ns
 
     batch = Batch()
     add_event(batch, "registered", source=5, file=1, url="file:///data/raw", site="local", at=time_of_ns(0))
@@ -200,7 +203,7 @@ def test_places_may_be_told_again_after_the_record_is_in(store, record_bytes, ma
     published = {(1, 1, "a"): Published("file:///out/a", "local", Stat(1, 10, 20, 30, 4), None)}
     ingest(store, [data])
     ingest(store, [data], published=published)
-    assert ingest(store, [data], published=published).commit is None
+    assert ingest(store, [data], published=published).commits == ()
     assert fetch(store, "SELECT state FROM replica_states") == [("ok",)]
 
 
@@ -248,3 +251,165 @@ def test_racing_processes_bring_each_record_once(store, record_bytes, made_file,
     ]
     assert fetch(store, "SELECT count(*) FROM files") == [(8,)]
     assert fetch(store, "SELECT count(*) FROM job_states") == [(16,)]
+
+
+@pytest.fixture
+def small_commits(monkeypatch):
+    """Three records a block, five a commit."""
+    monkeypatch.setattr("provenance.intake._BLOCK_RECORDS", 3)
+    monkeypatch.setattr("provenance.intake._COMMIT_RECORDS", 5)
+
+
+def _everything(store: Store) -> dict[str, list[tuple]]:
+    """All rows but the numbers of commits, sorted."""
+    with Reading(store, store.snapshot()) as reading:
+        return {
+            table: sorted(reading.rows(f"SELECT * EXCLUDE (commit_number) FROM {table}"), key=repr)
+            for table in store.snapshot().tables()
+        }
+
+
+def _records(record_bytes, read_file, made_file, jobs: int = 6) -> list[bytes]:
+    """Two attempts of each of some jobs; each reads a file of its own and makes one."""
+    return [
+        record_bytes(
+            job,
+            attempt,
+            inputs=[read_file(f"raw{job}", source=9, file=job, url=f"file:///raw/{job}")],
+            outputs=[made_file(f"out{job}", bytes([job, attempt]))],
+            metadata={"text": f"n={job}\nof=attempt {attempt}\n", "truncated": False},
+        )
+        for job in range(1, jobs + 1)
+        for attempt in (1, 2)
+    ]
+
+
+@pytest.mark.usefixtures("small_commits")
+def test_in_whatever_order_and_company_records_come_they_count_once(
+    tmp_path_factory, store, record_bytes, read_file, made_file
+):
+    records = [*_records(record_bytes, read_file, made_file, jobs=3), b"{}"]
+    ingest(store, records)
+    expected = _everything(store)
+
+    @settings(max_examples=5, deadline=None, database=None)
+    @given(order=st.permutations([*range(len(records)), 0, 1, 2]), first=st.integers(0, 9))
+    def hold(order: list[int], first: int) -> None:
+        other = Store.open(tmp_path_factory.mktemp("other") / ".pirene")
+        coming = [records[index] for index in order]
+        results = [ingest(other, coming[:first]), ingest(other, coming[first:])]
+        assert sum(result.new for result in results) == 6
+        found = _everything(other)
+        # How often a good copy was seen to be good is said once a commit.
+        assert set(found.pop("replicas")) == set(expected["replicas"])
+        assert found == {table: rows for table, rows in expected.items() if table != "replicas"}
+        assert sum(commit.records for commit in other.commits()) == 6
+        assert len(quarantined(other)) == 1
+
+    hold()
+
+
+@pytest.mark.usefixtures("small_commits")
+def test_who_is_stopped_between_two_commits_ingests_all_again(store, record_bytes, read_file, made_file, monkeypatch):
+    records = _records(record_bytes, read_file, made_file)
+    publish, tries = publication.publish, iter(range(9))
+
+    def stopped(*arguments):
+        if next(tries) == 1:
+            raise WriteFailedError("no space left on device")
+        return publish(*arguments)
+
+    monkeypatch.setattr(publication, "publish", stopped)
+    with pytest.raises(WriteFailedError):
+        ingest(store, records)
+    assert fetch(store, "SELECT count(*) FROM invocations") == [(5,)]
+    again = ingest(store, records)
+    assert (again.new, again.known, len(again.commits)) == (7, 5, 2)
+    assert fetch(store, "SELECT count(*), count(DISTINCT (job, attempt)) FROM invocations") == [(12, 12)]
+    assert fetch(store, "SELECT count(*) FROM uses") == [(24,)]
+
+
+def test_records_that_others_bring_meanwhile_are_left_out(store, record_bytes, read_file, made_file, monkeypatch):
+    """Another writer is first, with some of the records and with another record of one of the attempts."""
+    records = _records(record_bytes, read_file, made_file, jobs=3)
+    other = record_bytes(1, 2, hostname="node2")
+    elsewhere, publish = Store.open(store.root), publication.publish
+
+    def raced(*arguments):
+        monkeypatch.setattr(publication, "publish", publish)
+        ingest(elsewhere, [records[0], other])
+        return publish(*arguments)
+
+    monkeypatch.setattr(publication, "publish", raced)
+    result = ingest(store, records)
+    assert (result.new, result.known, len(result.rejected)) == (4, 1, 1)
+    assert "there is another record of this attempt" in result.rejected[0].reason
+    assert result.commits[0].records == 4
+    assert fetch(store, "SELECT count(*), count(DISTINCT (job, attempt)) FROM invocations") == [(6, 6)]
+    assert fetch(store, "SELECT host FROM invocations WHERE job = 1 AND attempt = 2") == [("node2",)]
+    assert fetch(store, "SELECT count(*) FROM files") == [(5,)]
+    assert fetch(store, "SELECT count(*) FROM metadata WHERE number = 1 AND text_form = 'attempt 2'") == [(0,)]
+
+
+def test_a_file_that_changes_while_it_is_taken_in_is_said(store, record_bytes, tmp_path, monkeypatch):
+    path = tmp_path / "1.json"
+    path.write_bytes(record_bytes())
+    ingest(store, [record_bytes(hostname="node2")])
+    held = Intake._held
+
+    def changes(*arguments):
+        path.write_bytes(record_bytes(hostname="node3"))
+        return held(*arguments)
+
+    monkeypatch.setattr(Intake, "_held", changes)
+    with pytest.raises(StoreError, match=r"1\.json: it changed while it was taken in"):
+        ingest(store, [path])
+
+
+def test_what_cannot_even_be_quarantined_stays_where_it_is(store, record_bytes, tmp_path, monkeypatch):
+    paths = [tmp_path / f"{name}.json" for name in ("good", "bad", "other")]
+    for path, data in zip(paths, (record_bytes(1), b"{", record_bytes(2)), strict=True):
+        path.write_bytes(data)
+    write = store.storage.write
+
+    def full(name, data):
+        if name.startswith("quarantine/"):
+            raise NotWrittenError("no space left on device")
+        write(name, data)
+
+    monkeypatch.setattr(store.storage, "write", full)
+    with pytest.raises(NotWrittenError):
+        ingest(store, paths)
+    monkeypatch.setattr(store.storage, "write", write)
+    result = ingest(store, paths)
+    assert (result.new + result.known, len(result.rejected)) == (2, 1)
+    assert fetch(store, "SELECT job FROM invocations ORDER BY job") == [(1,), (2,)]
+    assert [each.origin for each in quarantined(store)] == [paths[1]]
+
+
+@pytest.mark.usefixtures("small_commits")
+def test_what_only_the_caller_knows_comes_with_the_attempts_that_are_new(store, record_bytes, read_file, made_file):
+    records = _records(record_bytes, read_file, made_file)
+    ingest(store, records[3:5])
+    told = []
+
+    def also(batch: Batch, attempted: Attempted) -> None:
+        told.append((attempted.job, attempted.attempt, attempted.made))
+        batch.add("job_states", run=attempted.run, job=attempted.job, attempt=attempted.attempt, state="told")
+
+    ingest(store, records, also=also)
+    assert sorted(told) == sorted(
+        (job, attempt, (f"out{job}",))
+        for job in range(1, 7)
+        for attempt in (1, 2)
+        if (job, attempt) not in {(2, 2), (3, 1)}
+    )
+    assert fetch(store, "SELECT count(*) FROM job_states WHERE state = 'told'") == [(10,)]
+    assert fetch(store, "SELECT count(*) FROM job_states") == [(34,)]
+
+
+def test_an_url_that_is_none_is_no_reason_to_lose_the_others(store, record_bytes, read_file):
+    bad = [record_bytes(job, inputs=[read_file("a", url=url)]) for job, url in enumerate(["", "\0", "\ud800"], start=1)]
+    result = ingest(store, [*bad, record_bytes(9)])
+    assert (result.new, len(result.rejected)) == (1, 3)
+    assert all("inputs[0].url: expected a path or a URL" in rejected.reason for rejected in result.rejected)
