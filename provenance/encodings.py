@@ -26,7 +26,7 @@ _WORTH_A_FILTER = 16_384
 
 
 def write_options(rows: pa.Table, *, looked_up: Sequence[str] = ()) -> dict[str, Any]:
-    """Arguments for `pyarrow.parquet.write_table`; columns in ``looked_up`` get Bloom filters if there are many rows."""
+    """Arguments for `pyarrow.parquet.write_table`; columns in ``looked_up`` get Bloom filters if rows are many."""
     repeating = {field.name for field in rows.schema if _repeats(rows.column(field.name))}
     encodings = {
         field.name: encoding
