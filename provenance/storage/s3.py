@@ -20,10 +20,12 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import botocore.loaders
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
@@ -261,8 +263,15 @@ class S3Storage:
         return Server(self._address, self._endpoint).trouble(error, doing)
 
 
+@cache
+def _models(folders: str | None) -> Any:
+    """The library's description of the protocol: to read it takes longer than all else that makes a client."""
+    return botocore.loaders.create_loader(folders)
+
+
 def _client(location: str) -> Any:
     session = botocore.session.get_session()
+    session.register_component("data_loader", _models(session.get_config_variable("data_path")))
     config = Config(
         region_name=session.get_config_variable("region") or "us-east-1",  # servers other than AWS have none
         connect_timeout=10,

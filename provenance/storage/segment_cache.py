@@ -130,14 +130,20 @@ def limit_bytes() -> int:
 
 
 def evict(folder: Path, limit: int) -> None:
-    """Remove what was not used for longest until ``limit`` bytes are left; what was used within the hour stays."""
+    """Remove what was not used for longest until ``limit`` bytes are left; what was used within the hour stays.
+
+    Copies that nobody finished go in any case.
+    """
     found = []
+    old = time.time() - _KEPT_SECONDS
     for path in folder.glob("*/*"):
         with contextlib.suppress(FileNotFoundError):
             status = path.stat()
+            if path.suffix == TEMPORARY and status.st_mtime <= old:
+                discard(path)
+                continue
             found.append((status.st_mtime, status.st_size, path))
     total = sum(size for _, size, _ in found)
-    old = time.time() - _KEPT_SECONDS
     for used, size, path in sorted(found):
         if total <= limit or used > old:
             return

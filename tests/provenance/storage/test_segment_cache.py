@@ -115,6 +115,16 @@ def test_what_was_not_used_for_longest_goes_first(far: Far, cache: SegmentCache,
     assert [path.exists() for path in paths] == [True, True, False, False, False]
 
 
+def test_copies_that_a_killed_process_began_go_when_they_are_old(far: Far, cache: SegmentCache, tmp_path: Path) -> None:
+    (path,) = cache.paths([far.add(b"one")])
+    begun, abandoned = path.with_name("a.parquet.1.tmp"), path.with_name("a.parquet.2.tmp")
+    for half in (begun, abandoned):
+        half.write_bytes(b"ha")
+    os.utime(abandoned, (time.time() - DAY, time.time() - DAY))
+    evict(tmp_path / "pirene" / "segments", 10**9)
+    assert [each.exists() for each in (path, begun, abandoned)] == [True, True, False]
+
+
 def test_what_is_in_use_stays_whatever_the_limit(
     far: Far, cache: SegmentCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
