@@ -17,7 +17,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from provenance.commits import Commit, CommitKind, commit_name, decode, time_text
-from provenance.errors import CannotMergeError, DamagedStoreError
+from provenance.errors import CannotMergeError, DamagedStoreError, unread
 from provenance.foreign import Pulled, PulledCommit, path_of
 
 if TYPE_CHECKING:
@@ -124,7 +124,9 @@ def refuse_the_future(chains: Sequence[Chain]) -> None:
 
 
 def documents_of(store: Store, snapshot: Snapshot, maker: str, first: int, last: int) -> Iterator[bytes]:
-    """The documents of commits of ``maker`` as ``store`` has them, its own or pulled. Raises DamagedStoreError."""
+    """The documents of commits of ``maker`` as ``store`` has them, its own or pulled. Errors as of `Storage.read`,
+    DamagedStoreError for what is missing or changed.
+    """
     if maker == store.store_id:
         for number in range(first, last + 1):
             yield _bytes(store, commit_name(number))
@@ -176,9 +178,7 @@ def _bytes(store: Store, name: str) -> bytes:
     try:
         return store.storage.read(name)
     except OSError as error:
-        raise DamagedStoreError(
-            f"{store.storage.where(name)}: {error.strerror or error}", hint="restore it from a backup of the store"
-        ) from error
+        raise unread(store.storage.where(name), error) from error
 
 
 def _forked(store: Store, other: Store, maker: str, number: int) -> CannotMergeError:

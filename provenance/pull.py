@@ -63,7 +63,8 @@ def pull(
     """Bring to ``store`` what ``other`` has: its own commits, and those that it pulled itself.
 
     ``accept_future``: also commits that are dated more than a day ahead of this machine's clock. Raises
-    CannotMergeError, DamagedStoreError (nothing was made visible), UnsupportedStoreError or WriteFailedError.
+    CannotMergeError, DamagedStoreError, ReadFailedError, UnsupportedStoreError (nothing was made visible) or
+    WriteFailedError.
     """
     _refuse_itself(store, other)
     while True:
@@ -93,7 +94,6 @@ def _attempt(
     begin: Begin | None,
 ) -> PullReport | None:
     """Copy and publish; None: somebody else pulled meanwhile."""
-    from provenance.compaction import is_due
     from provenance.pulled_rows import Copies, check_counts, wanted_segments
 
     wanted = wanted_segments(other, theirs, chains)
@@ -113,8 +113,7 @@ def _attempt(
         if commit is None:
             copies.discard()
             return None
-        if is_due(commit, store.snapshot()):
-            store.tidy()
+        store.care(commit)
     return PullReport(
         None if commit is None else commit.number,
         tuple(PulledChain(chain.store, chain.first, chain.last) for chain in chains),
@@ -139,7 +138,7 @@ def _publish(
             store.storage.write(each.path, chain.content())
         commit = next_commit(store, now, CommitKind.PULL, nonce, segments, pulled=pulled, later_than=newest(chains))
         if publish(store.storage, commit):
-            store.snapshot()
+            store.follow(commit)
             return commit
 
 

@@ -111,7 +111,11 @@ class Copies:
             return False
         if found.modified < dt.datetime.now(dt.UTC) - SAFE_AGE / 2:
             return False
-        return hashlib.sha256(self._store.storage.read(path)).hexdigest() == segment.sha256
+        try:
+            data = self._store.storage.read(path)
+        except OSError:
+            return False
+        return hashlib.sha256(data).hexdigest() == segment.sha256
 
     def _part(self, wanted: Wanted) -> Segment:
         table = BY_NAME[self._check(wanted, intact(self._other.storage, wanted.segment))]

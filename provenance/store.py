@@ -130,8 +130,18 @@ class Store:
 
         made = commit_batch(self, kind, batch, author=author, rebase=rebase, base=base or self._seen)
         if made is not None:
-            self._care(made)
+            self.care(made)
         return made
+
+    def care(self, made: Commit) -> None:
+        """Let one writer in a while merge small segments that pile up, and sum up the commits. This one is made:
+        nothing takes it back.
+        """
+        from provenance.compaction import is_due
+
+        if is_due(made, self._seen):
+            self.tidy()
+        self._sum_up_after(made)
 
     def compact(self, *, run: int | None = None) -> Commit | None:
         """Merge small segments: all, or those written since ``run`` was planned, with those of earlier runs as soon as
@@ -254,16 +264,6 @@ class Store:
             f"{self.storage.location}: commit {number} is missing, later ones are there",
             hint="restore it from a backup of the store",
         )
-
-    def _care(self, made: Commit) -> None:
-        """Let one writer in a while merge small segments that pile up, and sum up the commits. This one is made:
-        nothing takes it back.
-        """
-        from provenance.compaction import is_due
-
-        if is_due(made, self._seen):
-            self.tidy()
-        self._sum_up_after(made)
 
     def _sum_up_after(self, made: Commit) -> None:
         if made.number % checkpoints.INTERVAL == 0:

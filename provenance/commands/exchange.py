@@ -36,8 +36,8 @@ def _options(command: Command) -> Command:
 def pull(invocation: Invocation, other: str, dry_run: bool, accept_future: bool, output_format: str) -> None:
     """Bring what STORE has, and what it pulled itself, to this store.
 
-    STORE is a folder: a store, or one with a `.pirene` in it. Nothing comes twice, and commits of others stay as they
-    are. What was asked as of an earlier commit is answered as before.
+    STORE is a folder (a store, or one with a `.pirene` in it) or a URL. Nothing comes twice, and commits of others
+    stay as they are. What was asked as of an earlier commit is answered as before.
     """
     from provenance.commands.printing import open_store
     from provenance.store import Store

@@ -19,6 +19,7 @@ from provenance import commits, pull, pulled_rows
 from provenance.batch import Batch
 from provenance.commits import Commit, CommitKind
 from provenance.errors import CannotMergeError, DamagedStoreError, NotAStoreError, UnsupportedStoreError
+from provenance.lake_differences import differences
 from provenance.orphans import orphans
 from provenance.pull import PulledChain
 from provenance.storage.local import LocalStorage
@@ -158,6 +159,24 @@ def test_pulled_rows_are_in_the_ducklake_catalog_from_their_commit_on(named: Nam
         ).fetchall()
     assert [(begin, count) for begin, count, _ in found] == [(1, 1), (2, 2)]
     assert all((laptop.root / "segments" / "job_edges" / path).exists() for *_, path in found)
+
+
+def test_stores_that_pulled_from_each_other_answer_every_query_alike(
+    named: Named, full_batch: Callable[[int, int], Batch]
+) -> None:
+    laptop, cluster = named("laptop"), named("cluster")
+    for first, store in enumerate((laptop, cluster, laptop)):
+        store.commit(CommitKind.PLAN, full_batch(5 * first + 1, 5 * first + 5))
+    pull.pull(laptop, cluster)
+    pull.pull(cluster, laptop)
+    for entity in ("files", "jobs", "workflows", "replicas", "checks"):
+        here, there = (sorted(map(repr, store.query(f"{entity} show *").objects())) for store in (laptop, cluster))
+        assert here == there
+        assert len(here) > 10 or entity == "replicas"
+    for store in (laptop, cluster):
+        store.compact()
+        store.project()
+        assert differences(store) == []
 
 
 # Refused

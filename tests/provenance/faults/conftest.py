@@ -129,11 +129,13 @@ def victims(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victims]:
 
 @pytest.fixture
 def copy_of(tmp_path: Path) -> Callable[[Path], Path]:
-    """Makes a fresh copy of a store; the one before is gone then."""
+    """Makes a fresh copy of a store and of the one called `other` beside it; the copies before are gone then."""
     copy = tmp_path / "store"
 
     def make(root: Path) -> Path:
-        shutil.rmtree(copy, ignore_errors=True)
-        return Path(shutil.copytree(root, copy))
+        for old, new in ((root, copy), (root.with_name("other"), copy.with_name("other"))):
+            shutil.rmtree(new, ignore_errors=True)
+            shutil.copytree(old, new)
+        return copy
 
     return make

@@ -26,7 +26,9 @@ import provenance.ingest
 import provenance.lake
 import provenance.orphans
 import provenance.publication
-import provenance.segments  # noqa: F401
+import provenance.pull
+import provenance.pulled_rows
+import provenance.segments
 from planner.command_spool import take_up
 from provenance.batch import Batch
 from provenance.commits import CommitKind
@@ -69,8 +71,13 @@ def compact(store: Store) -> None:
     store.compact()
 
 
+def pull(store: Store) -> None:
+    """Bring what the store beside it has."""
+    provenance.pull.pull(store, Store.existing(store.root.with_name("other")))
+
+
 OPERATIONS: dict[str, Callable[[Store], None]] = {
-    each.__name__: each for each in (commit, commit_to_all, ingest, compact)
+    each.__name__: each for each in (commit, commit_to_all, ingest, compact, pull)
 }
 
 
