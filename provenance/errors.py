@@ -6,6 +6,7 @@
     ├── CannotMergeError       two stores whose commits contradict each other, or clocks that do (2)
     ├── DamagedStoreError      what the store's own files say does not fit together (1)
     ├── ReadFailedError        a file, or its place, is not given to us: nothing is known of it (2)
+    ├── UserFolderError        folders of the user cannot hold what is not shared, or hold something else now (2)
     ├── LakeError              a DuckLake catalog could not be written; the store is not affected (2)
     └── WriteFailedError       the file system did not take what was to be written: nothing was acknowledged (2)
         └── NotWrittenError    ... and nobody can see any of it (2)
@@ -55,6 +56,10 @@ class ReadFailedError(StoreError):
 
 class LakeError(StoreError):
     """A DuckLake catalog could not be written or read. The store is not affected."""
+
+
+class UserFolderError(StoreError):
+    """The user's cache or state folder cannot hold what has to be in it, or does not hold what was put there."""
 
 
 class WriteFailedError(StoreError):

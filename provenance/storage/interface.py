@@ -85,7 +85,8 @@ class Storage(Protocol):
     def distrust(self, segments: Sequence[Segment]) -> None:
         """Compare what `paths` gave with the digests: something could not make sense of it.
 
-        Raises DamagedStoreError for a segment that is missing or not as recorded, CacheError for a copy, which goes.
+        Raises DamagedStoreError for a segment that is missing or not as recorded, UserFolderError for a copy: it is
+        removed.
         """
 
     def together(self, action: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

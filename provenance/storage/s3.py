@@ -30,12 +30,19 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 
-from provenance.errors import NotWrittenError, ReadFailedError, UnsupportedStoreError, WriteFailedError
+from provenance.errors import (
+    NotWrittenError,
+    ReadFailedError,
+    UnsupportedStoreError,
+    UserFolderError,
+    WriteFailedError,
+)
 from provenance.storage.durable import TEMPORARY
 from provenance.storage.interface import Item, Result, Stored
 from provenance.storage.s3_address import S3Address
 from provenance.storage.s3_errors import FAILURES, Failure, Server, Trouble, is_final, status
 from provenance.storage.segment_cache import PARALLEL, SegmentCache, Source
+from provenance.urls import without_credentials
 from provenance.user_folders import state_folder
 
 if TYPE_CHECKING:
@@ -73,20 +80,25 @@ class S3Storage:
 
     def workplace(self, store_id: str) -> Path:
         """A folder of the user's, for what no other machine could use."""
-        return state_folder(store_id)
+        try:
+            return state_folder(store_id)
+        except OSError as error:
+            raise UserFolderError(
+                f"{self.location}: there is no folder for what is not shared: {error}", hint="set XDG_STATE_HOME"
+            ) from None
 
     def prepare(self, parent: str, folders: Iterable[str]) -> None:
         """There are no folders in a bucket."""
 
     def read(self, name: str) -> bytes:
         """The bytes of a file. Raises FileNotFoundError or ReadFailedError."""
-        return self._persistently(f"read {name}", lambda: b"".join(self._chunks(name)))
+        return self._received(name, b"".join)
 
     def fetch(self, name: str, path: Path) -> str:
-        """Write the bytes of a file to a new local one, on stable storage; gives their sha256. Errors as of `read`,
-        and OSError.
+        """Write the bytes of a file to a local one, on stable storage; gives their sha256. Errors as of `read`, and
+        OSError.
         """
-        return self._persistently(f"read {name}", lambda: self._copy(name, path))
+        return self._received(name, lambda chunks: _kept(chunks, path))
 
     def write(self, name: str, data: bytes | memoryview[int]) -> None:
         """Put it; nobody reads it before it is whole."""
@@ -162,33 +174,28 @@ class S3Storage:
                 self._endpoint = self._made.meta.endpoint_url
         return self._made
 
-    def _chunks(self, name: str) -> Iterator[bytes]:
+    def _received(self, name: str, take: Callable[[Iterator[bytes]], _T]) -> _T:
+        """What ``take`` makes of a file's bytes as they arrive. The library sends a request again that was not
+        answered; an answer that breaks off it leaves to us: then ``take`` begins again.
+        """
+        breaks = 0
+        with self._explained(f"read {name}"):
+            while True:
+                with contextlib.closing(self._opened(name)) as body:
+                    try:
+                        return take(body.iter_chunks(_CHUNK_BYTES))
+                    except (HTTPClientError, IncompleteReadError):
+                        breaks += 1
+                        if breaks > _BREAKS:
+                            raise
+
+    def _opened(self, name: str) -> Any:
         try:
-            answer = self._client().get_object(Bucket=self._address.bucket, Key=self._address.key(name))
+            return self._client().get_object(Bucket=self._address.bucket, Key=self._address.key(name))["Body"]
         except ClientError as error:
             if error.response["Error"].get("Code") == "NoSuchKey":
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.where(name)) from None
             raise
-        with contextlib.closing(answer["Body"]) as body:
-            yield from body.iter_chunks(_CHUNK_BYTES)
-
-    def _copy(self, name: str, path: Path) -> str:
-        digest = hashlib.sha256()
-        with path.open("wb") as file:
-            for chunk in self._chunks(name):
-                digest.update(chunk)
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        return digest.hexdigest()
-
-    def _persistently(self, doing: str, action: Callable[[], _T]) -> _T:
-        """The library sends a request again that was not answered; an answer that breaks off it leaves to us."""
-        with self._explained(doing):
-            for _ in range(_BREAKS):
-                with contextlib.suppress(HTTPClientError, IncompleteReadError):
-                    return action()
-            return action()
 
     def _put(self, name: str, data: bytes, **condition: str) -> None:
         digest = hashlib.md5(data, usedforsecurity=False).digest()
@@ -263,6 +270,17 @@ class S3Storage:
         return Server(self._address, self._endpoint).trouble(error, doing)
 
 
+def _kept(chunks: Iterator[bytes], path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("wb") as file:
+        for chunk in chunks:
+            digest.update(chunk)
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+    return digest.hexdigest()
+
+
 @cache
 def _models(folders: str | None) -> Any:
     """The library's description of the protocol: to read it takes longer than all else that makes a client."""
@@ -275,8 +293,8 @@ def _client(location: str) -> Any:
     config = Config(
         region_name=session.get_config_variable("region") or "us-east-1",  # servers other than AWS have none
         connect_timeout=10,
-        read_timeout=60,  # between two packets
-        retries={"mode": "standard", "total_max_attempts": 5},
+        read_timeout=30,  # between two packets
+        retries={"mode": "standard", "total_max_attempts": 4},
         max_pool_connections=2 * PARALLEL,  # while several write, one of them may read
         # Servers other than AWS trip over checksums that come after the body; an MD5 they all know.
         request_checksum_calculation="when_required",
@@ -285,4 +303,6 @@ def _client(location: str) -> Any:
     try:
         return session.create_client("s3", config=config)
     except ValueError as error:
-        raise ReadFailedError(f"{location}: {error}", hint="look at AWS_ENDPOINT_URL: http://HOST:PORT") from error
+        raise ReadFailedError(
+            f"{location}: {without_credentials(str(error))}", hint="look at AWS_ENDPOINT_URL: http://HOST:PORT"
+        ) from error

@@ -30,11 +30,11 @@ FAILURES = (ClientError, BotoCoreError, ResponseParserError)
 """What the library raises when a request does not succeed."""
 
 _CREDENTIALS = "look at AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or at AWS_PROFILE"
-_ENDPOINT = "look at the network, and at AWS_ENDPOINT_URL"
+_ENDPOINT = "look at the network, at AWS_ENDPOINT_URL, and, for https, at AWS_CA_BUNDLE"
 _BAD_CREDENTIALS = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"})
 _FORBIDDEN = frozenset({"AccessDenied", "AllAccessDisabled", "403"})
-_SYSTEM = re.compile(r"\[Errno -?\d+\] ([^'\")]+)")
-"""What the operating system said, among what the library says around it."""
+_SYSTEM = re.compile(r"\[(?:Errno -?\d+|SSL: \w+)\] ([^'\"()]+)")
+"""What the operating system or OpenSSL said, among what the library says around it."""
 _OTHER_REGION = frozenset({"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"})
 
 
@@ -65,12 +65,12 @@ class Server:
                 return Trouble(f"{url}: {_line(error)}", "look at AWS_REGION")
             case HTTPClientError() | ConnectionError():
                 cause = _SYSTEM.search(str(error.kwargs.get("error", ""))) or _SYSTEM.search(_line(error))
-                why = f": {cause[1]}" if cause else f" ({type(error).__name__})"
+                why = f": {cause[1].strip()}" if cause else f" ({type(error).__name__})"
                 return Trouble(f"{url}: no answer from {without_credentials(self.endpoint)}{why}", _ENDPOINT)
             case ResponseParserError():
                 return self._no_s3(_line(error))
             case _:
-                return Trouble(f"{url}: could not {doing}: {_line(error)}", None)
+                return Trouble(f"{url}: could not {doing}: {_line(error)}", _ENDPOINT)
 
     def _refusal(self, error: ClientError, doing: str) -> Trouble:
         url, code = self.address.url, error.response["Error"].get("Code", "")
@@ -111,4 +111,4 @@ def is_final(error: Failure) -> bool:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return without_credentials(" ".join(str(error).split()))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provenance.damage import not_as_recorded
-from provenance.errors import StoreError, unread
+from provenance.errors import UserFolderError, unread
 from provenance.storage.durable import TEMPORARY, discard, sync_folder
 from provenance.user_folders import cache_folder
 from query.literals import Dimension, FromOutside, Number, read
@@ -36,10 +36,6 @@ _NOTED_SECONDS = 60
 _KEPT_SECONDS = 3600
 """What was used within the hour stays: somebody may be about to open it."""
 _CHUNK_BYTES = 1 << 20
-
-
-class CacheError(StoreError):
-    """The user's cache cannot hold what has to be fetched, or held something else than was fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +58,7 @@ class SegmentCache:
     def paths(self, segments: Sequence[Segment]) -> list[Path]:
         """Where the copies are, in order; those that are not there yet are fetched.
 
-        Raises DamagedStoreError, CacheError, and what the source raises.
+        Raises DamagedStoreError, UserFolderError, and what the source raises.
         """
         folder = _folder()
         wanted = {segment.sha256: segment for segment in segments}
@@ -72,14 +68,14 @@ class SegmentCache:
                 self._fetch_all(folder, absent)
                 evict(folder, limit_bytes())
         except OSError as error:
-            raise CacheError(
+            raise UserFolderError(
                 f"{folder}: {error.strerror or error}",
                 hint=f"make room, or name another folder in XDG_CACHE_HOME; {VARIABLE} limits what it holds",
             ) from error
         return [_path(folder, segment) for segment in segments]
 
     def distrust(self, segments: Sequence[Segment]) -> None:
-        """Read the copies of segments and remove those that are not as recorded any more: CacheError names one."""
+        """Read the copies of segments and remove those that are not as recorded any more: UserFolderError names one."""
         folder = _folder()
         bad = []
         for segment in segments:
@@ -89,7 +85,7 @@ class SegmentCache:
                     bad.append(path)
                     discard(path)
         if bad:
-            raise CacheError(
+            raise UserFolderError(
                 f"{bad[0]}: this copy of a segment is not what was fetched any more; it is removed now",
                 hint="do it again; if this comes back, look at the disk",
             )
@@ -118,7 +114,7 @@ class SegmentCache:
 
 
 def limit_bytes() -> int:
-    """What the copies may take together, in bytes. Raises CacheError for a limit that is none."""
+    """What the copies may take together, in bytes. Raises UserFolderError for a limit that is none."""
     text = os.environ.get(VARIABLE) or None
     if text is None:
         return LIMIT_BYTES
@@ -126,7 +122,7 @@ def limit_bytes() -> int:
         case FromOutside(reading=Number(value=value, dimension=Dimension.SIZE | Dimension.NONE)) if value >= 0:
             return int(value)
         case _:
-            raise CacheError(f"{VARIABLE}: expected a size like 20 GB, found {text!r}")
+            raise UserFolderError(f"{VARIABLE}: expected a size like 20 GB, found {text!r}")
 
 
 def evict(folder: Path, limit: int) -> None:
@@ -155,7 +151,9 @@ def _folder() -> Path:
     try:
         return cache_folder("segments")
     except OSError as error:
-        raise CacheError(f"there is no folder for copies of segments: {error}", hint="set XDG_CACHE_HOME") from None
+        raise UserFolderError(
+            f"there is no folder for copies of segments: {error}", hint="set XDG_CACHE_HOME"
+        ) from None
 
 
 def _path(folder: Path, segment: Segment) -> Path:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -16,10 +21,10 @@ from provenance.errors import (
     ReadFailedError,
     StoreError,
     UnsupportedStoreError,
+    UserFolderError,
     WriteFailedError,
 )
 from provenance.storage import s3
-from provenance.storage.segment_cache import CacheError
 from provenance.store import Store
 from tests.servers.faulty_proxy import Fault, FaultyProxy, faulty_proxy
 from tests.servers.s3 import BUCKET, S3Server
@@ -201,6 +206,11 @@ def test_a_server_without_conditions_is_found_out_before_anything_is_lost(
         ({"AWS_SECRET_ACCESS_KEY": "wrong"}, "the server does not accept the credentials (SignatureDoesNotMatch)"),
         ({"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, "no answer from http://127.0.0.1:1: Connection refused"),
         ({"AWS_ENDPOINT_URL": "http://u:geheim@127.0.0.1:1"}, "no answer from http://127.0.0.1:1: Connection refused"),
+        ({"AWS_ENDPOINT_URL": "https://127.0.0.1:1"}, "no answer from https://127.0.0.1:1: Connection refused"),
+        (
+            {"AWS_ENDPOINT_URL": "http://u:geheim@127.0.0.1:1:1"},
+            "could not read store.json: Custom endpoint `http://127.0.0.1:1:1`",
+        ),
         ({"AWS_ENDPOINT_URL": "nonsense"}, "Invalid endpoint: nonsense"),
         ({"AWS_PROFILE": "mine", "AWS_CONFIG_FILE": "/dev/null"}, "there are no credentials"),
     ],
@@ -219,6 +229,41 @@ def test_one_line_says_why_a_store_cannot_be_reached(
     assert caught.value.exit_code == 2
 
 
+def test_an_https_server_whose_certificate_nobody_vouches_for_is_told(
+    url: str, tmp_path: Path, impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "1"]
+    subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://127.0.0.1:{server.server_address[1]}")
+        try:
+            with pytest.raises(
+                ReadFailedError, match=r"no answer from https://127.*: certificate verify failed"
+            ) as found:
+                Store.open(url)
+        finally:
+            server.shutdown()
+            thread.join()
+    assert "AWS_CA_BUNDLE" in (found.value.hint or "")
+
+
+def test_without_a_home_there_is_no_place_for_what_is_not_shared(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    Store.open(url)
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setattr(Path, "home", no_home)
+    with pytest.raises(UserFolderError, match=f"{url}: there is no folder for what is not shared"):
+        Store.open(url)
+
+
 def test_without_credentials_that_is_said(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -235,9 +280,6 @@ def test_a_bucket_that_is_not_there_is_named() -> None:
 
 
 def test_what_answers_http_but_is_no_s3_is_told(url: str, impatient: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-    from threading import Thread
-
     class Silent(SimpleHTTPRequestHandler):
         def log_message(self, format: str, *arguments: object) -> None:
             pass
@@ -274,14 +316,12 @@ def test_a_copy_that_was_damaged_is_told_and_fetched_anew(url: str, tmp_path: Pa
     assert runs(url) == [(1,)]
     (copy,) = (path for path in (tmp_path / "cache").rglob("*") if path.is_file())
     copy.write_bytes(copy.read_bytes()[:-8] + b"notParq1")
-    with pytest.raises(CacheError, match="it is removed now"):
+    with pytest.raises(UserFolderError, match="it is removed now"):
         runs(url)
     assert runs(url) == [(1,)]
 
 
 def test_pirene_says_what_to_install_where_the_library_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
     monkeypatch.delitem(sys.modules, s3.__name__)
     monkeypatch.setitem(sys.modules, "botocore", None)
     with pytest.raises(UnsupportedStoreError, match="needs the package botocore") as caught:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from provenance.commits import Segment
-from provenance.errors import DamagedStoreError
-from provenance.storage.segment_cache import CacheError, SegmentCache, Source, evict, limit_bytes
+from provenance.errors import DamagedStoreError, UserFolderError
+from provenance.storage.segment_cache import SegmentCache, Source, evict, limit_bytes
 
 DAY = 86_400
 
@@ -97,7 +97,7 @@ def test_a_copy_that_changed_goes_and_is_named(far: Far, cache: SegmentCache) ->
     _, path = cache.paths([good, bad])
     cache.distrust([good, bad])
     path.write_bytes(b"bad?")
-    with pytest.raises(CacheError, match=bad.sha256):
+    with pytest.raises(UserFolderError, match=bad.sha256):
         cache.distrust([good, bad])
     assert [found.read_bytes() for found in cache.paths([good, bad])] == [b"good", b"bad!"]
     assert far.fetched == [good.path, bad.path, bad.path]
@@ -150,12 +150,12 @@ def test_the_limit_is_a_size(text: str, size: int, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("text", ["much", "-1", "5 s", "true"])
 def test_a_limit_that_is_none_is_told(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIRENE_CACHE_SIZE", text)
-    with pytest.raises(CacheError, match="PIRENE_CACHE_SIZE: expected a size like 20 GB, found"):
+    with pytest.raises(UserFolderError, match="PIRENE_CACHE_SIZE: expected a size like 20 GB, found"):
         limit_bytes()
 
 
 def test_a_cache_that_cannot_be_written_is_told(far: Far, cache: SegmentCache, tmp_path: Path) -> None:
     (tmp_path / "pirene").write_text("no folder")
-    with pytest.raises(CacheError, match=r"pirene/segments: Not a directory") as caught:
+    with pytest.raises(UserFolderError, match=r"pirene/segments: Not a directory") as caught:
         cache.paths([far.add(b"x")])
     assert "XDG_CACHE_HOME" in (caught.value.hint or "")
