@@ -47,7 +47,12 @@ ThingKey = tuple[int, int]
 _BESIDE_FIELDS: dict[Entity, dict[str, str]] = {
     Entity.WORKFLOWS: {"planner_version": "e.planner_version"},
     Entity.JOBS: {"read_bytes": "a.read_bytes", "written_bytes": "a.written_bytes"},
-    Entity.FILES: {"modified": "e.modified", "owner": "e.owner", "checksum_seconds": "e.checksum_seconds"},
+    Entity.FILES: {
+        "modified": "e.modified",
+        "owner": "e.owner",
+        "checksum_seconds": "e.checksum_seconds",
+        "checksums": "e.checksums",
+    },
 }
 ENTITY_NAMES: dict[Entity, EntityName] = {Entity.WORKFLOWS: "workflow", Entity.JOBS: "job", Entity.FILES: "file"}
 

@@ -72,15 +72,13 @@ def add_first_reading(batch: Batch, check: Check) -> None:
 def record_first_readings(
     store: Store, checks: Iterable[tuple[Check, str | None]], author: str | None, base: Snapshot
 ) -> None:
-    """Record the first readings among some looks at copies (each with the site of the copy) in one commit. ``base`` is
-    what the looks were made from.
+    """Record first readings (`is_first_reading`), each with the site of the copy, in one commit. ``base`` is what the
+    looks were made from.
 
     A store that takes nothing is no reason not to say what was found: that it is not recorded is logged as a warning.
     """
     batch = Batch()
     for check, site in checks:
-        if not is_first_reading(check):
-            continue
         add_first_reading(batch, check)
         expectation = check.expectation
         assert expectation.source is not None and expectation.file is not None

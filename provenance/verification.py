@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from integrity.audit import Check, CheckVerdict, Expectation, audit
 from provenance.errors import StoreError
 from provenance.found_files import find_files
-from provenance.later_digests import record_first_readings
+from provenance.later_digests import is_first_reading, record_first_readings
 from provenance.replicas import last_holders
 from provenance.urls import file_url, local_path
 from provenance.views import fetch
@@ -88,10 +88,15 @@ def verify(store: Store, paths: Iterable[Path], *, workers: int = 2, author: str
     wanted = [found for path in paths for found in _wanted(store, path, snapshot)]
     expectations = expected_at(store, wanted, snapshot)
     known = KnownContents(store, snapshot)
-    checks = list(audit((expectation for expectation, _ in expectations), known, workers=workers))
-    sites = (site for _, site in expectations)
-    record_first_readings(store, zip(checks, sites, strict=True), author, snapshot)
-    return [_result(path, check, known) for path, check in zip(wanted, checks, strict=True)]
+    looks = audit((expectation for expectation, _ in expectations), known, workers=workers)
+    results = []
+    first_readings: list[tuple[Check, str | None]] = []
+    for path, check, (_, site) in zip(wanted, looks, expectations, strict=True):
+        results.append(_result(path, check, known))
+        if is_first_reading(check):
+            first_readings.append((check, site))
+    record_first_readings(store, first_readings, author, snapshot)
+    return results
 
 
 def exit_code(results: Sequence[Verified]) -> int:

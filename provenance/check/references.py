@@ -105,6 +105,7 @@ REFERENCES: tuple[Reference, ...] = (
     Reference("files", ("source", "job"), "jobs", _JOB, run="source"),
     Reference("files", ("source", "job", "attempt"), "invocations", _ATTEMPT),
     Reference("replicas", _FILE, "files", _FILE),
+    Reference("file_digests", _FILE, "files", _FILE),
     Reference("checks", ("file_source", "file"), "files", _FILE, run="run"),
     Reference("checks", _ATTEMPT, "invocations", _ATTEMPT),
     Reference("selections", _RUN, "workflows", _RUN),

@@ -30,12 +30,13 @@ class ReadingProgress:
             self._bar.render_finish()
 
     def __call__(self, files: int, all_files: int, size_bytes: int, all_bytes: int) -> None:
-        """Show how far it is. A folder's bytes are not known before: then all bytes are as many as were read."""
+        """Show how far it is: in bytes, or in files where no bytes are known before (folders that are one file)."""
         if not self._shown:
             return
+        done, total = (size_bytes, all_bytes) if all_bytes else (files, all_files)
         if self._bar is None:
             self._bar = click.progressbar(
-                length=max(all_bytes, 1),
+                length=total,
                 label="reading",
                 file=sys.stderr,
                 item_show_func=lambda text: str(text),
@@ -43,7 +44,7 @@ class ReadingProgress:
             )
             self._bar.render_progress()
         text = f"{_size(size_bytes)} of {_size(max(all_bytes, size_bytes))}, {files} of {all_files} files"
-        self._bar.update(min(size_bytes, all_bytes) - self._bar.pos, text)  # type: ignore[arg-type]
+        self._bar.update(min(done, total) - self._bar.pos, text)  # type: ignore[arg-type]
 
 
 def _size(size_bytes: float) -> str:

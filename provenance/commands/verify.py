@@ -30,7 +30,11 @@ def verify(invocation: Invocation, context: click.Context, paths: tuple[Path, ..
     from provenance.verification import verify as verify_paths
     from query.vocabulary import FieldType
 
-    results = verify_paths(open_store(invocation), paths, author=current_user())
+    store = open_store(invocation)
+    before = store.snapshot()
+    results = verify_paths(store, paths, author=current_user())
+    if store.snapshot().number > before.number:
+        store.project()
     text, digest = FieldType.TEXT, FieldType.DIGEST
     columns = [
         Column("path", text),

@@ -9,6 +9,7 @@ import zlib
 import pytest
 
 from provenance.commands.files import files
+from provenance.commands.meta import meta
 from provenance.commands.query import query
 from provenance.commands.verify import verify
 from provenance.found_files import UnreadableFilesError
@@ -29,6 +30,8 @@ def test_declared_for_one_file_and_verified_later(store, tmp_path, json_of, run_
     assert fetch(store, "SELECT digest_origin, checksums FROM files") == [
         ("declared", [f"adler32:{adler32.lower()}", f"md5:{md5}"])
     ]
+    facts = {fact["key"]: fact["value"] for fact in json_of(meta, "list", str(path))}
+    assert facts["checksums"] == [f"adler32:{adler32.lower()}", f"md5:{md5}"]
     path.write_bytes(b"Content")
     assert json_of(verify, str(path), exit_code=1)[0]["verdict"] == "content-mismatch"
 
