@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from provenance.errors import StoreError
 from provenance.metadata import EMPTY_LIST_POSITION, shown
 from provenance.views import Reading, Row
-from provenance.vocabulary import StoreVocabulary
+from provenance.vocabulary import ENTITIES, StoreVocabulary
+from provenance.wide_reading import WideReading
 from query.compile import Compiled, compile_query, without_each
 from query.compile import as_of as stated_as_of
 from query.vocabulary import Entity, FieldType
@@ -118,7 +119,7 @@ def answer(
     reading = _reading(store, text, values, moment, as_of)
     compiled = compile_query(
         text,
-        StoreVocabulary(reading.rows, text),
+        StoreVocabulary(reading.rows, text, WideReading(reading, ENTITIES)),
         values,
         moment,
         unknown_keys=unknown_keys,
@@ -158,7 +159,7 @@ def without_conditions(
     with _reading(store, text, values, moment, as_of) as reading:
         conditions = without_each(
             text,
-            StoreVocabulary(reading.rows, text),
+            StoreVocabulary(reading.rows, text, WideReading(reading, ENTITIES)),
             values,
             moment,
             unknown_keys=unknown_keys,

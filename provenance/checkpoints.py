@@ -28,7 +28,7 @@ INTERVAL = 64
 """The writer of every 64th commit makes one: who opens a store reads 32 commits on average, 0.1 ms each."""
 _KEPT = 2
 """The newest may be damaged, or may vanish under a slow reader: then there is the one before."""
-_VERSION = 2
+_VERSION = 3
 _NAME = re.compile(r"[0-9]{12}\.json")
 
 
@@ -81,6 +81,7 @@ def encode(store_id: str, snapshot: Snapshot, commit: bytes) -> bytes:
     content = {
         "time": time_text(snapshot.time),
         "segments": [segment_document(segment) for segment in snapshot.live()],
+        "rewritten": snapshot.rewritten,
         "pulled": [[number, pulled_document(pulled)] for number, pulled in snapshot.foreign.pulls],
     }
     return derived.encode(store_id, _VERSION, snapshot.number, commit, content)
@@ -89,7 +90,7 @@ def encode(store_id: str, snapshot: Snapshot, commit: bytes) -> bytes:
 def _snapshot(number: int, content: Any) -> Snapshot:
     segments = [segment_from(document) for document in content["segments"]]
     foreign = Foreign(tuple((came, pulled_from(document)) for came, document in content["pulled"]))
-    return Snapshot.of(number, dt.datetime.fromisoformat(content["time"]), segments, foreign)
+    return Snapshot.of(number, dt.datetime.fromisoformat(content["time"]), segments, foreign, content["rewritten"])
 
 
 def _names(storage: Storage) -> list[str]:

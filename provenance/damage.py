@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from provenance.commits import Segment
@@ -12,6 +12,7 @@ from provenance.snapshot import Snapshot
 from provenance.storage.interface import Storage
 
 _HINT = "restore the file from a backup of the store"
+_DERIVED_HINT = "remove the file: it was made from others, and is made again by `pirene store compact`"
 
 
 def intact(storage: Storage, segment: Segment) -> bytes:
@@ -32,14 +33,14 @@ def not_as_recorded(where: str, segment: Segment, size_bytes: int, sha256: str) 
     """The error to raise for a segment of which ``size_bytes`` with another digest were found."""
     return DamagedStoreError(
         f"{where}: expected {segment.size} bytes with sha256 {segment.sha256}, found {size_bytes} with {sha256}",
-        hint=_HINT,
+        hint=_HINT if segment.path.startswith("segments/") else _DERIVED_HINT,
     )
 
 
 @contextmanager
-def damage_named(storage: Storage, snapshot: Snapshot) -> Iterator[None]:
+def damage_named(storage: Storage, snapshot: Snapshot, also: Sequence[Segment] = ()) -> Iterator[None]:
     """Turns what DuckDB says of a damaged segment into DamagedStoreError, and of one that it could not read into
-    ReadFailedError; every other error stays as it is.
+    ReadFailedError; every other error stays as it is. ``also`` are further files that are read, of wide tables.
 
     DuckDB does not always say which file it could not make sense of: then all are compared with their digests.
     """
@@ -50,7 +51,7 @@ def damage_named(storage: Storage, snapshot: Snapshot) -> Iterator[None]:
     except (duckdb.OutOfMemoryException, duckdb.InterruptException, duckdb.ConversionException):
         raise  # these say nothing about files, and looking at all of them takes its time
     except duckdb.Error as error:
-        live = [segment for table in snapshot.tables() for segment in snapshot.segments(table)]
+        live = [segment for table in snapshot.tables() for segment in snapshot.segments(table)] + list(also)
         named = [each for each in live if each.path in str(error) or each.sha256 in str(error)]
         storage.distrust(named or live)
         if isinstance(error, duckdb.IOException):

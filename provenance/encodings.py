@@ -3,7 +3,7 @@
 Values that repeat go through a dictionary, which is also what queries compare quickest. The others are written as
 differences (integers, times, texts with a common beginning), as lengths and bytes (digests), or byte by byte (floats):
 half the size of plain values for numbers and names, and read at least as quickly. These are encodings of Parquet format
-2; what they are worth is in docs/decisions/0006-layout.md.
+2; what they are worth is in docs/decisions/0009-layout.md.
 """
 
 from __future__ import annotations

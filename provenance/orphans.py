@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from provenance import wide
 from provenance.storage.durable import TEMPORARY
 from provenance.storage.interface import Stored
 
@@ -23,8 +24,8 @@ _PUBLISHED = frozenset({("segments", "parquet"), ("foreign", "jsonl")})
 def orphans(store: Store) -> list[Stored]:
     """Files of the store that no commit stands for, sorted by name. Some may belong to writers at work."""
     # Files first, commits second: what a commit names by then is no orphan, however recently it was published.
-    found = [stored for stored in store.storage.stored("") if is_candidate(stored.name)]
-    named: set[str] = set()
+    found = [stored for stored in store.storage.stored("") if is_candidate(stored.name) or wide.is_part(stored.name)]
+    named = wide.parts_named(store.storage, store.store_id)
     for commit in store.all_commits():
         named.update(segment.path for segment in commit.segments)
         named.update(pulled.path for pulled in commit.pulled)

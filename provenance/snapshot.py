@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Self
 
-from provenance.commits import ColumnStatistics, Commit, Segment
+from provenance.commits import ColumnStatistics, Commit, CommitKind, Segment
 from provenance.errors import DamagedStoreError
 from provenance.foreign import NOTHING, Foreign
 
@@ -25,7 +25,8 @@ class Snapshot:
     """The store after commit ``number`` (0: empty), made at ``time`` (None: empty).
 
     ``horizon``, where given, hides the rows of later commits: compaction may have put them into one segment with
-    earlier ones. ``foreign`` is what was pulled from other stores.
+    earlier ones. ``foreign`` is what was pulled from other stores. ``rewritten`` is the newest commit (0: none) that
+    put other rows in the place of earlier ones, which compaction never does and erasure does.
     """
 
     number: int = 0
@@ -33,14 +34,22 @@ class Snapshot:
     _live: _LiveSegments = field(default_factory=lambda: MappingProxyType({}))
     horizon: int | None = None
     foreign: Foreign = NOTHING
+    rewritten: int = 0
 
     @classmethod
-    def of(cls, number: int, time: dt.datetime, segments: Iterable[Segment], foreign: Foreign = NOTHING) -> Self:
+    def of(
+        cls,
+        number: int,
+        time: dt.datetime,
+        segments: Iterable[Segment],
+        foreign: Foreign = NOTHING,
+        rewritten: int = 0,
+    ) -> Self:
         """The snapshot after commit ``number`` in which just these segments are live, in this order."""
         live: dict[str, dict[str, Segment]] = {}
         for segment in segments:
             live.setdefault(segment.table, {})[segment.path] = segment
-        return cls(number, time, MappingProxyType(live), foreign=foreign)
+        return cls(number, time, MappingProxyType(live), foreign=foreign, rewritten=rewritten)
 
     def live(self) -> Iterator[Segment]:
         """All live segments, those of a table in the order in which they came."""
@@ -76,6 +85,19 @@ class Snapshot:
             return segment.first_commit
         return self.foreign.visible(segment.origin, segment.first_commit, segment.first_commit)[0]
 
+    def since(self, table: str, number: int) -> Self | None:
+        """The same store with only those segments of ``table`` that may have rows of commits after ``number``; None if
+        no segment has.
+        """
+        later = [segment for segment in self.segments(table) if self._went(segment) > number]
+        return replace(self, _live={table: {segment.path: segment for segment in later}}) if later else None
+
+    def _went(self, segment: Segment) -> int:
+        """The commit of this store that showed the last rows of the segment."""
+        if segment.origin is None:
+            return segment.last_commit
+        return max(self.foreign.visible(segment.origin, segment.first_commit, segment.last_commit))
+
     def is_live(self, segment: Segment) -> bool:
         """Whether the segment's rows are read from this very file."""
         return segment.path in self._live.get(segment.table, {})
@@ -99,7 +121,7 @@ class Snapshot:
 
     def after(self, commits: Iterable[Commit]) -> Snapshot:
         """The snapshot after further commits, in order. Raises DamagedStoreError if they do not follow this one."""
-        number, time, foreign = self.number, self.time, self.foreign
+        number, time, foreign, rewritten = self.number, self.time, self.foreign, self.rewritten
         live = {table: dict(segments) for table, segments in self._live.items()}
         for commit in commits:
             if commit.number != number + 1:
@@ -107,12 +129,14 @@ class Snapshot:
             number, time = commit.number, commit.time
             if commit.pulled:
                 foreign = foreign.after(number, commit.pulled)
+            if commit.replaces and commit.kind is not CommitKind.COMPACT:
+                rewritten = number
             _remove(live, commit)
             for segment in commit.segments:
                 live.setdefault(segment.table, {})[segment.path] = segment
         if number == self.number:
             return self
-        return Snapshot(number, time, MappingProxyType(live), foreign=foreign)
+        return Snapshot(number, time, MappingProxyType(live), foreign=foreign, rewritten=rewritten)
 
 
 def _may_hold(statistics: ColumnStatistics, wanted: Sequence[int]) -> bool:

@@ -154,6 +154,7 @@ class Store:
         made = compact(self, run=run)
         if made is not None:
             self._sum_up_after(made)
+        self._promote(eager=run is None)
         return made
 
     def tidy(self, *, run: int | None = None) -> None:
@@ -264,6 +265,23 @@ class Store:
             f"{self.storage.location}: commit {number} is missing, later ones are there",
             hint="restore it from a backup of the store",
         )
+
+    def _promote(self, *, eager: bool) -> None:
+        """Make wide tables of what has become big. They are derived: what keeps them from being made is logged as a
+        warning and is never an error.
+        """
+        from provenance.vocabulary import WIDE
+        from provenance.wide import MIN_ROWS
+
+        for table in WIDE:
+            if sum(segment.rows for segment in self._seen.segments(table.sql)) < MIN_ROWS:
+                continue
+            from provenance.wide_build import promote
+
+            try:
+                promote(self, table, eager=eager)
+            except (StoreError, OSError) as error:
+                _warn(f"{self.storage.location}: no wide table of {table.entity.value} was made: {error}")
 
     def _sum_up_after(self, made: Commit) -> None:
         if made.number % checkpoints.INTERVAL == 0:

@@ -18,6 +18,7 @@ from provenance.schema import BY_NAME, IN_ORDER
 if TYPE_CHECKING:
     import duckdb
 
+    from provenance.commits import Segment
     from provenance.snapshot import Snapshot
     from provenance.store import Store
 
@@ -59,6 +60,11 @@ def report_sql(name: str) -> str:
     return (_SQL / f"{name}.sql").read_text("utf-8")
 
 
+def filled_files(files: str, file_digests: str) -> str:
+    """The select of `files` with what became known of their content later; given what stands in FROM for both."""
+    return report_sql("filled/files").format(files=files, file_digests=file_digests)
+
+
 def needed(sql: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The tables and the views (in order of definition) that a statement may refer to, itself or through views.
 
@@ -88,6 +94,8 @@ class Reading:
         self.snapshot = snapshot
         self._connection = store.connect()
         self._defined: set[str] = set()
+        self.also_read: list[Segment] = []
+        """Files besides the segments of the snapshot that statements read."""
 
     def __enter__(self) -> Self:
         return self
@@ -105,11 +113,16 @@ class Reading:
 
     def blocks(self, sql: str, parameters: Parameters = ()) -> Iterator[list[Row]]:
         """The rows of a statement as they come, a few thousand at a time; another statement ends the stream."""
-        with damage_named(self.store.storage, self.snapshot):
+        with damage_named(self.store.storage, self.snapshot, self.also_read):
             self.define(sql)
             result = self._connection.execute(sql, parameters)
             while block := result.fetchmany(_BLOCK_ROWS):
                 yield block
+
+    def make(self, sql: str) -> list[Row]:
+        """Run one statement that names no table of the store, on this connection: later ones see what it makes."""
+        with damage_named(self.store.storage, self.snapshot, self.also_read):
+            return self._connection.execute(sql).fetchall()
 
     def define(self, sql: str) -> duckdb.DuckDBPyConnection:
         """Make every table and view that ``sql`` may refer to visible; the connection that it can be run on."""
@@ -125,9 +138,8 @@ class Reading:
         return self._connection
 
     def _filled_files(self) -> str:
-        names = {"files": "files", "file_digests": f"file_digests{IN_ORDER}"}
-        rows = {name: self.store.relation(table, self.snapshot) for name, table in names.items()}
-        return (_SQL / "filled" / "files.sql").read_text("utf-8").format(**rows)
+        names = ("files", f"file_digests{IN_ORDER}")
+        return filled_files(*(self.store.relation(name, self.snapshot) for name in names))
 
 
 def fetch(store: Store, sql: str, parameters: Parameters = (), *, snapshot: Snapshot | None = None) -> list[Row]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from provenance.views import Row
+from provenance.wide_reading import WideReading
 from query.vocabulary import Entity, EntityTable, Field, FieldType, MetadataKey, Relations
 
 _WORD = re.compile(r"[^\W\d]\w*")
@@ -188,6 +189,9 @@ CHECKS = EntityTable(
 
 ENTITIES: Mapping[Entity, EntityTable] = {table.entity: table for table in (FILES, JOBS, WORKFLOWS, REPLICAS, CHECKS)}
 
+WIDE = (FILES, JOBS)
+"""Those of which there can be millions, with metadata."""
+
 # The first row of a list has position 0 (-1: an empty list), so one row a thing needs no DISTINCT.
 _COUNTS = """
        count(text_form), count(float_form), count(boolean_form), count(time_form),
@@ -210,20 +214,22 @@ ORDER BY 7 DESC, key
 
 
 class StoreVocabulary:
-    """The vocabulary of one state of a store. ``rows`` reads that state.
+    """The vocabulary of one state of a store. ``rows`` reads that state, ``wide`` has wide tables of it.
 
     What is known of a key is mostly wanted for each word of a ``query`` that is one: the first that is asked for brings
     all of them, in one statement.
     """
 
-    def __init__(self, rows: Rows, query: str = "") -> None:
+    def __init__(self, rows: Rows, query: str = "", wide: WideReading | None = None) -> None:
         self._rows = rows
+        self._wide = wide
         self._words = set(itertools.islice((match[0] for match in _WORD.finditer(query)), _MOST_WORDS))
         self._read: dict[str, dict[str, MetadataKey | None]] = {}
 
     def table(self, entity: Entity) -> EntityTable:
         """How rows of ``entity`` are found."""
-        return ENTITIES[entity]
+        found = None if self._wide is None else self._wide.table(entity)
+        return found or ENTITIES[entity]
 
     def relations(self) -> Relations:
         """The edges of lineage."""
@@ -240,9 +246,11 @@ class StoreVocabulary:
         name = ENTITIES[entity].metadata
         if name is None:
             return None
+        if self._wide is not None and (known := self._wide.key(entity, key)) is not None:
+            return known
         read = self._read.setdefault(name, {})
         if key not in read:
-            keys = sorted({key, *self._words})
+            keys = sorted({key, *self._words}.difference(self.table(entity).columns))
             read.update(dict.fromkeys(keys))
             places = ", ".join(f"${number}" for number in range(2, len(keys) + 2))
             for row in self._rows(_SOME_KEYS.format(keys=places), [name, *keys]):

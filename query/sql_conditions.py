@@ -180,21 +180,24 @@ class Conditions:
         if isinstance(found, BuiltIn):
             assert isinstance(constant, TextValue)
             return f"list_contains({self.values.field(found)}, {self.scope.binder.bind(constant.value, 'VARCHAR')})"
-        condition = self.element(constant)
-        return self.scope.along(found.path, lambda scope: scope.metadata_rows(found.key, condition))
 
-    def element(self, constant: resolved.Constant) -> str:
-        """The metadata value under the alias ``m`` equals ``constant``."""
+        def equal(before: str) -> str:
+            return self.element(before, constant)
+
+        return self.scope.along(found.path, lambda scope: scope.metadata_rows(found.key, equal))
+
+    def element(self, before: str, constant: resolved.Constant) -> str:
+        """The metadata value whose forms have names that start with ``before`` equals ``constant``."""
         binder = self.scope.binder
         match constant:
             case TextValue(value=text):
-                return f"m.text_form = {binder.bind(text, 'VARCHAR')}"
+                return f"{before}text_form = {binder.bind(text, 'VARCHAR')}"
             case Number(value=number):
-                return sql_numbers.compare_constant(binder, "=", number_of_metadata("m"), number)
+                return sql_numbers.compare_constant(binder, "=", number_of_metadata(before), number)
             case Truth(value=truth):
-                return f"m.boolean_form = {str(truth).upper()}"
+                return f"{before}boolean_form = {str(truth).upper()}"
             case Moment():
-                return self.times("=", "m.time_form", constant)
+                return self.times("=", f"{before}time_form", constant)
             case _ as unreachable:
                 assert_never(unreachable)
 

@@ -49,21 +49,31 @@ class Scope:
         return f"({found.sql})"
 
     def metadata(self, key: str) -> str:
-        """The alias under which the scalar value of a metadata key is joined."""
+        """What stands before the name of a form of the scalar value of a metadata key: an alias and a point, or the
+        alias of the row and the first part of a column's name.
+        """
+        if key in self.table.columns:
+            return self._column(key)
         if key not in self._metadata:
             self._metadata[key] = self.binder.name("m")
-        return self._metadata[key]
+        return f"{self._metadata[key]}."
 
     def shown_metadata(self, key: str | None) -> str:
         """The metadata of the row as a list of structs: of one key, or, for None, of all."""
+        if key is not None and key in self.table.columns:
+            return self._shown_column(key)
         if key not in self._shown:
             self._shown[key] = self.binder.name("v")
         return f"{self._shown[key]}.content"
 
-    def metadata_rows(self, key: str, condition: str) -> str:
-        """A condition on the row: one of the values of ``key`` (alias ``m``) fulfils ``condition``."""
+    def metadata_rows(self, key: str, condition: Callable[[str], str]) -> str:
+        """A condition on the row: one of the values of ``key`` fulfils ``condition``, which is given what stands before
+        the name of a form.
+        """
+        if key in self.table.columns:
+            return f"coalesce({condition(self._column(key))}, FALSE)"
         one, two = self._metadata_key()
-        return f"(({one}, {two}) IN (SELECT m.source, m.number FROM {self._values(key)} AND {condition}))"
+        return f"(({one}, {two}) IN (SELECT m.source, m.number FROM {self._values(key)} AND {condition('m.')}))"
 
     def path_key(self, name: str) -> tuple[str, ...]:
         """The key of the thing that the many-to-one path ``name`` leads to, null where there is none."""
@@ -81,6 +91,18 @@ class Scope:
             child = Scope(self.vocabulary, self.binder, self.table.paths[name][0])
             self._paths[name] = (self.binder.name("p"), child, {})
         return self._paths[name]
+
+    def _column(self, key: str) -> str:
+        return f"e.{self.table.columns[key]}_"
+
+    def _shown_column(self, key: str) -> str:
+        column = self._column(key)
+        # What was written is the text form, unless it was a null, which is shown as one.
+        return (
+            f"CASE WHEN {column}values > 0 THEN [{{'key': {self.binder.bind(key, 'VARCHAR')}, "
+            f"'position': {column}position, 'written': {column}text_form, 'written_type': {column}written_type, "
+            f"'text_form': {column}text_form}}] END"
+        )
 
     def _metadata_key(self) -> tuple[str, str]:
         assert self.table.metadata_key is not None, f"{self.entity.value} have no metadata"

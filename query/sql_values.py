@@ -15,9 +15,9 @@ from query.vocabulary import FieldType
 _TIME_TYPE = "TIMESTAMP WITH TIME ZONE"
 
 
-def number_of_metadata(alias: str) -> Pair:
-    """The number form of the metadata columns under ``alias``."""
-    return Pair(f"{alias}.integer_form", f"CASE WHEN {alias}.integer_form IS NULL THEN {alias}.float_form END")
+def number_of_metadata(before: str) -> Pair:
+    """The number form of metadata; ``before`` is what stands before the name of a form."""
+    return Pair(f"{before}integer_form", f"CASE WHEN {before}integer_form IS NULL THEN {before}float_form END")
 
 
 class Values:
@@ -31,7 +31,7 @@ class Values:
         """One form of a scalar metadata value."""
         if not found.seen:
             return "NULL"
-        return self.scope.along(found.path, lambda scope: f"{scope.metadata(found.key)}.{name}")
+        return self.scope.along(found.path, lambda scope: f"{scope.metadata(found.key)}{name}")
 
     def field(self, found: BuiltIn) -> str:
         """A built-in field in its own type."""
@@ -147,7 +147,10 @@ class Values:
     def _present(self, found: Metadata) -> str:
         if not found.seen:
             return "FALSE"
-        any_value = "(m.text_form IS NOT NULL OR m.position IS NOT NULL)"
+
+        def any_value(before: str) -> str:
+            return f"({before}text_form IS NOT NULL OR {before}position IS NOT NULL)"
+
         return self.scope.along(found.path, lambda scope: scope.metadata_rows(found.key, any_value))
 
     def order_keys(self, found: Value) -> tuple[str, ...]:

@@ -69,7 +69,10 @@ class EntityTable:
     ``metadata.entity`` for keys of this entity, or None if it can have none; ``metadata_key`` are the SQL expressions
     over ``e`` that equal (metadata.source, metadata.number). ``paths`` are the many-to-one paths of the language, as
     in ``job.x``: name -> (entity, SQL expressions over ``e`` and ``path_joins`` that equal that entity's key, null if
-    there is none).
+    there is none). ``columns`` are metadata keys whose current values stand in the rows themselves, because each row
+    has one value of the key at most and none has a list: key -> name p of columns ``p_text_form``, ``p_integer_form``,
+    ``p_float_form``, ``p_boolean_form``, ``p_time_form``, ``p_written_type``, ``p_position`` (always null) and
+    ``p_values``: how many there are, 0, null or 1.
     """
 
     entity: Entity
@@ -83,6 +86,7 @@ class EntityTable:
     paths: Mapping[str, tuple[Entity, tuple[str, ...]]] = field(default_factory=dict)
     path_joins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     order: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 @frozen
