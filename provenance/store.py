@@ -140,20 +140,20 @@ class Store:
         from provenance.compaction import is_due
 
         if is_due(made, self._seen):
-            self.tidy()
+            try:
+                self._merge(None)
+            except StoreError as error:
+                self._not_merged(error)
         self._sum_up_after(made)
 
     def compact(self, *, run: int | None = None) -> Commit | None:
         """Merge small segments: all, or those written since ``run`` was planned, with those of earlier runs as soon as
-        there are many of these. None: there was nothing to merge.
+        there are many of these. None: there was nothing to merge. Wide tables that are behind are made anew, after a
+        run those that are far behind.
 
         No answer changes, as-of answers included, and no reader is disturbed. Errors as of `commit`.
         """
-        from provenance.compaction import compact
-
-        made = compact(self, run=run)
-        if made is not None:
-            self._sum_up_after(made)
+        made = self._merge(run)
         self._promote(eager=run is None)
         return made
 
@@ -162,7 +162,7 @@ class Store:
         try:
             self.compact(run=run)
         except StoreError as error:
-            _warn(f"{self.storage.location}: small segments were not merged: {error}")
+            self._not_merged(error)
 
     def sum_up(self) -> None:
         """Write a checkpoint of what the store holds now, so that it opens quickly. It is derived: what keeps it from
@@ -265,6 +265,17 @@ class Store:
             f"{self.storage.location}: commit {number} is missing, later ones are there",
             hint="restore it from a backup of the store",
         )
+
+    def _merge(self, run: int | None) -> Commit | None:
+        from provenance.compaction import compact
+
+        made = compact(self, run=run)
+        if made is not None:
+            self._sum_up_after(made)
+        return made
+
+    def _not_merged(self, error: StoreError) -> None:
+        _warn(f"{self.storage.location}: small segments were not merged: {error}")
 
     def _promote(self, *, eager: bool) -> None:
         """Make wide tables of what has become big. They are derived: what keeps them from being made is logged as a

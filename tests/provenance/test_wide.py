@@ -287,3 +287,11 @@ def test_files_of_one_that_was_not_finished_are_orphans(promoted: Store) -> None
     left = promoted.root / "wide" / "files-000000000009-0123456789abcdef-0000.parquet"
     left.write_bytes(b"PAR1")
     assert [orphan.name for orphan in orphans(promoted)] == [f"wide/{left.name}"]
+
+
+def test_a_commit_that_merges_small_segments_makes_none(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("provenance.compaction.MANY", 10)
+    for number in range(16):
+        take(store, [("thing", 1, number)])
+    assert len(store.snapshot().segments("files")) == 1
+    assert not (store.root / "wide").exists()
