@@ -3,6 +3,9 @@
 A catalog says nothing that the commits do not say. Every table is there from snapshot 0, and a column from the first
 commit on that has a segment with it; if that is the first one with rows of the table, the column was always there. So
 when a newer version of Pirene gives a table another column, older snapshots go on without it.
+
+An erasure takes bytes away that older snapshots are made of: those snapshots end there, as DuckLake has it for snapshots
+that expired. What the store itself still answers as of then is in the rows that are left.
 """
 
 from __future__ import annotations
@@ -12,13 +15,14 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
 
 from provenance import lake_rows, lake_tables
-from provenance.commits import Commit, Segment
+from provenance.commits import Commit, CommitKind, Segment
 from provenance.lake_rows import TABLE_IDS, Row
 from provenance.schema import BY_NAME, TABLES
 from provenance.snapshot import Snapshot
 
 _AT_A_TIME = 10_000
 """Rows of statistics that are held in memory: a store of years has millions."""
+_OF_SNAPSHOTS = (lake_tables.SNAPSHOT, lake_tables.SNAPSHOT_CHANGES)
 _TABLE_NAMES = {table_id: name for name, table_id in TABLE_IDS.items()}
 
 
@@ -52,6 +56,8 @@ class Growth:
         """One more commit."""
         for path in commit.replaces:
             self._end(path, commit.number)
+        if commit.kind is CommitKind.ERASE:
+            self._expire(commit.number)
         # A newer version may have written tables that this one does not know.
         segments = [segment for segment in commit.segments if segment.table in BY_NAME]
         altered = self._bring_columns(segments, commit.number)
@@ -127,19 +133,36 @@ class Growth:
         elif file_id is not None:
             self._ended.append({"file": file_id, "end": number})
 
+    def _expire(self, number: int) -> None:
+        """Forget the snapshots before ``number``, and the files that only they read."""
+        files, statistics = lake_tables.DATA_FILE, lake_tables.FILE_COLUMN_STATS
+        for table in (*_OF_SNAPSHOTS, statistics):
+            self._flush(table)
+        for table in _OF_SNAPSHOTS:
+            self._connection.execute(delete(table).where(table.c.snapshot_id < number))
+        written = select(files.c.data_file_id).where(files.c.end_snapshot.is_not(None))
+        gone = set(self._connection.scalars(written)) | {row["file"] for row in self._ended}
+        self._ended.clear()
+        gone |= {file_id for file_id, row in self._files.items() if row["end_snapshot"] is not None}
+        self._files = {file_id: row for file_id, row in self._files.items() if file_id not in gone}
+        if gone:
+            for table in (files, statistics):
+                forget = delete(table).where(table.c.data_file_id == bindparam("file"))
+                self._connection.execute(forget, [{"file": file_id} for file_id in sorted(gone)])
+
     def _gather(self, table: Table, rows: Iterable[Row]) -> None:
         self._gathered.setdefault(table, []).extend(rows)
 
     def _flush(self, table: Table) -> None:
-        rows = self._gathered.pop(table)
+        rows = self._gathered.pop(table, None)
         if rows:
             self._connection.execute(insert(table), rows)
 
     def _written_columns(self) -> dict[str, dict[str, int]]:
         """Of every table that has ever had a file, its columns and the snapshots that they begin with."""
-        columns, files = lake_tables.COLUMN.c, lake_tables.DATA_FILE.c
+        columns, stats = lake_tables.COLUMN.c, lake_tables.TABLE_STATS.c
         described = select(columns.table_id, columns.column_name, columns.begin_snapshot).where(
-            columns.parent_column.is_(None), columns.table_id.in_(select(files.table_id))
+            columns.parent_column.is_(None), columns.table_id.in_(select(stats.table_id))
         )
         found: dict[str, dict[str, int]] = {}
         for table_id, name, begin in self._connection.execute(described):

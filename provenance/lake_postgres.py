@@ -26,6 +26,8 @@ from provenance.lake_catalog import VERSION, build, extend, store_of
 from provenance.lake_growth import CannotExtendError, newest_snapshot
 
 if TYPE_CHECKING:
+    import psycopg
+
     from provenance.store import Store
 
 _SCHEMES = ("postgresql", "postgres")
@@ -148,6 +150,8 @@ def connected(target: Address) -> Iterator[Connection]:
             yield connection.execution_options(schema_translate_map={None: target.schema})
     except DBAPIError as error:
         raise LakeError(f"{target}: {_one_line(error.orig)}") from None
+    except psycopg.Error as error:
+        raise LakeError(f"{target}: {_one_line(error)}") from None
 
 
 def _bring_up(connection: Connection, store: Store, target: Address) -> int | None:
@@ -177,8 +181,10 @@ def _bring_up(connection: Connection, store: Store, target: Address) -> int | No
 
 def _keep_clients_from_writing(connection: Connection, target: Address) -> None:
     """DuckLake clients that would write now wait until the transaction ends; readers do not."""
-    schema = connection.dialect.identifier_preparer.quote(target.schema)
-    connection.execute(text(f"LOCK TABLE {schema}.{lake_tables.SNAPSHOT.name} IN SHARE ROW EXCLUSIVE MODE"))
+    from psycopg.sql import SQL, Identifier
+
+    snapshots = Identifier(target.schema, lake_tables.SNAPSHOT.name)
+    _driver(connection).execute(SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(snapshots))
 
 
 def _refuse_other_history(connection: Connection, store: Store, target: Address) -> None:
@@ -203,9 +209,15 @@ def _refuse_other_history(connection: Connection, store: Store, target: Address)
 def _place_of(connection: Connection) -> str:
     from psycopg.conninfo import make_conninfo
 
-    driver = connection.connection.driver_connection
+    info = _driver(connection).info
+    return make_conninfo(host=info.host, port=info.port, dbname=info.dbname)
+
+
+def _driver(connection: Connection) -> psycopg.Connection[Any]:
+    """The driver's own connection, in the same transaction."""
+    driver: Any = connection.connection.driver_connection
     assert driver is not None, "a connection in use has one of the driver's"
-    return make_conninfo(host=driver.info.host, port=driver.info.port, dbname=driver.info.dbname)
+    return driver  # type: ignore[no-any-return]
 
 
 def _require_driver() -> None:

@@ -166,10 +166,10 @@ def file_statistics(segment: Segment, table: Table, file_id: int) -> Iterator[Ro
 
 
 def table_statistics(snapshot: Snapshot, next_row_ids: Mapping[str, int]) -> Iterator[Row]:
-    """Rows of ducklake_table_stats, for tables that have rows."""
+    """Rows of ducklake_table_stats, for tables that have rows, or had any before an erasure."""
     for table in TABLES:
         segments = snapshot.segments(table.name)
-        if segments:
+        if next_row_ids[table.name]:
             yield {
                 "table_id": TABLE_IDS[table.name],
                 "record_count": sum(segment.rows for segment in segments),
@@ -181,7 +181,7 @@ def table_statistics(snapshot: Snapshot, next_row_ids: Mapping[str, int]) -> Ite
 def table_column_statistics(snapshot: Snapshot, columns: Mapping[str, Iterable[str]]) -> Iterator[Row]:
     """Rows of ducklake_table_column_stats, for the ``columns`` of each table that has rows.
 
-    No row ever leaves a store, so those of today hold for every snapshot.
+    Rows leave a store by erasure only, and the snapshots before that with them: those of today hold for every snapshot.
     """
     for table in TABLES:
         segments = snapshot.segments(table.name)

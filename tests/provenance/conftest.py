@@ -118,7 +118,7 @@ def ducklake(ducklake_answers: Callable[..., list[Answer]]) -> Callable[..., lis
 
 @dataclass(frozen=True, slots=True)
 class PostgreSQL:
-    """A PostgreSQL server of the tests' own on a socket in ``folder``; no password is asked of the user ``ada``."""
+    """A PostgreSQL server of the tests' own on a socket in ``folder``; ``eve`` alone has to give a password."""
 
     folder: Path
     binaries: Path
@@ -157,10 +157,9 @@ def postgresql() -> Iterator[PostgreSQL]:
 
     data, log = folder / "data", folder / "log"
     try:
-        # Ada is who owns everything; with a password only over TCP, where every test has to give it.
-        run(
-            binaries / "initdb", "-D", data, "-U", "ada", "--auth-local=trust", "--auth-host=scram-sha-256", "--no-sync"
-        )
+        run(binaries / "initdb", "-D", data, "-U", "ada", "--auth=trust", "--no-sync")
+        access = data / "pg_hba.conf"
+        access.write_text(f"local all eve scram-sha-256\n{access.read_text()}")
         options = f"-F -c listen_addresses='' -c unix_socket_directories='{folder}'"
         run(binaries / "pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "start")
         folder.chmod(0o755)

@@ -13,12 +13,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
+from provenance import segments
 from provenance.batch import Batch
 from provenance.canonical import sealed
-from provenance.commits import CommitKind
-from provenance.schema import TABLES, Kind, Table
+from provenance.commits import CommitKind, publish
+from provenance.lake_differences import differences
+from provenance.publication import new_nonce, next_commit
+from provenance.pull import pull
+from provenance.schema import BY_NAME, TABLES, Kind, Table
 from provenance.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -192,6 +197,74 @@ def test_a_client_may_merge_and_insert_and_the_store_takes_its_catalog_back(fill
 
     assert dump(filled.root / "lake.sqlite") == expected
     assert filled.rows("SELECT * FROM job_edges", tables=["job_edges"]) == before
+
+
+def test_rows_of_other_stores_are_there_since_they_were_pulled(
+    filled: Store, tmp_path: Path, full_batch: Callable[..., Batch], client: Client
+) -> None:
+    """Their numbers of commits are those of the other store, which nothing but the store itself can translate."""
+    other = Store.open(tmp_path / "other")
+    for part in (5, 6):
+        other.commit(CommitKind.INGEST, full_batch(part * 4, part * 4 + 3))
+    filled.project()
+    assert pull(filled, other).commit is not None
+    other.commit(CommitKind.INGEST, full_batch(28, 31))
+    assert pull(filled, other).commit is not None
+    filled.compact()
+    filled.project()
+    assert differences(filled) == []
+    newest = filled.snapshot()
+    wanted = [(table, number) for table in TABLES for number in range(newest.number + 1)]
+    texts = [f"SELECT * EXCLUDE (commit_number) FROM {table.name}" for table, _ in wanted]
+    asked = [(f"{text} AT (VERSION => {number})", []) for text, (_, number) in zip(texts, wanted, strict=True)]
+    for text, (table, number), rows in zip(texts, wanted, client(filled.root, asked), strict=True):
+        expected = filled.rows(text, tables=[table.name], snapshot=newest.at(number))
+        assert comparable(rows) == comparable(expected), (table.name, number)
+    assert len(rows) == 28
+
+
+def test_an_erasure_ends_the_snapshots_before_it(filled: Store, client: Client) -> None:
+    """Projected step by step, and at once."""
+    filled.compact()
+    filled.project()
+    erase(filled, "files", keep=lambda row: row["commit_number"] != 2)
+    filled.project()
+    assert differences(filled) == []
+    filled.commit(CommitKind.METADATA, full_row())
+    filled.project()
+    assert differences(filled) == []
+    asked = ["SELECT snapshot_id FROM lake.snapshots() ORDER BY 1", "SELECT count(*) FROM files AT (VERSION => 6)"]
+    asked += ["SELECT count(*) FROM files", "SELECT count(*) FROM metadata", "SELECT count(*) FROM uses"]
+    found = client(filled.root, [(sql, []) for sql in asked])
+    assert found == [[(6,), (7,)], [(12,)], [(12,)], [(17,)], [(16,)]]
+
+    erase(filled, "uses", keep=lambda row: False)
+    filled.project()
+    assert differences(filled) == []
+    filled.commit(CommitKind.INGEST, full_uses())
+    filled.project()
+    assert differences(filled) == []
+    assert client(filled.root, [("SELECT count(*) FROM uses", [])]) == [[(1,)]]
+
+
+def full_uses() -> Batch:
+    batch = Batch()
+    batch.add("uses", run=1, job=1, attempt=1, name="one more")
+    return batch
+
+
+def erase(store: Store, table: str, keep: Callable[[dict[str, Any]], bool]) -> None:
+    """Erase rows as a commit of that kind does: segments in place of others, whose bytes go."""
+    snapshot, nonce = store.snapshot(), new_nonce()
+    old = snapshot.segments(table)
+    rows = segments.merged(store.storage, BY_NAME[table], old)
+    kept = rows.filter(pa.array([keep(row) for row in rows.to_pylist()], pa.bool_()))
+    new = [segments.write(store.storage, BY_NAME[table], kept, f"{snapshot.number + 1:012d}-{nonce}")]
+    made = next_commit(
+        store, snapshot, CommitKind.ERASE, nonce, new if kept.num_rows else [], replaces=[one.path for one in old]
+    )
+    assert publish(store.storage, made)
+    segments.remove(store.storage, old)
 
 
 # How it is kept up to date

@@ -30,7 +30,7 @@ SELECT jsonb_agg(to_jsonb(rows) ORDER BY to_jsonb(rows)::text) FROM {}.{} AS row
 
 @pytest.fixture
 def target(database: str) -> Address:
-    return address(database, f'Ada\'s "{uuid.uuid4()}"')
+    return address(database, f'Ada\'s "100%s" :x {uuid.uuid4()}')
 
 
 @pytest.fixture(scope="module")
@@ -367,16 +367,34 @@ def test_names_that_postgresql_would_cut_off_are_refused(schema: str) -> None:
         address("postgresql://ada@h/db", schema)
 
 
-def test_a_password_is_used_and_written_nowhere(filled: Store, postgresql: Any, database: str) -> None:
+def test_a_password_is_used_and_written_nowhere(
+    filled: Store, postgresql: Any, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = address(database, "x").parameters["dbname"]
+    postgresql.psql("CREATE ROLE eve LOGIN PASSWORD 's3cret'")
+    postgresql.psql(f'GRANT CREATE ON DATABASE "{name}" TO eve')
+    hers = address(database.replace("ada@", "eve:s3cret@"), "of eve")
+    published = publish(filled, hers)
+    assert "s3cret" not in repr(published)
+    assert "s3cret" not in str(dump(postgresql, hers))
+    assert not [path for path in filled.root.rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()]
+
+    for wrong in ("eve@", "eve:wr0ng@"):
+        with pytest.raises(LakeError, match="password") as caught:
+            publish(filled, address(database.replace("ada@", wrong), "of eve"))
+        assert "wr0ng" not in str(caught.value)
+
+    (tmp_path / "pgpass").write_text("*:*:*:eve:s3cret\n")
+    (tmp_path / "pgpass").chmod(0o600)
+    monkeypatch.setenv("PGPASSFILE", str(tmp_path / "pgpass"))
+    assert publish(filled, address(database.replace("ada@", "eve@"), "of eve")).before == 5
+
+
+def test_an_address_is_shown_without_user_and_password() -> None:
     target = address("postgresql://ada:s3cret@host:5433/db?sslmode=require", "public")
     assert target.parameters["password"] == "s3cret"
     assert str(target) == "host=host port=5433 dbname=db, schema public"
     assert "s3cret" not in repr(target)
-    over_socket = address(database.replace("ada@", "ada:s3cret@"), "with a password")
-    published = publish(filled, over_socket)
-    assert "s3cret" not in repr(published)
-    assert "s3cret" not in str(dump(postgresql, over_socket))
-    assert not [path for path in filled.root.rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()]
 
 
 def test_without_the_driver_it_says_what_to_install(store: Store, database: str, tmp_path: Path) -> None:
