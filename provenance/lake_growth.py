@@ -4,8 +4,8 @@ A catalog says nothing that the commits do not say. Every table is there from sn
 commit on that has a segment with it; if that is the first one with rows of the table, the column was always there. So
 when a newer version of Pirene gives a table another column, older snapshots go on without it.
 
-An erasure takes bytes away that older snapshots are made of: those snapshots end there, as DuckLake has it for snapshots
-that expired. What the store itself still answers as of then is in the rows that are left.
+An erasure takes bytes away that older snapshots are made of: they go, as DuckLake has it for snapshots that expired.
+What the store itself still answers as of then is in the rows that are left.
 """
 
 from __future__ import annotations

@@ -387,7 +387,7 @@ def test_without_a_home_there_is_no_place_for_a_cache(
         Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("Could not determine home directory."))
     )
     filled.project()
-    assert "no place for the DuckLake catalog: no folder for a cache: XDG_CACHE_HOME is not set" in caplog.text
+    assert "no place for the DuckLake catalog: XDG_CACHE_HOME is not set, and Could not determine home" in caplog.text
 
 
 def test_no_projection_is_no_error(
