@@ -7,6 +7,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+import ingest
 import no_change_rerun
 import pool_dag
 import registration
@@ -14,7 +15,7 @@ import startup
 from measure import machine
 
 REPORT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
-SECTIONS = (startup.section, no_change_rerun.section, registration.section, pool_dag.section)
+SECTIONS = (startup.section, no_change_rerun.section, registration.section, ingest.section, pool_dag.section)
 
 
 def main() -> None:

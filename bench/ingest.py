@@ -1,0 +1,213 @@
+"""Taking in a million spooled records, beside pyarrow writing the very rows that came of them.
+
+Each round is a process of its own. Its clock runs from the first record that is opened until the last commit is on
+disk: reading, checking, looking for known attempts, writing and fsync. After that the same process reads back what it
+has committed and lets pyarrow write it once more, as Parquet with zstd, with an fsync of each file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORDS = 100_000
+ROUNDS = 5
+MILLION = 1_000_000
+RUN_ID = "0193572a-8f00-7000-8000-00000000002a"
+PER_FOLDER = 1000
+MONITORD_EVENTS_PER_SECOND = 2200
+_SHELL_DIGEST = "5e" * 32
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One process: seconds of ingest and of pyarrow, what was ingested, its largest resident set."""
+
+    records: int
+    rows: int
+    commits: int
+    seconds: float
+    pyarrow_seconds: float
+    peak_bytes: int
+
+
+def section(scratch: Path) -> str:
+    """The section of the report."""
+    spool = scratch / "records"
+    write_records(spool, MILLION, kickstart_record(scratch))
+    rounds = [_round(scratch / f"store-{number}", spool, RECORDS) for number in range(ROUNDS)]
+    whole = _round(scratch / "store", spool, MILLION)
+    ours = statistics.median(each.rows / each.seconds for each in rounds)
+    ratio = statistics.median(each.pyarrow_seconds / each.seconds for each in rounds)
+    pyarrow = statistics.median(each.rows / each.pyarrow_seconds for each in rounds)
+    size = (spool / "0" / "1-1.json").stat().st_size
+    return f"""## Ingest
+
+{RECORDS} spooled records of {size} bytes, one file each, as the wrapper writes them (an executable, an input, an
+output, three reported values, random digests), {rounds[0].rows / RECORDS:.0f} rows each; {ROUNDS} processes, the median.
+Reading, checks, the search for known attempts, commits and fsync are inside the clock; pyarrow writes the rows that
+came of it as Parquet with zstd, with fsync, right after, in the same process.
+
+| | rows/s | records/s |
+|---|---:|---:|
+| `ingest` | {ours:,.0f} | {ours * RECORDS / rounds[0].rows:,.0f} |
+| pyarrow | {pyarrow:,.0f} | {pyarrow * RECORDS / rounds[0].rows:,.0f} |
+
+Ingest runs at **{ratio:.2f} times** pyarrow's rate (aim: at least 0.5), and makes {ours / MONITORD_EVENTS_PER_SECOND:.0f} times as many rows a second as
+pegasus-monitord was seen to take events (2 200; aim: 50 times).
+
+{MILLION:,} records at once: {whole.seconds:.0f} s, {whole.rows / whole.seconds:,.0f} rows/s, {whole.commits} commits, {whole.pyarrow_seconds / whole.seconds:.2f} times pyarrow's rate,
+at most **{whole.peak_bytes / 1e6:.0f} MB** of memory (aim: below 1 000)."""
+
+
+def kickstart_record(scratch: Path) -> dict[str, Any]:
+    """A record that the wrapper has really written, of a job that reads one file, makes another and reports."""
+    work = scratch / "work"
+    work.mkdir(parents=True)
+    (work / "raw.fits").write_bytes(b"raw")
+    command = "cat raw.fits > out.fits; printf 'chi2=1.5\\nstars=17\\nfilter=r\\n' > $PIRENE_METADATA; echo done"
+    shared = {"sha256": None, "size": None, "digest_origin": None, "optional": False}
+    job = {
+        "schema": "pirene.job/1",
+        "run_id": RUN_ID,
+        "job": 1,
+        "id": "calibrate_0000001",
+        "attempt": 1,
+        "transformation": {"namespace": None, "name": "calibrate", "version": "1.2"},
+        "work_dir": str(work),
+        "stage_in": [],
+        "argv": ["/bin/sh", "-c", command],
+        "environment": {"set": {}, "clear": False, "record": []},
+        "stdin": None,
+        "stdout": None,
+        "stderr": None,
+        "inputs": [
+            {"name": "/bin/sh", "path": "/bin/sh", "role": "executable", "url": "file:///bin/sh"}
+            | {"source": None, "file": None}
+            | shared,
+            {"name": "raw.fits", "path": "raw.fits", "role": "input", "url": "file:///data/raw.fits"}
+            | {"source": 1, "file": 1}
+            | shared,
+        ],
+        "outputs": [{"name": "out.fits", "path": "out.fits", "role": "output", "optional": False}],
+        "metadata_file": ".metadata",
+        "reuse_key": "ab" * 32,
+        "site": "local",
+    }
+    wrapper = [sys.executable, "-I", "-S", ROOT / "integrity" / "kickstart.py"]
+    record = scratch / "record.json"
+    subprocess.run([*wrapper, "--job", "-", "--record", record], input=json.dumps(job).encode(), check=True)
+    return json.loads(record.read_bytes())
+
+
+def write_records(spool: Path, count: int, like: dict[str, Any]) -> None:
+    """Records like one, of jobs 1 to ``count`` of one run, in the folders of a run: with names, times, sizes, numbers
+    and digests of their own.
+    """
+    chance = random.Random(20261123)
+    for job in range(1, count + 1):
+        place = record_path(spool, job)
+        if job == 1 or job % PER_FOLDER == 0:
+            place.parent.mkdir(parents=True)
+        place.write_bytes(json.dumps(_another(like, job, chance), separators=(",", ":")).encode() + b"\n")
+
+
+def record_path(spool: Path, job: int) -> Path:
+    return spool / str(job // PER_FOLDER) / f"{job}-1.json"
+
+
+def _another(like: dict[str, Any], job: int, chance: random.Random) -> dict[str, Any]:
+    tool, raw = (dict(entry) for entry in like["inputs"])
+    made = dict(like["outputs"][0])
+    for name, entry in ((f"raw/{job:07d}.fits", raw), (f"out/{job:07d}.fits", made)):
+        digest, changed = chance.randbytes(32).hex(), 1_795_436_733_679_008_678 + chance.randrange(10**12)
+        entry |= {"name": name, "path": name, "sha256": digest, "size": chance.randrange(1 << 24)}
+        entry |= {"mtime_ns": changed, "ctime_ns": changed, "inode": chance.randrange(1 << 24)}
+        entry |= {"seconds": chance.randrange(1000) / 1e6, "at": _time(chance)}
+    raw |= {"actual_sha256": raw["sha256"], "actual_size": raw["size"], "digest_origin": "produced"}
+    raw |= {"source": chance.randrange(1 << 62), "file": job, "url": f"file:///data/raw/{job:07d}.fits"}
+    tool |= {"sha256": _SHELL_DIGEST, "actual_sha256": _SHELL_DIGEST, "digest_origin": "recorded", "at": _time(chance)}
+    text = f"chi2={chance.randrange(10**6) / 1e4}\nstars={chance.randrange(10**4)}\nfilter={chance.choice('ugriz')}\n"
+    usage = {key: chance.randrange(1 << 30) for key in like["usage"]}
+    return like | {
+        "job": job,
+        "id": f"calibrate_{job:07d}",
+        "reuse_key": chance.randbytes(32).hex(),
+        "start": _time(chance),
+        "end": _time(chance),
+        "duration": chance.randrange(10**6) / 1e3,
+        "pid": chance.randrange(1 << 20),
+        "cwd": f"/scratch/run/work/calibrate_{job:07d}",
+        "hostname": f"node{chance.randrange(40)}",
+        "argument_vector": ["/opt/bin/calibrate", "-i", raw["name"], "-o", made["name"]],
+        "usage": usage | {"utime": usage["utime"] / 1e6, "stime": usage["stime"] / 1e6},
+        "inputs": [tool, raw],
+        "outputs": [made],
+        "metadata": {"text": text, "truncated": False},
+    }
+
+
+def _time(chance: random.Random) -> str:
+    return f"2026-11-23T05:{chance.randrange(60):02d}:{chance.randrange(60):02d}.{chance.randrange(10**6):06d}Z"
+
+
+def _round(store: Path, spool: Path, records: int) -> Round:
+    command = [sys.executable, __file__, store, spool, str(records)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
+    return Round(**json.loads(done.stdout))
+
+
+def _measure(place: Path, spool: Path, records: int) -> Round:
+    """In a process of its own."""
+    import pyarrow.parquet as pq  # noqa: F401 - neither side pays for it
+
+    from provenance.ingest import ingest
+    from provenance.store import Store
+
+    def paths() -> Iterator[Path]:
+        return (record_path(spool, job) for job in range(1, records + 1))
+
+    store = Store.open(place)
+    start = time.perf_counter()
+    result = ingest(store, paths())
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    if result.new != records or result.rejected or result.warnings:
+        raise RuntimeError(f"{result.new} of {records} records came in: {result.rejected[:3]} {result.warnings[:3]}")
+    rows = sum(segment.rows for commit in result.commits for segment in commit.segments)
+    return Round(records, rows, len(result.commits), seconds, _pyarrow(store, place), peak)
+
+
+def _pyarrow(store: Any, place: Path) -> float:
+    """Seconds in which pyarrow writes what every commit has brought, batch by batch."""
+    import pyarrow.parquet as pq
+
+    seconds = 0.0
+    for commit in store.commits():
+        for segment in commit.segments:
+            rows = pq.read_table(place / segment.path).combine_chunks()
+            copy = place / "copy.parquet"
+            start = time.perf_counter()
+            with copy.open("wb") as file:
+                pq.write_table(rows, file, compression="zstd")
+                file.flush()
+                os.fsync(file.fileno())
+            seconds += time.perf_counter() - start
+            copy.unlink()
+    return seconds
+
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(_measure(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])))))
