@@ -204,15 +204,14 @@ class Intake:
         """What the job said of itself; what could not be read of it is kept in quarantine and named in a warning."""
         assert entry.metadata is not None and entry.metadata.text is not None
         found = parse_reported(entry.metadata.text)
-        outputs = {
-            output.name: produced_file(entry.job, entry.attempt, position)
-            for position, output in enumerate(entry.outputs)
-            if output.actual_sha256 is not None
-        }
+        outputs: dict[str | None, int | None] = {None: None}
+        for position, output in enumerate(entry.outputs):
+            if output.actual_sha256 is not None:
+                outputs[output.name] = produced_file(entry.job, entry.attempt, position)
         problems = list(found.problems)
         for fact in found.facts:
-            if fact.file is None or fact.file in outputs:
-                file = None if fact.file is None else outputs[fact.file]
+            if fact.file in outputs:
+                file = outputs[fact.file]
                 yield JobFact(record, run, entry.job, file, fact.key, fact.value, entry.user, entry.end)
             else:
                 problems.append(f"{fact.key!r}: {fact.file!r} is no output of this job")

@@ -18,7 +18,19 @@ from provenance.commits import time_text
 from provenance.identity import MAX_OUTPUTS
 from provenance.records import FINDING
 from provenance.urls import is_copy_url
-from provenance.wire import InputEntry, Looked, OutputEntry, RecordEntry, looks_of, source_of_run
+from provenance.wire import (
+    InputEntry,
+    Looked,
+    MachineEntry,
+    MetadataEntry,
+    OutputEntry,
+    RecordEntry,
+    TransformationEntry,
+    UsageEntry,
+    WrapperEntry,
+    looks_of,
+    source_of_run,
+)
 
 _read = msgspec.json.Decoder(RecordEntry).decode
 _COLONS_OF_TIME = 2
@@ -35,6 +47,10 @@ def _keys_of(kind: type[Struct]) -> int:
 
 
 _RECORD_KEYS, _INPUT_KEYS, _OUTPUT_KEYS = _keys_of(RecordEntry), _keys_of(InputEntry), _keys_of(OutputEntry)
+_USAGE_KEYS, _METADATA_KEYS = _keys_of(UsageEntry), _keys_of(MetadataEntry)
+_MACHINE_KEYS, _TRANSFORMATION_KEYS, _WRAPPER_KEYS = (
+    _keys_of(kind) for kind in (MachineEntry, TransformationEntry, WrapperEntry)
+)
 _TAIL_KEYS = 2  # size, and text or base64
 
 
@@ -68,12 +84,12 @@ def _doubles_a_key(data: bytes, entry: RecordEntry) -> bool:
 def _colons(entry: RecordEntry) -> int:
     """How many colons those strings hold that usually have some."""
     looks = len(entry.inputs) + len(entry.changed_inputs) + len(entry.outputs)
-    texts = [seen.url for seen in entry.inputs if seen.url is not None]
-    texts += [stream.text for stream in (entry.stdout, entry.stderr, entry.metadata) if stream and stream.text]
+    texts = [*entry.argument_vector, *entry.environment.values()]
+    texts += [seen.url for seen in entry.inputs if seen.url is not None]
+    streams = (entry.stdout, entry.stderr, entry.metadata)
+    texts += [stream.text for stream in streams if stream is not None and stream.text is not None]
     if entry.machine is not None:
         texts += entry.machine.uname.values()
-    texts += entry.environment.values()
-    texts += entry.argument_vector
     return _COLONS_OF_TIME * (2 + looks) + "".join(texts).count(":")
 
 
@@ -82,26 +98,35 @@ def _keys(entry: RecordEntry) -> int:
     found = _RECORD_KEYS + len(entry.environment)
     found += _INPUT_KEYS * (len(entry.inputs) + len(entry.changed_inputs)) + _OUTPUT_KEYS * len(entry.outputs)
     found += _TAIL_KEYS * ((entry.stdout is not None) + (entry.stderr is not None))
-    found += 0 if entry.machine is None else len(entry.machine.uname)
-    parts = (entry.transformation, entry.machine, entry.wrapper, entry.usage, entry.metadata)
-    return found + sum(_keys_of(type(part)) for part in parts if part is not None)
+    if entry.machine is not None:
+        found += _MACHINE_KEYS + len(entry.machine.uname)
+    if entry.transformation is not None:
+        found += _TRANSFORMATION_KEYS
+    if entry.wrapper is not None:
+        found += _WRAPPER_KEYS
+    if entry.usage is not None:
+        found += _USAGE_KEYS
+    return found if entry.metadata is None else found + _METADATA_KEYS
 
 
 def _agrees(entry: RecordEntry) -> bool:
     """Whether the entry is free of everything that `read_record` refuses and types do not tell."""
-    if source_of_run(entry.run_id) is None or not _are_digests_and_times(entry):
-        return False
-    looks = len(entry.inputs) + len(entry.changed_inputs) + 2 * len(entry.outputs)
-    if looks > MAX_OUTPUTS or len({output.name for output in entry.outputs}) != len(entry.outputs):
-        return False
-    for tail in (entry.stdout, entry.stderr):
-        if tail is not None and tail.base64 is not None:
-            return False
-    if entry.status == "succeeded" and (entry.exit_code != 0 or entry.signal is not None or entry.changed_inputs):
-        return False
     good = entry.status == "succeeded"
-    return all(_input_agrees(seen, good) for seen in (*entry.inputs, *entry.changed_inputs)) and all(
-        _output_agrees(output, good) for output in entry.outputs
+    if good and (entry.exit_code != 0 or entry.signal is not None or entry.changed_inputs):
+        return False
+    if source_of_run(entry.run_id) is None:
+        return False
+    if any(tail is not None and tail.base64 is not None for tail in (entry.stdout, entry.stderr)):
+        return False
+    inputs, outputs = entry.inputs + entry.changed_inputs, entry.outputs
+    if len(inputs) + 2 * len(outputs) > MAX_OUTPUTS:
+        return False
+    if len(outputs) > 1 and len({output.name for output in outputs}) != len(outputs):
+        return False
+    return (
+        all(_input_agrees(seen, good) for seen in inputs)
+        and all(_output_agrees(output, good) for output in outputs)
+        and _are_digests_and_times(entry)
     )
 
 
@@ -136,15 +161,16 @@ def _fits(seen: Looked) -> bool:
 
 def _are_digests_and_times(entry: RecordEntry) -> bool:
     """Whether each of these texts, whose length is known, is what it should be: a digest in lower case, a time."""
-    looks = looks_of(entry)
-    digests = [entry.reuse_key, *(seen.actual_sha256 for seen in looks), *(seen.expected_sha256 for seen in looks)]
-    written = "".join([digest for digest in digests if digest is not None])
+    digests, times = [entry.reuse_key], [entry.start, entry.end]
+    for seen in looks_of(entry):
+        digests += (seen.actual_sha256, seen.expected_sha256)
+        times.append(seen.at)
+    written = "".join(filter(None, digests))
     try:
         if bytes.fromhex(written).hex() != written:
             return False  # in capitals, or with white space between
     except ValueError:
         return False
-    times = [entry.start, entry.end, *(seen.at for seen in looks)]
     return _TIMES.fullmatch("".join(times)) is not None or all(_is_time(time) for time in times)
 
 

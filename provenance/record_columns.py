@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from provenance.arrow import column_type, row_schema
 from provenance.identity import produced_file
-from provenance.metadata import Value, form_columns, positions_and_values
+from provenance.metadata import Value, Written, form_columns, positions_and_values
 from provenance.schema import BY_NAME, Kind
 from provenance.storable import storable
 from provenance.urls import copy_url
@@ -257,9 +257,14 @@ class JobFact(Struct, frozen=True, gc=False):
 
 def fact_rows(facts: Sequence[JobFact]) -> pa.Table:
     """The rows of ``metadata`` for facts; see `provenance.metadata.add_metadata`."""
-    rows = [(fact, *row) for fact in facts for row in positions_and_values(fact.value)]
-    said = [fact for fact, _, _ in rows]
-    values = [value for _, _, value in rows]
+    said: list[JobFact] = []
+    positions: list[int | None] = []
+    values: list[Written | None] = []
+    for fact in facts:
+        for position, value in positions_and_values(fact.value):
+            said.append(fact)
+            positions.append(position)
+            values.append(value)
     found = [_NO_FORMS if value is None else form_columns(value) for value in values]
     text, integer, floating, boolean, time = zip(*found, strict=True) if found else _NO_COLUMNS
     columns = {
@@ -267,7 +272,7 @@ def fact_rows(facts: Sequence[JobFact]) -> pa.Table:
         "source": _array([fact.run for fact in said], pa.int64()),
         "number": _array([fact.job if fact.file is None else fact.file for fact in said], pa.int64()),
         "key": _texts([fact.key for fact in said]),
-        "position": _array([position for _, position, _ in rows], pa.int64()),
+        "position": _array(positions, pa.int64()),
         "written": _texts([None if value is None else value.text for value in values]),
         "written_type": _texts([None if value is None else value.type for value in values]),
         "text_form": _texts(text),
@@ -275,10 +280,10 @@ def fact_rows(facts: Sequence[JobFact]) -> pa.Table:
         "float_form": _array(floating, pa.float64()),
         "boolean_form": _array(boolean, pa.bool_()),
         "time_form": _array(time, _TIME),
-        "origin": _repeated("runtime", len(rows)),
+        "origin": _repeated("runtime", len(said)),
         "author": _texts([fact.author for fact in said]),
         "at": _times([fact.at for fact in said]),
-        "withdrawn": pa.repeat(pa.scalar(False), len(rows)),
+        "withdrawn": pa.repeat(pa.scalar(False), len(said)),
     }
     return _table("metadata", columns, _array([fact.record for fact in said], pa.int32()))
 
