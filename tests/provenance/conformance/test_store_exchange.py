@@ -50,7 +50,7 @@ def test_damage_there_is_named_and_nothing_comes(store: Store, place: Place, lap
     assert made is not None
     name = made.segments[0].path
     place.replace(name, place.read(name)[:-1])
-    with pytest.raises(DamagedStoreError, match="expected .* bytes with sha256"):
+    with pytest.raises(DamagedStoreError, match=r"expected .* bytes with sha256"):
         pull(laptop, Store.existing(place.location))
     assert laptop.snapshot().number == 0
 
