@@ -42,6 +42,7 @@ class Pulled:
     """Commits of one other store that one local commit brings: those numbered from ``first`` on.
 
     Their documents are the lines of the file ``path``, which has ``size`` bytes with ``sha256`` (lower-case hex).
+    ``twice`` are runs of which they bring invocation records that another store, or this one, has taken in as well.
     """
 
     store: str
@@ -50,6 +51,7 @@ class Pulled:
     size: int
     sha256: str
     commits: tuple[PulledCommit, ...]
+    twice: tuple[int, ...] = ()
 
     @property
     def last(self) -> int:
@@ -64,7 +66,7 @@ def path_of(store: str, first: int, sha256: str) -> str:
 
 def pulled_document(pulled: Pulled) -> dict[str, Any]:
     """What the document of a commit says of them."""
-    return {
+    document = {
         "store": pulled.store,
         "first": pulled.first,
         "path": pulled.path,
@@ -72,6 +74,7 @@ def pulled_document(pulled: Pulled) -> dict[str, Any]:
         "sha256": pulled.sha256,
         "commits": [{"time": commit.time, "follows": commit.follows} for commit in pulled.commits],
     }
+    return document | {"twice": list(pulled.twice)} if pulled.twice else document
 
 
 def pulled_from(document: Mapping[str, Any]) -> Pulled:
@@ -84,7 +87,10 @@ def pulled_from(document: Mapping[str, Any]) -> Pulled:
     for commit in commits:
         if not _TIME.fullmatch(commit.time):
             raise ValueError(f"pulled commit of {commit.time!r}: expected a time like 2026-11-23T05:20:00.123456Z")
-    return Pulled(document["store"], document["first"], document["path"], document["size"], document["sha256"], commits)
+    runs = tuple(int(run) for run in document.get("twice", ()))
+    return Pulled(
+        document["store"], document["first"], document["path"], document["size"], document["sha256"], commits, runs
+    )
 
 
 @dataclass(frozen=True)
@@ -131,6 +137,11 @@ class Foreign:
         That of local commit n is n times ORDER_STEP.
         """
         return self._order[store][first - 1 : last]
+
+    @cached_property
+    def twice(self) -> tuple[int, ...]:
+        """Runs of which invocation records were taken in by several of the stores, sorted."""
+        return tuple(sorted({run for _, pulled in self.pulls for run in pulled.twice}))
 
     @cached_property
     def _by_store(self) -> dict[str, list[tuple[int, Pulled]]]:

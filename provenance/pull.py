@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from provenance.chains import Chain, chains_to_pull, listed, newest, refuse_the_future
@@ -127,6 +127,8 @@ def _publish(
     store: Store, snapshot: Snapshot, chains: Sequence[Chain], segments: Sequence[Segment], nonce: str
 ) -> Commit | None:
     """The commit; None if others have pulled since ``snapshot``. Other commits may have come meanwhile."""
+    from provenance.pulled_rows import taken_in_twice
+
     store.storage.prepare("", [FOLDER])
     store.storage.prepare(FOLDER, [chain.store for chain in chains])
     while True:
@@ -134,6 +136,7 @@ def _publish(
         if now.foreign != snapshot.foreign:
             return None
         pulled = listed(store, now, chains)
+        pulled = (replace(pulled[0], twice=tuple(taken_in_twice(store, now, segments))), *pulled[1:])
         for chain, each in zip(chains, pulled, strict=True):
             store.storage.write(each.path, chain.content())
         commit = next_commit(store, now, CommitKind.PULL, nonce, segments, pulled=pulled, later_than=newest(chains))

@@ -38,6 +38,10 @@ Advance = Callable[[int], object]
 """Told how many bytes were read or found to be here since it was told last."""
 
 
+_ATTEMPT = ("run", "job", "attempt")
+"""The key of an invocation record."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """A segment of the other store with rows of ``maker`` that are new here: those of commits after ``known``."""
@@ -166,6 +170,21 @@ def check_counts(other: Store, chains: Sequence[Chain], made: Sequence[Segment])
                     f"{expected} rows of {table}, found {found[table]}",
                     hint="`pirene store check` there says what is wrong",
                 )
+
+
+def taken_in_twice(store: Store, snapshot: Snapshot, made: Sequence[Segment]) -> list[int]:
+    """Runs of which the new segments of a pull have attempts that another of them, or the store itself, has too."""
+    counted: Counter[tuple[int, int, int]] = Counter()
+    for segment in made:
+        if segment.table == "invocations":
+            data = pa.BufferReader(intact(store.storage, segment))
+            columns = pq.read_table(data, columns=list(_ATTEMPT)).to_pydict()
+            counted.update(set(zip(*(columns[name] for name in _ATTEMPT), strict=True)))
+    runs = sorted({run for run, *_ in counted if run is not None})
+    if runs:
+        sql = "SELECT DISTINCT run, job, attempt FROM invocations WHERE run IN (SELECT unnest($1::BIGINT[]))"
+        counted.update(store.rows(sql, [runs], tables=["invocations"], snapshot=snapshot))
+    return sorted({run for (run, *_), count in counted.items() if count > 1 and run is not None})
 
 
 def _erased_some(other: Store, chains: Sequence[Chain]) -> bool:

@@ -15,6 +15,16 @@ _LITERALLY = "hive_partitioning = false"
 """A store below a folder called ``year=2026`` has no column of that name."""
 
 
+SAID_ONCE = {
+    "invocations": ("run", "job", "attempt"),
+    "uses": ("run", "job", "attempt", "role", "direction", "name"),
+    "files": ("source", "file"),
+    "checks": ("source", "number"),
+}
+"""What tells the rows of invocation records apart, the run first: where two stores took in one record, the rows that
+were said first count, in every store that has both."""
+
+
 def relation(storage: Storage, table: str, snapshot: Snapshot) -> str:
     """FROM text for the rows of a table that ``snapshot`` shows; a table without rows still has its columns and types.
 
@@ -27,12 +37,26 @@ def relation(storage: Storage, table: str, snapshot: Snapshot) -> str:
     groups: dict[tuple[str | None, frozenset[str]], list[Segment]] = {}
     for segment in snapshot.segments(described.name):
         groups.setdefault((segment.origin, frozenset(segment.columns)), []).append(segment)
-    parts = [_rows(storage, snapshot, group, ordered) for group in groups.values()]
+    once = SAID_ONCE.get(described.name, ()) if snapshot.foreign.twice else ()
+    in_full = ordered or bool(once)
+    parts = [_rows(storage, snapshot, group, in_full) for group in groups.values()]
     whole = frozenset(column.name for column in described.columns)
     if any(columns != whole for _, columns in groups) or not groups:
         # Segments from before a column was added: the empty select brings its name, place and type.
-        parts.insert(0, _empty((*described.columns, COMMIT_ORDER, PULLED) if ordered else described.columns))
-    return parts[0] if len(parts) == 1 else "(" + " UNION ALL BY NAME ".join(f"FROM {part}" for part in parts) + ")"
+        parts.insert(0, _empty((*described.columns, COMMIT_ORDER, PULLED) if in_full else described.columns))
+    rows = parts[0] if len(parts) == 1 else "(" + " UNION ALL BY NAME ".join(f"FROM {part}" for part in parts) + ")"
+    return _said_first(rows, once, snapshot.foreign.twice, ordered) if once else rows
+
+
+def _said_first(rows: str, key: Sequence[str], runs: Sequence[int], ordered: bool) -> str:
+    """Of rows with one key that belong to these runs, those of the commit that said so first; all of other runs."""
+    columns = "*" if ordered else f"* EXCLUDE ({COMMIT_ORDER.name}, {PULLED.name})"
+    concerned = f"{key[0]} IN ({', '.join(f'{run:d}' for run in runs)})"
+    first = f"rank() OVER (PARTITION BY {', '.join(key)} ORDER BY {COMMIT_ORDER.name}) = 1"
+    return (
+        f"(SELECT {columns} FROM {rows} WHERE ({concerned}) IS NOT TRUE "
+        f"UNION ALL BY NAME SELECT {columns} FROM {rows} WHERE {concerned} QUALIFY {first})"
+    )
 
 
 def quoted(text: str) -> str:

@@ -75,7 +75,8 @@ def pulled(draw: st.DrawFn) -> Pulled:
     digest = draw(st.binary(min_size=32, max_size=32)).hex()
     times = draw(st.lists(st.datetimes(min_value=dt.datetime(1970, 1, 1)), min_size=1, max_size=3))  # noqa: DTZ001
     listed = tuple(PulledCommit(time.isoformat(timespec="microseconds") + "Z", draw(counts)) for time in times)
-    return Pulled(store, first, path_of(store, first, digest), draw(counts), digest, listed)
+    twice = tuple(draw(st.lists(st.integers(-(1 << 63), (1 << 63) - 1), max_size=2)))
+    return Pulled(store, first, path_of(store, first, digest), draw(counts), digest, listed, twice)
 
 
 all_commits = st.builds(

@@ -179,6 +179,42 @@ def test_stores_that_pulled_from_each_other_answer_every_query_alike(
         assert differences(store) == []
 
 
+def test_a_record_that_two_stores_took_in_counts_once_and_alike(named: Named) -> None:
+    laptop, cluster, archive = named("laptop"), named("cluster"), named("archive")
+    for store, host in ((cluster, "first"), (laptop, "second")):
+        store.commit(CommitKind.INGEST, attempt(7, host))
+    laptop.commit(CommitKind.INGEST, attempt(8, "alone"))
+    for one, other in ((laptop, cluster), (cluster, laptop), (archive, laptop)):
+        pull.pull(one, other)
+    for store in (laptop, cluster, archive, Store.open(archive.root)):
+        for table, expected in (("invocations", 2), ("files", 4), ("uses", 4), ("checks", 2)):
+            for form in (table, f"{table}_in_order"):
+                assert store.rows(f"SELECT count(*) FROM {form}", tables=[form]) == [(expected,)]
+        hosts = store.rows("SELECT run, host FROM invocations ORDER BY run", tables=["invocations"])
+        assert hosts == [(7, "first"), (8, "alone")]
+    before = laptop.snapshot().at(2)
+    assert laptop.rows("SELECT host FROM invocations ORDER BY run", tables=["invocations"], snapshot=before) == [
+        ("second",),
+        ("alone",),
+    ]
+    # What is taken in later is compared with what is there by then: nothing more comes twice.
+    cluster.commit(CommitKind.INGEST, attempt(9, "later"))
+    pull.pull(archive, cluster)
+    assert archive.rows("SELECT count(*) FROM files", tables=["files"]) == [(6,)]
+
+
+def attempt(run: int, host: str) -> Batch:
+    """Rows as an invocation record has them: one attempt that wrote a file and read a raw one twice."""
+    batch = Batch()
+    batch.add("invocations", run=run, job=1, attempt=1, host=host, status="succeeded")
+    batch.add("files", source=run, file=1, job=1, attempt=1, name="out", origin="produced")
+    batch.add("files", source=run, file=0, name="in", origin="raw")
+    for role in ("input", "executable"):
+        batch.add("uses", run=run, job=1, attempt=1, source=run, file=0, name="in", role=role, direction="read")
+    batch.add("checks", source=run, number=0, run=run, job=1, attempt=1, verdict="ok")
+    return batch
+
+
 # Refused
 
 
