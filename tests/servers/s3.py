@@ -34,6 +34,7 @@ class S3Server:
             "AWS_CONFIG_FILE": "/dev/null",
             "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
             "AWS_REGION": "us-east-1",
+            "NO_PROXY": "127.0.0.1",
         }
 
     def client(self) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +94,26 @@ def test_a_single_command_is_recorded(place: Place, pirene_there: Command) -> No
     assert found(place, "files show name order by name") == [("a",), ("b",)]
     assert found(place, "jobs where n = 42 show status, exit_code") == [("succeeded", 0)]
     assert found(place, 'jobs where status = "failed" show exit_code') == [(1,)]
+
+
+def test_what_a_killed_command_left_is_taken_in_by_the_next(place: Place, pirene_there: Command) -> None:
+    """Its parent, which would have recorded it, dies before it does."""
+    store = Store.open(place.location)
+    end = "kill -9 $(ps -o ppid= -p $PPID); echo made > out"
+    killed = subprocess.run(
+        python("-m", "planner.cli", "exec", "--out", "out", "-m", "kept=yes", "--", "sh", "-c", end),
+        cwd=pirene_there.folder,
+        env=pirene_there.environment,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    limit = time.monotonic() + 30
+    while not list(store.root.glob("spool/*/1-1.json")):
+        assert time.monotonic() < limit, "the wrapper left no record"
+        time.sleep(0.05)
+    pirene_there("exec", "--", "true")
+    assert found(place, 'jobs where kept = "yes" show status, attempts') == [("succeeded", 1)]
+    assert list(store.root.glob("spool/*")) == []
 
 
 def test_who_may_only_read_is_answered_and_told_so_when_writing(place: Place, pirene_there: Command) -> None:

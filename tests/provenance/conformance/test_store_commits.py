@@ -6,7 +6,6 @@ import datetime as dt
 import itertools
 import re
 import uuid
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,6 @@ from provenance.batch import Batch
 from provenance.commits import CommitKind
 from provenance.errors import NotAStoreError
 from provenance.orphans import orphans, remove_orphans
-from provenance.pull import pull
 from provenance.snapshot import Snapshot
 from provenance.store import Store
 from tests.provenance.conformance.conftest import facts
@@ -127,18 +125,6 @@ def test_what_killed_writers_left_is_named_and_removed(place: Place, store: Stor
     assert [orphan.name for orphan in remove_orphans(store, older_than=-dt.timedelta(minutes=1))] == left
     assert orphans(store) == []
     assert pairs(Store.open(place.location)) == [(1, 1), (2, 1)]
-
-
-def test_what_another_store_has_comes_and_goes(place: Place, store: Store, tmp_path: Path) -> None:
-    laptop = Store.open(tmp_path / "laptop")
-    laptop.commit(CommitKind.INGEST, facts(1, [1, 2]))
-    store.commit(CommitKind.INGEST, facts(2, [3]))
-    assert pull(store, Store.existing(laptop.storage.location)).commit is not None
-    assert pull(laptop, Store.existing(place.location)).commit is not None
-    assert pull(laptop, store).commit is None
-    expected = [(1, 1), (1, 2), (2, 3)]
-    assert pairs(Store.open(place.location)) == expected
-    assert pairs(laptop) == expected
 
 
 def test_a_place_that_holds_something_else_is_left_alone(place: Place) -> None:
