@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from functools import cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,6 +37,7 @@ def column_type(kind: Kind) -> pa.DataType:
     return _field("", kind, 0).type
 
 
+@cache
 def arrow_schema(table: Table) -> pa.Schema:
     """The schema of a table's segments: all columns nullable but ``commit_number``, with field ids."""
     ids = field_ids(table)

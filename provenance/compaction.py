@@ -18,6 +18,7 @@ from provenance.errors import NotWrittenError, StoreError
 from provenance.publication import new_nonce, next_commit
 from provenance.schema import BY_NAME
 from provenance.snapshot import Snapshot
+from provenance.turns import turn
 
 if TYPE_CHECKING:
     from provenance.store import Store
@@ -34,6 +35,8 @@ MANY = 64
 FEW = 8
 """So many segments of about one size become one at the end of a run: queries open few files, and a row is written again
 only when its segment grows eightfold."""
+CARE_TABLES = 4
+"""So many tables are merged at once when nobody asked for it: a writer waits for that, well below a second."""
 CARE_INTERVAL = 16
 """The writer of every 16th commit, and of every pull, looks whether there are too many: one of several, and rarely."""
 
@@ -59,17 +62,31 @@ def compact(store: Store, *, run: int | None = None) -> Commit | None:
     """
     snapshot = store.snapshot()
     first = 1 if run is None else _planned_at(store, run)
+    return _merge(store, snapshot, [_chosen(snapshot, small, first) for small in _small(snapshot).values()])
+
+
+def relieve(store: Store) -> Commit | None:
+    """Merge the small segments of tables that have too many, those with most first. Errors as of `compact`."""
+    snapshot = store.snapshot()
+    many = [small for small in _small(snapshot).values() if len(small) > MANY]
+    return _merge(store, snapshot, sorted(many, key=len, reverse=True)[:CARE_TABLES])
+
+
+def _merge(store: Store, snapshot: Snapshot, chosen: Sequence[Sequence[Segment]]) -> Commit | None:
+    """Merge segments, those of one table and store at a time."""
     nonce = new_nonce()
     merges: list[_Merge] = []
     try:
-        for small in _small(snapshot).values():
-            for old in _groups(_chosen(snapshot, small, first)):
-                name = f"{snapshot.number + 1:012d}-{nonce}-{len(merges)}"
-                merges.append(_merged(store, old, name))
+        for old in (group for segments in chosen for group in _groups(segments)):
+            name = f"{snapshot.number + 1:012d}-{nonce}-{len(merges)}"
+            merges.append(_merged(store, old, name))
     except StoreError:
         _remove(store, merges)
         raise
-    return _publish(store, merges, nonce)
+    if not merges:
+        return None
+    with turn(store.storage):
+        return _publish(store, merges, nonce)
 
 
 def _publish(store: Store, merges: Sequence[_Merge], nonce: str) -> Commit | None:

@@ -138,12 +138,12 @@ class Store:
         nothing takes it back.
         """
         from provenance.compaction import is_due
+        from provenance.turns import alone
 
         if is_due(made, self._seen):
-            try:
-                self._merge(None)
-            except StoreError as error:
-                self._not_merged(error)
+            with alone(self.storage) as nobody_else_does:
+                if nobody_else_does:
+                    self._relieve()
         self._sum_up_after(made)
 
     def compact(self, *, run: int | None = None) -> Commit | None:
@@ -273,6 +273,17 @@ class Store:
         if made is not None:
             self._sum_up_after(made)
         return made
+
+    def _relieve(self) -> None:
+        from provenance.compaction import relieve
+
+        try:
+            made = relieve(self)
+        except StoreError as error:
+            self._not_merged(error)
+        else:
+            if made is not None:
+                self._sum_up_after(made)
 
     def _not_merged(self, error: StoreError) -> None:
         _warn(f"{self.storage.location}: small segments were not merged: {error}")

@@ -30,6 +30,7 @@ class LocalStorage:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._prepared: set[str] = set()
 
     @property
     def location(self) -> str:
@@ -41,13 +42,17 @@ class LocalStorage:
         return str(self.root / name)
 
     def prepare(self, parent: str, folders: Iterable[str]) -> None:
-        """Make the folders, and put their names on stable storage."""
+        """Make the folders, and put their names on stable storage; once, folders stay where they are."""
+        wanted = {f"{parent}/{folder}" for folder in folders} - self._prepared
+        if not wanted:
+            return
         try:
             if not parent:
                 self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise write_failed(self.root, error) from error
-        make_folders(self.root / parent, folders)
+        make_folders(self.root / parent, sorted(name.rpartition("/")[2] for name in wanted))
+        self._prepared |= wanted
 
     def read(self, name: str) -> bytes:
         """The bytes of a file; OSError says why not."""

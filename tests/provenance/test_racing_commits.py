@@ -136,7 +136,7 @@ def test_one_record_that_two_bring_counts_once(
     places = {(1, 1, "out"): Published("file:///out", "local", None, None)}
     overtake(lambda their: ingest(their, [record, other], published=places))
     mine = ingest(store, [record], published=places)
-    assert (mine.commit, mine.attempts, len(mine.known)) == (None, (), 1)
+    assert (mine.commits, mine.new, mine.known) == ((), 0, 1)
     assert count(store, "invocations") == 2
     assert events(store) == ["registered"]
 
@@ -146,7 +146,7 @@ def test_two_records_of_one_attempt_the_first_counts_and_the_other_is_kept(
 ) -> None:
     overtake(lambda their: ingest(their, [record_bytes(exit_code=0)]))
     mine = ingest(store, [record_bytes(hostname="elsewhere")])
-    assert mine.commit is None
+    assert mine.commits == ()
     assert "another record of this attempt" in mine.rejected[0].reason
     assert count(store, "invocations") == 1
 

@@ -47,7 +47,7 @@ def commit(store: Store) -> None:
     """Rows for three tables."""
     batch = Batch()
     batch.add("workflows", run=2)
-    batch.add("job_edges", run=2, parent=1, child=2)
+    batch.add("workflow_states", run=2, state="running")
     batch.add("files", source=2, file=0)
     store.commit(CommitKind.PLAN, batch)
 
