@@ -10,28 +10,55 @@ commit stands for itself. Who is killed between two ingests all records again: w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provenance.commits import Commit, CommitKind
-from provenance.intake import AlsoKnown, Attempted, Intake, Rejected
 from provenance.published import Published, PublishedPlaces
 
 if TYPE_CHECKING:
+    from provenance.batch import Batch
+    from provenance.intake import Intake
     from provenance.store import Store
 
 __all__ = ["Attempted", "IngestResult", "Published", "Rejected", "ingest"]
+
+
+Attempt = tuple[int, int, int]
+"""(run, job, attempt)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """One attempt of one job, and the outputs that it made: their logical names, in the order of its description."""
+
+    run: int
+    job: int
+    attempt: int
+    made: tuple[str, ...]
+
+
+AlsoKnown = Callable[["Batch", Attempted], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that does not count: where it came from (None: from memory), why, and where it was put."""
+
+    path: Path | None
+    reason: str
+    quarantined: str
 
 
 @dataclass(frozen=True, slots=True)
 class IngestResult:
     """What became of the records. ``commits`` are empty if there was nothing new.
 
-    ``new`` came in with this call; ``known`` were in the store already, or came twice. ``warnings`` are about what jobs
-    reported.
+    ``new`` came in with this call; ``known`` were in the store already, also by an earlier commit of this call.
+    ``warnings`` are about what jobs reported.
     """
 
     commits: tuple[Commit, ...]
@@ -57,6 +84,7 @@ def ingest(
     path that cannot be read, StoreError as `Store.commit`: then the commits that were made stay, and the caller, who
     still has the records, ingests them all again.
     """
+    from provenance.intake import Intake  # late: whoever waits for a job has no need of it yet
 
     def commit(intake: Intake) -> IngestResult:
         return _commit(store, intake, author)

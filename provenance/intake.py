@@ -2,14 +2,15 @@
 
 Which of them count is decided when the commit is made, against the newest state of the store, and again whenever
 another writer was first: `Intake.rows` leaves out the rows of those that the store holds by then.
+
+Importing this module imports pyarrow and msgspec, which only ingest needs.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from provenance.batch import Batch
 from provenance.checked_json import MalformedError
 from provenance.errors import StoreError
 from provenance.identity import produced_file
+from provenance.ingest import AlsoKnown, Attempt, Attempted, Rejected
 from provenance.published import Copy, PublishedPlaces, add_copies, copies_of
 from provenance.quarantine import quarantine
 from provenance.quick_reader import decode
@@ -45,31 +47,7 @@ _KNOWN = """
 SELECT incoming.record, invocations.record_sha256 FROM invocations JOIN incoming USING (run, job, attempt)
 """
 
-Attempt = tuple[int, int, int]
-"""(run, job, attempt)."""
 Source = Path | bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Attempted:
-    """One attempt of one job, and the outputs that it made: their logical names, in the order of its description."""
-
-    run: int
-    job: int
-    attempt: int
-    made: tuple[str, ...]
-
-
-AlsoKnown = Callable[[Batch, Attempted], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A record that does not count: where it came from (None: from memory), why, and where it was put."""
-
-    path: Path | None
-    reason: str
-    quarantined: str
 
 
 class Intake:
