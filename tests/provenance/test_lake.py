@@ -94,10 +94,7 @@ def full_row() -> Batch:
     return batch
 
 
-@pytest.mark.parametrize("compacted", [False, True])
-def test_filters_on_every_column_agree(filled: Store, client: Client, compacted: bool) -> None:
-    if compacted:
-        filled.compact()
+def test_filters_on_every_column_agree(filled: Store, client: Client) -> None:
     filled.project()
     statements = [filters(filled, table, column.name, column.kind) for table in TABLES for column in table.columns]
     found = client(filled.root, statements)

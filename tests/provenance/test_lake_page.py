@@ -75,8 +75,8 @@ def test_the_page_as_it_stands(
     # The line that is printed needs no folder.
     assert ducklake([printed[0]], [("SELECT count(*) FROM lake.files", [])], Path("/")) == [[(4,)]]
 
-    postgresql.psql("CREATE ROLE eve LOGIN IN ROLE readers", "provenance")
-    monkeypatch.setenv("PGUSER", "eve")
+    postgresql.psql("CREATE ROLE bob LOGIN IN ROLE readers", "provenance")
+    monkeypatch.setenv("PGUSER", "bob")
     attach, *asked = statements(blocks("sql")[2])
     assert ducklake([attach], [(sql, []) for sql in asked], Path("/")) == [[(4,)]]
     assert ducklake([printed[1]], [("SELECT count(*) FROM lake.files", [])], Path("/")) == [[(4,)]]
