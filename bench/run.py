@@ -8,14 +8,24 @@ from importlib.metadata import version
 from pathlib import Path
 
 import ingest
+import layout
 import no_change_rerun
+import opening
 import pool_dag
 import registration
 import startup
 from measure import machine
 
 REPORT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
-SECTIONS = (startup.section, no_change_rerun.section, registration.section, ingest.section, pool_dag.section)
+SECTIONS = (
+    startup.section,
+    no_change_rerun.section,
+    registration.section,
+    ingest.section,
+    layout.section,
+    opening.section,
+    pool_dag.section,
+)
 
 
 def main() -> None:
