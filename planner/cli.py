@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "analyze": ("planner.commands.analyze:analyze", "Say why a run failed."),
     "remove": ("planner.commands.remove:remove", "Take a run off the pool."),
     "query": ("provenance.commands.query:query", "Ask the store."),
+    "sql": ("provenance.commands.sql:sql", "Ask the store in SQL."),
     "fields": ("provenance.commands.fields:fields", "List what can be asked: fields and metadata keys."),
     "files": ("provenance.commands.files:files", "Register files, or retire them."),
     "meta": ("provenance.commands.meta:meta", "Show, set or withdraw metadata."),

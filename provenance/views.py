@@ -34,6 +34,10 @@ VIEWS = (
     "reused_jobs",
     "reads",
     "writes",
+    "file_overview",
+    "copy_overview",
+    "job_overview",
+    "run_overview",
 )
 """The views, each after those that it is made of."""
 
