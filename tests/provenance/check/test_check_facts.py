@@ -119,7 +119,7 @@ def test_attempts_of_runs_that_were_planned_elsewhere_are_no_damage(
     elsewhere = uuid.UUID(int=4)
     seen = read_file("raw", b"raw", source=5, file=0, url="file:///raw")
     made = ingest(lived_in, [record_bytes(1, run=elsewhere, inputs=[seen])])
-    assert made.commit is not None
+    assert made.commits
     assert findings_of(lived_in) == []
 
 
