@@ -1174,10 +1174,16 @@ class Lock:
                 os.close(self._descriptor)
                 raise UnrecordedError("another wrapper is at work on %r" % to_text(record)) from None
             except OSError as error:
-                raise UnrecordedError("cannot lock %r: %s" % (to_text(self.path), reason(error))) from error
+                if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+                    raise UnrecordedError("cannot lock %r: %s" % (to_text(self.path), reason(error))) from error
+                self._sign()
             if self._is_named():
                 return
             os.close(self._descriptor)  # its owner removed it between our open and our lock: take the next one
+
+    def _sign(self) -> None:
+        """A file system without locks: then the text says who is at work (planner/locks.py reads it)."""
+        os.pwrite(self._descriptor, ("%s %d\n" % (os.uname()[1], os.getpid())).encode("utf-8", "replace"), 0)
 
     def _is_named(self) -> bool:
         try:

@@ -11,7 +11,6 @@ RUN/launcher.lock   held by the launcher and its wrappers, which may outlive the
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from planner.errors import PlannerError
+from planner.locks import hold
 
 JOBS_PER_FOLDER = 1000
 _RECORD = re.compile(r"([0-9]+)-([0-9]+)\.json")
@@ -94,14 +94,12 @@ class RunFolder:
         """Take the run folder for this process; RunBusyError if an engine is at work in it."""
         self.root.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.root / "run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not hold(descriptor):
             os.close(descriptor)
             raise RunBusyError(
                 f"{self.root}: another `pirene run` is at work in this run folder",
                 hint="Wait for it or stop it; `pirene status` says where it is.",
-            ) from error
+            )
         return RunLock(descriptor)
 
 

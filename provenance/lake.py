@@ -10,8 +10,11 @@ its data absolutely.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import sqlite3
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,6 +75,9 @@ def project(store: Store) -> Place:
     target = _prepared(store)
     snapshot = store.snapshot()
     with statistics_named():
+        if not _has_locks(target.path.parent):
+            _rebuild(target, store, snapshot)  # SQLite would wait for a lock that it never gets
+            return target
         try:
             with transaction(target.path, "mode=rw") as connection:
                 extend(connection, store, snapshot, target.data_path)
@@ -124,6 +130,16 @@ def _rebuild(target: Place, store: Store, snapshot: Snapshot) -> None:
         raise LakeError(f"{path}: {getattr(error, 'orig', error)}") from error
     finally:
         discard(temporary)
+
+
+def _has_locks(folder: Path) -> bool:
+    """Whether files in a folder can be locked as SQLite does it."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+    return True
 
 
 @contextmanager

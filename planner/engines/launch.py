@@ -7,7 +7,6 @@ libraries, would cost more than many jobs do, and being the reaper of a job's or
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import subprocess
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import integrity
 from planner.errors import PlannerError
+from planner.locks import lock_if_possible
 
 LAUNCHER = Path(integrity.__file__).with_name("launcher.py")
 _READ_BYTES = 1 << 20
@@ -56,7 +56,7 @@ class Launcher:
         ends.
         """
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock_if_possible(descriptor)
         # A session of its own, so that Ctrl-C in the terminal reaches the engine alone and it decides what happens to
         # jobs.
         self._process = subprocess.Popen(

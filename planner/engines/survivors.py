@@ -9,12 +9,12 @@ died.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from planner.locks import Lock, owner_lives, try_lock
 from planner.run_folder import RunFolder
 
 _POLL_SECONDS = 0.1
@@ -44,10 +44,9 @@ def _held(lock: Path) -> bool:
     except FileNotFoundError:
         return False  # its wrapper has just ended and tidied up
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    else:
+        found = try_lock(descriptor)
+        if found is Lock.OTHERS or (found is Lock.UNKNOWN and owner_lives(descriptor)):
+            return True
         lock.with_suffix(".tmp").unlink(missing_ok=True)
         lock.unlink(missing_ok=True)
         return False
