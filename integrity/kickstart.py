@@ -1183,6 +1183,7 @@ class Lock:
 
     def _sign(self) -> None:
         """A file system without locks: then the text says who is at work (planner/locks.py reads it)."""
+        os.ftruncate(self._descriptor, 0)  # who had it before may have had a longer name
         os.pwrite(self._descriptor, ("%s %d\n" % (os.uname()[1], os.getpid())).encode("utf-8", "replace"), 0)
 
     def _is_named(self) -> bool:

@@ -28,7 +28,9 @@ FORMAT = 1
 
 FOLDER = "commits"
 _FILE_NAME = re.compile(r"([0-9]{12})\.json")
-_SEGMENT_PATH = re.compile(r"segments/[a-z_]+/[0-9a-z-]+\.parquet")
+_SEGMENT_PATH = re.compile(r"segments/([a-z_]+)/[0-9a-z-]+\.parquet")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_STORE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class CommitKind(Enum):
@@ -212,9 +214,17 @@ def segment_document(segment: Segment) -> dict[str, Any]:
 
 
 def segment_from(document: Mapping[str, Any]) -> Segment:
-    """The segment that `segment_document` described. Raises KeyError or ValueError for anything else."""
-    if not _SEGMENT_PATH.fullmatch(document["path"]):
+    """The segment that `segment_document` described. Raises KeyError, TypeError or ValueError for anything else.
+
+    Names of files are made of table, digest and origin, and commits also come from other people's stores.
+    """
+    path = _SEGMENT_PATH.fullmatch(document["path"])
+    if path is None or path[1] != document["table"]:
         raise ValueError(f"segment path {document['path']!r}: expected segments/TABLE/NAME.parquet")
+    if not _DIGEST.fullmatch(document["sha256"]):
+        raise ValueError(f"digest {document['sha256']!r:.80} of a segment: expected 64 hexadecimal digits")
+    if "origin" in document and not _STORE.fullmatch(document["origin"]):
+        raise ValueError(f"origin {document['origin']!r:.80} of a segment: expected the id of a store")
     return Segment(
         table=document["table"],
         path=document["path"],

@@ -130,13 +130,21 @@ def _merged(store: Store, old: Sequence[Segment], name: str) -> _Merge:
 
 
 def _small(snapshot: Snapshot) -> dict[tuple[str, str | None], list[Segment]]:
-    """Small segments by table and by the store that their rows come from."""
+    """Small segments by table and by the store that their rows come from.
+
+    Not those of tables or columns that only a newer version knows: merged by this one they would lose them.
+    """
     found: dict[tuple[str, str | None], list[Segment]] = {}
     for table in snapshot.tables():
         for segment in snapshot.segments(table):
-            if segment.size < SMALL_BYTES and segment.rows < SMALL_ROWS:
+            if segment.size < SMALL_BYTES and segment.rows < SMALL_ROWS and _is_known(segment):
                 found.setdefault((table, segment.origin), []).append(segment)
     return found
+
+
+def _is_known(segment: Segment) -> bool:
+    table = BY_NAME.get(segment.table)
+    return table is not None and segment.columns.keys() <= {column.name for column in table.columns}
 
 
 def _chosen(snapshot: Snapshot, small: Sequence[Segment], first: int) -> list[Segment]:

@@ -23,7 +23,7 @@ FOLDER = "foreign"
 ORDER_STEP = 1 << 32
 """Between two commits of the store itself there is room for so many pulled ones."""
 
-_PATH = re.compile(rf"{FOLDER}/[0-9a-f-]{{36}}/[0-9]{{12}}-[0-9a-f]{{64}}\.jsonl")
+_PATH = re.compile(rf"{FOLDER}/([0-9a-f-]{{36}})/([0-9]{{12}})-([0-9a-f]{{64}})\.jsonl")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 
 
@@ -79,7 +79,9 @@ def pulled_document(pulled: Pulled) -> dict[str, Any]:
 
 def pulled_from(document: Mapping[str, Any]) -> Pulled:
     """The reverse of `pulled_document`. Raises KeyError, TypeError or ValueError for what is none."""
-    if not _PATH.fullmatch(document["path"]):
+    path = _PATH.fullmatch(document["path"])
+    # Names of files are made of these, and such a document also comes from other people's stores.
+    if path is None or path.groups() != (document["store"], f"{document['first']:012d}", document["sha256"]):
         raise ValueError(f"pulled commits in {document['path']!r}: expected {FOLDER}/STORE/NUMBER-DIGEST.jsonl")
     commits = tuple(PulledCommit(commit["time"], int(commit["follows"])) for commit in document["commits"])
     if not commits or document["first"] < 1:

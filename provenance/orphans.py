@@ -35,7 +35,9 @@ def orphans(store: Store) -> list[Stored]:
 def remove_orphans(store: Store, *, older_than: dt.timedelta = SAFE_AGE) -> list[Stored]:
     """Remove the orphans that nobody can be writing any more; returns those that it removed."""
     limit = dt.datetime.now(dt.UTC) - older_than
-    old = [orphan for orphan in orphans(store) if orphan.modified <= limit]
+    nobodys = {orphan.name for orphan in orphans(store)}
+    # Listed once more: commits take their time to read, and what is named by its content may have been made anew.
+    old = [stored for stored in store.storage.stored("") if stored.name in nobodys and stored.modified <= limit]
     for orphan in old:
         store.storage.remove(orphan.name)
     left = {stored.name for stored in store.storage.stored("")} if old else set()

@@ -37,6 +37,7 @@ _BLOCK_ROWS = 4096
 _INT64 = range(-(1 << 63), 1 << 63)
 _LISTS_NAMES = re.compile(r"\b(show|information_schema|duckdb_\w+|pg_\w+)\b")
 """Statements that may list all tables see all of them."""
+_EXPLAIN = re.compile(r"\s*EXPLAIN\b(\s+ANALYZE\b)?(\s*\([A-Za-z_,\s]*\))?", re.IGNORECASE)
 _ONE = "`pirene sql` takes one statement, which reads: SELECT, FROM, WITH, VALUES, DESCRIBE, SUMMARIZE, EXPLAIN"
 _TYPES: Mapping[str, FieldType] = {
     "BOOLEAN": FieldType.BOOLEAN,
@@ -117,13 +118,22 @@ def _only_reading(connection: duckdb.DuckDBPyConnection, sql: str) -> frozenset[
     """The names of the parameters of the one statement. Raises QueryError unless it is one, and only reads."""
     import duckdb
 
+    statement = _single(connection, sql)
+    kind = statement.type
+    if kind is duckdb.StatementType.EXPLAIN:
+        # EXPLAIN ANALYZE runs what it explains, whatever that is; a file that may be read may also be written.
+        start = _EXPLAIN.match(sql)
+        kind = _single(connection, sql[start.end() :]).type if start else kind
+    if kind is not duckdb.StatementType.SELECT:
+        raise QueryError(f"{kind.name} is no statement that only reads", hint=_ONE)
+    return frozenset(statement.named_parameters)
+
+
+def _single(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
     statements = connection.extract_statements(sql)
     if len(statements) != 1:
         raise QueryError(f"found {len(statements) or 'no'} statements", hint=_ONE)
-    kind = statements[0].type
-    if kind not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
-        raise QueryError(f"{kind.name} is no statement that only reads", hint=_ONE)
-    return frozenset(statements[0].named_parameters)
+    return statements[0]
 
 
 def _refuse_others(wanted: frozenset[str], values: Mapping[str, object]) -> None:

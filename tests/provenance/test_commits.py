@@ -49,6 +49,7 @@ PULLED = pulled_document(
         (PulledCommit("2026-11-23T05:20:00.000007Z", 0),),
     )
 )
+TABLED = commits.segment_document(SEGMENT)
 
 texts = st.text(max_size=20)
 counts = st.integers(0, 1 << 62)
@@ -56,9 +57,9 @@ statistics = st.dictionaries(st.sampled_from(["min", "max"]), texts) | st.dictio
     st.sampled_from(["nulls", "nan", "size", "values"]), counts
 )
 segments = st.builds(
-    Segment,
+    lambda table, name, **others: Segment(table=table, path=f"segments/{table}/{name}.parquet", **others),
     table=st.sampled_from(["files", "job_edges"]),
-    path=st.from_regex(r"segments/[a-z_]{1,9}/[0-9a-z-]{1,9}\.parquet", fullmatch=True),
+    name=st.from_regex(r"[0-9a-z-]{1,9}", fullmatch=True),
     rows=counts,
     size=counts,
     footer_size=counts,
@@ -128,10 +129,18 @@ def test_time_sorts_as_text_in_every_zone() -> None:
         ({"time": "yesterday"}, "yesterday"),
         ({"segments": [{"path": "segments/files/../../../etc/passwd"}]}, "expected segments/TABLE/NAME.parquet"),
         ({"segments": [{"path": "/etc/x.parquet"}]}, "expected segments/TABLE/NAME.parquet"),
+        ({"segments": [{**TABLED, "table": "../../evil"}]}, "expected segments/TABLE/NAME.parquet"),
+        ({"segments": [{**TABLED, "table": ["files"]}]}, "expected segments/TABLE/NAME.parquet"),
+        ({"segments": [{**TABLED, "sha256": "../../evil"}]}, "expected 64 hexadecimal digits"),
+        ({"segments": [{**TABLED, "sha256": 7}]}, "expected string"),
+        ({"segments": [{**TABLED, "origin": "../../evil"}]}, "expected the id of a store"),
         ({"segments": 7}, "not iterable"),
+        ({"pulled": [{**PULLED, "store": "../../evil"}]}, "expected foreign/STORE/NUMBER-DIGEST.jsonl"),
+        ({"pulled": [{**PULLED, "sha256": "../../evil"}]}, "expected foreign/STORE/NUMBER-DIGEST.jsonl"),
+        ({"pulled": [{**PULLED, "first": 2}]}, "expected foreign/STORE/NUMBER-DIGEST.jsonl"),
         ({"pulled": [{**PULLED, "path": "foreign/../../etc/passwd"}]}, "expected foreign/STORE/NUMBER-DIGEST.jsonl"),
         ({"pulled": [{**PULLED, "commits": []}]}, "expected at least one"),
-        ({"pulled": [{**PULLED, "first": 0}]}, "numbers from 1"),
+        ({"pulled": [{**PULLED, "first": 0, "path": path_of(COMMIT.store, 0, "ef" * 32)}]}, "numbers from 1"),
         ({"pulled": [{**PULLED, "commits": [{"time": "now", "follows": 1}]}]}, "expected a time like"),
         ({"pulled": [{}]}, "'path' is missing"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from provenance import compaction
 from provenance.batch import Batch
 from provenance.commits import CommitKind
 from provenance.errors import WriteFailedError
-from provenance.schema import TABLES
+from provenance.schema import BY_NAME, TABLES
 from provenance.snapshot import Snapshot
 from provenance.store import Store
 
@@ -55,6 +56,19 @@ def test_every_answer_stays_as_of_every_commit(store: Store, full_batch: Callabl
     # Who still follows the older snapshot reads on: what was merged stays on disk.
     assert answers(store, before) == expected
     assert answers(Store.open(store.root), Store.open(store.root).snapshot()) == found
+
+
+def test_what_only_a_newer_version_knows_is_not_merged(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Merged by this one it would lose its columns."""
+    for run in (1, 2):
+        store.commit(CommitKind.PLAN, states(run))
+    edges = BY_NAME["job_edges"]
+    monkeypatch.setitem(BY_NAME, edges.name, replace(edges, columns=edges.columns[1:]))
+    made = store.compact()
+    assert made is not None and [segment.table for segment in made.segments] == ["workflows"]
+    monkeypatch.delitem(BY_NAME, edges.name)
+    assert store.compact() is None
+    assert len(store.snapshot().segments(edges.name)) == 2
 
 
 def test_there_is_nothing_to_merge_twice(store: Store) -> None:
