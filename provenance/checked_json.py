@@ -17,7 +17,7 @@ from provenance.errors import StoreError
 INT64_MAX = (1 << 63) - 1
 UINT64_MAX = (1 << 64) - 1
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z")
+TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z")
 
 
 class MalformedError(StoreError):
@@ -119,7 +119,7 @@ class JsonObject:
     def time(self, key: str) -> dt.datetime:
         """A time of day as ``2026-11-23T05:20:00.123456Z``."""
         value = self._values.get(key)
-        if not isinstance(value, str) or not _TIME.fullmatch(value):
+        if not isinstance(value, str) or not TIME.fullmatch(value):
             raise self.fail(key, "a time like 2026-11-23T05:20:00.123456Z")
         try:
             return dt.datetime.fromisoformat(value)
@@ -156,7 +156,10 @@ class JsonObject:
 
 
 def _shown(value: object) -> str:
-    text = json.dumps(value)
+    try:
+        text = json.dumps(value)
+    except RecursionError:  # writing takes more calls than reading did
+        return "a value nested too deeply to be shown"
     return text if len(text) <= 80 else text[:77] + "..."
 
 

@@ -69,7 +69,7 @@ def find(
     """
     for text in paths:
         if is_url(text) and local_name(copy_url(text)) is None:
-            yield _remote(copy_url(text))
+            yield from _remote(copy_url(text), unusable)
             continue
         path = local_name(copy_url(text)) or text if is_url(text) else text
         if os.path.lexists(path) or not is_pattern(path):
@@ -130,9 +130,13 @@ def _of_row(row: TableRow, size_bytes: int | None, owner: str | None) -> FoundFi
     )
 
 
-def _remote(url: str) -> FoundFile:
-    path = unquote(urlsplit(url).path)
-    return FoundFile(PurePosixPath(path).name or url, None, url, path.strip("/"))
+def _remote(url: str, unusable: list[Unusable]) -> Iterator[FoundFile]:
+    try:
+        path = unquote(urlsplit(url).path)
+    except ValueError as error:
+        unusable.append(Unusable(url, f"not a URL: {error}"))
+        return
+    yield FoundFile(PurePosixPath(path).name or url, None, url, path.strip("/"))
 
 
 def _at(path: str, unusable: list[Unusable], store_root: Path | None, trees: bool) -> Iterator[FoundFile]:

@@ -94,7 +94,7 @@ def _file(table: Path, row: Row) -> TableRow:
         url = copy_url(text)
         local = local_path(url)
         path = None if local is None else str(local)
-        below = str(local) if local is not None else unquote(urlsplit(url).path)
+        below = str(local) if local is not None else _path_of(row, url)
         name = PurePath(below).name
     else:
         path = os.path.join(table.parent, text)  # noqa: PTH118 - as it stands there, also with ..
@@ -102,6 +102,13 @@ def _file(table: Path, row: Row) -> TableRow:
         below = str(PurePath(text))
         name = PurePath(text).name if text.startswith("/") else below
     return TableRow(row.where, name or url, url, path, below.strip("/"), _metadata(row), _declared(row))
+
+
+def _path_of(row: Row, url: str) -> str:
+    try:
+        return unquote(urlsplit(url).path)
+    except ValueError as error:
+        raise MetadataTableError(f"{row.where}: {url}: not a URL: {error}") from error
 
 
 def _require_nameable(row: Row, text: str) -> None:

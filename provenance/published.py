@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _ANY_STATE = frozenset({"ok", "quarantined", "missing", "removed", "replaced", "retired"})
 _TICK = dt.timedelta(microseconds=1)
+_LAST = dt.datetime.max.replace(tzinfo=dt.UTC) - _TICK
+"""A tick later there is still a time, to be quarantined at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def copies_of(entry: RecordEntry, run: int, places: PublishedPlaces) -> list[Cop
             name=output.name,
             sha256=bytes.fromhex(output.actual_sha256),
             size_bytes=output.actual_size_bytes,
-            at=place.at or dt.datetime.fromisoformat(entry.end),
+            at=min(place.at or dt.datetime.fromisoformat(entry.end), _LAST),
             host=place.host or entry.hostname,
         )
         for position, output in enumerate(entry.outputs)

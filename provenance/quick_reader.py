@@ -13,7 +13,7 @@ import re
 import msgspec
 from msgspec import Struct
 
-from provenance.checked_json import UINT64_MAX, MalformedError, parse_object
+from provenance.checked_json import TIME, UINT64_MAX, MalformedError, parse_object
 from provenance.commits import time_text
 from provenance.identity import MAX_OUTPUTS
 from provenance.records import FINDING
@@ -51,7 +51,7 @@ _USAGE_KEYS, _METADATA_KEYS = _keys_of(UsageEntry), _keys_of(MetadataEntry)
 _MACHINE_KEYS, _TRANSFORMATION_KEYS, _WRAPPER_KEYS = (
     _keys_of(kind) for kind in (MachineEntry, TransformationEntry, WrapperEntry)
 )
-_TAIL_KEYS = 2  # size, and text or base64
+_TAIL_KEYS = 2  # size and text: `_agrees` takes no others
 
 
 def decode(data: bytes) -> RecordEntry | None:
@@ -116,7 +116,8 @@ def _agrees(entry: RecordEntry) -> bool:
         return False
     if source_of_run(entry.run_id) is None:
         return False
-    if any(tail is not None and tail.base64 is not None for tail in (entry.stdout, entry.stderr)):
+    tails = [tail for tail in (entry.stdout, entry.stderr) if tail is not None]
+    if any(tail.text is None or tail.base64 is not None for tail in tails):
         return False
     inputs, outputs = entry.inputs + entry.changed_inputs, entry.outputs
     if len(inputs) + 2 * len(outputs) > MAX_OUTPUTS:
@@ -176,6 +177,6 @@ def _are_digests_and_times(entry: RecordEntry) -> bool:
 
 def _is_time(text: str) -> bool:
     try:
-        return time_text(dt.datetime.fromisoformat(text)) == text
-    except ValueError:
+        return TIME.fullmatch(text) is not None and time_text(dt.datetime.fromisoformat(text)) == text
+    except (ValueError, OverflowError):
         return False

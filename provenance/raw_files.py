@@ -231,6 +231,8 @@ def _asked(holder: Replica | None) -> tuple[str, ...]:
 
 
 def _require_digest(read: Sequence[tuple[FoundFile, Hashed | None]], declared: bytes) -> None:
+    if not read:
+        return  # the one file is left out
     ((found, hashed),) = read
     if hashed is not None and hashed.sha256 != declared:
         raise DeclaredDigestError(

@@ -56,6 +56,12 @@ def test_urls_of_this_and_other_machines(raw: Path) -> None:
     assert found("s3://bucket/a/b%20c.fits?x=*") == (["b c.fits"], [])
 
 
+def test_a_url_that_cannot_be_taken_apart_is_named() -> None:
+    named, unusable = found("http://ada:s3cret@[x/y", "http://h/z")
+    assert named == ["z"]
+    assert unusable == [Unusable("http://[x/y", "not a URL: Invalid IPv6 URL")]
+
+
 def test_every_name_has_the_url_of_its_path(tmp_path: Path) -> None:
     folder = tmp_path / "a%b#c" / "new\nline"
     folder.mkdir(parents=True)

@@ -214,6 +214,13 @@ def test_a_copy_that_arrived_otherwise_is_quarantined(store, record_bytes, made_
     assert fetch(store, "SELECT verdict FROM checks WHERE stage = 'stage-out'") == [("mismatch",)]
 
 
+def test_a_copy_that_arrived_otherwise_at_the_end_of_all_times_is_quarantined(store, record_bytes, made_file):
+    published = {(1, 1, "a"): Published("file:///out/a", "local", Stat(1, 10, 20, 30, 4), bytes(32))}
+    data = record_bytes(outputs=[made_file("a", b"A")], end="9999-12-31T23:59:59.999999Z")
+    assert ingest(store, [data], published=published).new == 1
+    assert fetch(store, "SELECT state FROM replica_states") == [("quarantined",)]
+
+
 def test_two_workflows_with_an_empty_done_flag_have_two_files(store, record_bytes, made_file):
     runs = [uuid.uuid4(), uuid.uuid4()]
     for run in runs:

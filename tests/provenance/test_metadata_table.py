@@ -134,6 +134,7 @@ def test_json_lines_and_parquet_say_the_same(tmp_path: Path, said: dict[str, Any
         (b"path,n\n\xff,1\n", ":2: not UTF-8"),
         ('path,n\n"a,1\n', "not a CSV table"),
         ("path,n\na\0b,1\n", ":2: the path 'a\\x00b' holds a NUL, which no file name can"),
+        ("path,n\nhttp://[x/y,1\n", ":2: http://[x/y: not a URL: Invalid IPv6 URL"),
         ("path,size\na,1.5\n", ":2: column 'size': expected a number of bytes, found '1.5'"),
         ("path,size\na,-1\n", ":2: column 'size': expected a number of bytes, found '-1'"),
         ("path,adler32\na,1\n", ":2: column 'adler32': checksum 'adler32:1': expected adler32: and 8 hex digits"),

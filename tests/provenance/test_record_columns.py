@@ -213,7 +213,7 @@ TELLING: list[Any] = [
     "file:///a/../b//c", "file:///a/.b", "file:///a/..", "file:///a%20b", "http://u:p@h/x?key=1", "/a/b",
     "2026-02-29T00:00:00.000000Z", "2024-02-29T00:00:00.000000Z", "2026-01-31T23:59:59.999999Z", "2026-01-01T24:00:00.000000Z",
     "2026-01-01T00:00:60.000000Z", "0000-01-01T00:00:00.000000Z", "2026-01-01T00:00:00Z", "2026-01-01t00:00:00.000000z",
-    "2026-01-01T00:00:00.00000Z ", "0193572A-8F00-7000-8000-00000000002A", "0193572a8f0070008000000000000000", "{0193572a-8f00-7000-8000-00000000002a}",
+    "0001-01-01T00:00:00.0+23:59", "9999-12-31T23:59:59.9-23:59", "2026-01-01T00:00:00.00000Z ", "0193572A-8F00-7000-8000-00000000002A", "0193572a8f0070008000000000000000", "{0193572a-8f00-7000-8000-00000000002a}",
 ]  # fmt: skip
 """Values at the edge of what some key may have."""
 UNREAD = {
@@ -370,6 +370,14 @@ def test_a_colon_as_an_escape_hides_no_doubled_key(written):
     data = json.dumps(document, separators=(",", ":")).encode().replace(b"COLON", b"\\u003a")
     assert decode(data) is not None
     assert decode(data.replace(b'{"schema"', b'{"pid":1,"schema"')) is None
+
+
+@pytest.mark.parametrize("tail", [{"size": 0}, {"size": 0, "text": None}, {"size": 0, "base64": None}])
+def test_a_tail_of_one_key_hides_no_doubled_key(written, tail):
+    data = json.dumps(json.loads(written["plain"]) | {"stdout": tail}, separators=(",", ":")).encode()
+    assert _agree(data) == ["careful"]
+    doubled = data.replace(b'{"schema"', b'{"pid":1,"schema"')
+    assert _agree(doubled) == ["neither"]
 
 
 @given(text=st.text(st.sampled_from("ab=.:\n 019e+-_#[]{}\",é\udcff"), max_size=40) | st.sampled_from(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import sys
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -121,6 +122,13 @@ def test_one_name_cannot_be_two_outputs(record_bytes, made_file):
 def test_what_is_no_object_is_refused(data, message):
     with pytest.raises(MalformedError, match=message):
         read_record(data)
+
+
+def test_however_deep_what_is_wrong_is_nested_it_is_refused():
+    """Also where it can just be read, and not be written any more."""
+    for depth in range(1, sys.getrecursionlimit() + 10):
+        with pytest.raises(MalformedError, match=r"schema: expected|nested too deeply"):
+            read_record(b'{"schema":' + b"[" * depth + b"]" * depth + b"}")
 
 
 json_values = st.recursive(

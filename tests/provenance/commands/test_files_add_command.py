@@ -71,6 +71,12 @@ def test_what_is_left_out_is_named_and_ends_with_3(store, tmp_path, run_command)
     assert "not registered" in quiet.stderr
 
 
+def test_the_one_file_of_a_checksum_may_be_the_one_left_out(tmp_path, run_command):
+    path = tmp_path / "nowhere"
+    result = run_command(files, "add", str(path), "--checksum", "sha256:" + "0" * 64, "--keep-going", exit_code=3)
+    assert f"not registered: {path}: No such file or directory" in result.stderr
+
+
 def test_a_tree_is_one_file_and_verified_as_one(tmp_path, json_of, run_command):
     zarr = tmp_path / "raw" / "x.zarr"
     (zarr / "0").mkdir(parents=True)
