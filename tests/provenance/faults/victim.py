@@ -9,8 +9,10 @@ that outlives it: so every system call after the stop is one of the operation.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import mmap
 import os
+import pkgutil
 import signal
 import sys
 import traceback
@@ -21,14 +23,8 @@ import duckdb  # noqa: F401 - here and below: what is imported now is not import
 import pyarrow.compute
 import pyarrow.parquet  # noqa: F401
 
-import provenance.compaction
-import provenance.ingest
-import provenance.lake
-import provenance.orphans
-import provenance.publication
-import provenance.pull
-import provenance.pulled_rows
-import provenance.segments
+import planner
+import provenance
 from planner.command_spool import take_up
 from provenance.batch import Batch
 from provenance.commits import CommitKind
@@ -36,6 +32,10 @@ from provenance.errors import StoreError
 from provenance.schema import TABLES
 from provenance.store import Store
 from provenance.views import VIEWS, view_sql
+
+for _package in (provenance, planner):
+    for _module in pkgutil.walk_packages(_package.__path__, f"{_package.__name__}."):
+        importlib.import_module(_module.name)  # some are else imported when they are first needed
 
 REFUSED, BROKEN = 3, 5
 PAGE = 4096
