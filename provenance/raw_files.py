@@ -41,6 +41,7 @@ __all__ = [
     "NameTemplateError",
     "RawFiles",
     "Registered",
+    "UnreadDigestError",
     "UnreadableFilesError",
     "add_files",
     "find_files",
@@ -50,6 +51,10 @@ Progress = Callable[[int, int, int, int], None]
 """Files done, files in all, bytes read, bytes in all (folders that are one file not counted)."""
 
 _GO_ON = "nothing was registered; --keep-going registers the others and ends with exit code 3"
+
+
+class UnreadDigestError(StoreError):
+    """A digest was given to compare a file with that is not to be read."""
 
 
 class DeclaredDigestError(StoreError):
@@ -234,7 +239,12 @@ def _require_digest(read: Sequence[tuple[FoundFile, Hashed | None]], declared: b
     if not read:
         return  # the one file is left out
     ((found, hashed),) = read
-    if hashed is not None and hashed.sha256 != declared:
+    if hashed is None:
+        raise UnreadDigestError(
+            f"{found.path or found.url}: expected a file to compare with its sha256; this one is not read here",
+            hint="leave out the other checksums, or declare the sha256 in a table (--table, column sha256)",
+        )
+    if hashed.sha256 != declared:
         raise DeclaredDigestError(
             f"{found.path}: expected sha256 {declared.hex()}, found {hashed.sha256.hex()}",
             hint="nothing was registered; fetch the file again, or correct the checksum",

@@ -13,6 +13,7 @@ from provenance.commands.meta import meta
 from provenance.commands.query import query
 from provenance.commands.verify import verify
 from provenance.found_files import UnreadableFilesError
+from provenance.raw_files import UnreadDigestError
 from provenance.views import fetch
 
 
@@ -57,6 +58,15 @@ def test_a_url_of_another_machine(json_of, run_command):
 )
 def test_bad_usage(run_command, arguments, message):
     assert message in run_command(files, "add", *arguments, exit_code=2).stderr
+
+
+@pytest.mark.parametrize("others", [["{file}", "--md5", "0" * 32], ["root://archive.org/x"]])
+def test_a_digest_is_never_taken_unread(store, tmp_path, run_command, others):
+    (tmp_path / "a").write_text("x")
+    arguments = [each.format(file=tmp_path / "a") for each in others]
+    with pytest.raises(UnreadDigestError, match="this one is not read here"):
+        run_command(files, "add", *arguments, "--checksum", "sha256:" + "0" * 64)
+    assert store.snapshot().number == 0
 
 
 def test_what_is_left_out_is_named_and_ends_with_3(store, tmp_path, run_command):
