@@ -37,7 +37,7 @@ LIES: dict[str, tuple[Change, str, str]] = {
         "rows of commits 1 to 2",
     ),
     "no commit_number": (_set("segments/0/columns/commit_number", {}), "the bounds of commit_number", "none"),
-    "table": (_set("segments/0/table", "queries"), "a segment below segments/queries/", "segments/"),
+    "table": (_set("segments/0/table", "queries"), "a commit", "expected segments/TABLE/NAME.parquet"),
 }
 
 
