@@ -6,6 +6,7 @@ waits for a random moment before the next try.
 
 There is a room, in which one writer is, and a door, at which one waits for it: who has had a turn is behind the one at
 the door, however soon it comes again, and behind most others, who look the more often the longer they have waited.
+Patience is brought from the door into the room, and ends: nobody waits for a turn longer than four seconds.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from provenance.commits import FOLDER
@@ -27,10 +29,37 @@ _DOOR = "segments"
 """Folders are locked, not files: that takes no file, and no permission to write."""
 _PATIENCE_SECONDS = 3.0
 """Nothing is published for so long: longer than any commit but a huge one takes."""
+_LONGEST_WAIT_SECONDS = 4.0
+"""Behind a writer that was stopped, those who go on without a turn look like progress to the rest."""
 _ROOM_POLL_SECONDS = 0.002
 _DOOR_POLL_SECONDS = 0.04
 """For who has just come; a quarter of it for who has waited for three seconds. A look costs 30 µs, and many wait."""
 _LONGEST_PAUSE_SECONDS = 0.2
+
+
+@dataclass(slots=True)
+class _Patience:
+    """How long somebody has waited, and how long nothing has come into the ``room``, a descriptor of its folder."""
+
+    room: int
+    begun: float = field(init=False)
+    progress: float = field(init=False)
+    newest: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.begun = self.progress = time.monotonic()
+        self.newest = os.fstat(self.room).st_mtime_ns
+
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.monotonic() - self.begun
+
+    def is_over(self) -> bool:
+        """Whether to go on without a turn."""
+        now = time.monotonic()
+        if (changed := os.fstat(self.room).st_mtime_ns) != self.newest:
+            self.newest, self.progress = changed, now
+        return now - self.progress > _PATIENCE_SECONDS or now - self.begun > _LONGEST_WAIT_SECONDS
 
 
 class _Having(threading.local):
@@ -55,8 +84,12 @@ def turn(storage: Storage) -> Iterator[None]:
     with ExitStack() as in_room:
         room = _opened(root / FOLDER, in_room)
         with ExitStack() as at_door:
-            _wait(_opened(root / _DOOR, at_door), room)
-            _wait(room, room)
+            door = _opened(root / _DOOR, at_door)
+            if room is not None:
+                patience = _Patience(room)
+                if door is not None:
+                    _wait(door, patience)
+                _wait(room, patience)
         _having.turns.add(root)
         in_room.callback(_having.turns.remove, root)
         yield
@@ -85,19 +118,11 @@ def _opened(folder: Path, until: ExitStack) -> int | None:
     return descriptor
 
 
-def _wait(wanted: int | None, room: int | None) -> None:
-    """Lock a folder as soon as nobody else does; give up if nothing has come into the ``room`` for too long."""
-    if wanted is None or room is None:
-        return
-    begun = progress = time.monotonic()
-    newest = os.fstat(room).st_mtime_ns
-    while _is_locked(wanted):
-        now = time.monotonic()
-        if (changed := os.fstat(room).st_mtime_ns) != newest:
-            newest, progress = changed, now
-        if now - progress > _PATIENCE_SECONDS:
-            return
-        pause = _ROOM_POLL_SECONDS if wanted == room else _DOOR_POLL_SECONDS / (1 + min(now - begun, 3))
+def _wait(wanted: int, patience: _Patience) -> None:
+    """Lock a folder as soon as nobody else does; leave it when patience is over."""
+    while _is_locked(wanted) and not patience.is_over():
+        at_door = _DOOR_POLL_SECONDS / (1 + min(patience.seconds(), 3))
+        pause = _ROOM_POLL_SECONDS if wanted == patience.room else at_door
         time.sleep(random.uniform(0.5, 1.5) * pause)
 
 

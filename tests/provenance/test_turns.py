@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -126,6 +126,61 @@ def test_as_long_as_others_get_on_they_are_waited_for(store: Store, monkeypatch:
     with turn(store.storage):
         assert done.is_set()
     thread.join()
+
+
+class Clock:
+    """Stands for the module ``time``: nobody sleeps, and what others do meanwhile is done when it is time."""
+
+    def __init__(self, folder: Path, others_publish_every: float) -> None:
+        self.now = 0.0
+        self._folder = folder
+        self._every = others_publish_every
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        before, self.now = self.now, self.now + seconds
+        if before // self._every != self.now // self._every:
+            os.utime(self._folder, (0, self.now))
+
+
+@pytest.mark.parametrize(
+    ("others_publish_every", "at_least", "at_most"),
+    [
+        pytest.param(1000.0, 3.0, 3.1, id="nobody-gets-on"),
+        pytest.param(2.9, 4.0, 4.1, id="those-who-gave-up-publish"),
+    ],
+)
+def test_behind_a_writer_that_was_stopped_nobody_waits_longer_than_four_seconds(
+    store: Store, monkeypatch: pytest.MonkeyPatch, others_publish_every: float, at_least: float, at_most: float
+) -> None:
+    commits = store.root / "commits"
+    with held(commits), held(store.root / "segments"):
+        clock = Clock(commits, others_publish_every)
+        monkeypatch.setattr(turns, "time", clock)
+        with turn(store.storage):
+            assert at_least <= clock.now <= at_most
+
+
+def test_patience_that_was_lost_at_the_door_is_not_found_again_in_the_room(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = store.root / "commits"
+    clock = Clock(commits, 1000.0)
+    monkeypatch.setattr(turns, "time", clock)
+    with held(commits), ExitStack() as at_door:
+        at_door.enter_context(held(store.root / "segments"))
+        sleep = clock.sleep
+
+        def until_the_door_is_free(seconds: float) -> None:
+            sleep(seconds)
+            if clock.now > 2:
+                at_door.close()
+
+        monkeypatch.setattr(clock, "sleep", until_the_door_is_free)
+        with turn(store.storage):
+            assert 3 <= clock.now < 3.1
 
 
 def test_a_turn_within_a_turn_is_the_same(store: Store) -> None:
