@@ -7,11 +7,12 @@ are not held: a listing of ten million files needs the memory of a few thousand.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from provenance.errors import StoreError
+from provenance.errors import StoreError, WideTableError
 from provenance.metadata import EMPTY_LIST_POSITION, shown
 from provenance.views import Reading, Row
 from provenance.vocabulary import ENTITIES, StoreVocabulary
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from provenance.store import Store
 
 UnknownKeys = Literal["error", "no match"]
+_Said = tuple[tuple[str, ...], tuple[str, ...]]
+"""Notes and warnings."""
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class Answer:
     now: dt.datetime
     _reading: Reading
     _key_columns: int
+    _without_wide: Callable[[], Compiled]
 
     def rows(self, *, as_text: Collection[str] = ()) -> Iterator[tuple[object, ...]]:
         """The rows, as values of Python: digests as bytes, times aware, metadata as it was written. Streams.
@@ -70,7 +75,7 @@ class Answer:
         """(key of the entity, row); the key is empty unless keys were asked for."""
         keys = self._key_columns
         convert = [_converter(column.type, column.type in as_text) for column in self.columns]
-        for block in self._reading.blocks(self.sql, self.parameters):
+        for block in self._blocks():
             for row in block:
                 yield row[:keys], tuple(f(value) for f, value in zip(convert, row[keys:], strict=True))
 
@@ -84,8 +89,23 @@ class Answer:
 
     def plan(self) -> str:
         """DuckDB's plan for the query, as text."""
-        rows = self._reading.rows(f"EXPLAIN {self.sql}", self.parameters)
-        return "\n".join(str(row[-1]) for row in rows)
+        return "\n".join(str(row[-1]) for block in self._blocks("EXPLAIN ") for row in block)
+
+    def _blocks(self, before: str = "") -> Iterator[list[Row]]:
+        """The rows as they come. Rows are in order, so all that is read for them is read before the first one comes:
+        until then a wide table that turns out to be damaged, or was made anew meanwhile, can be left aside.
+        """
+        if not self._reading.wide_left_aside:
+            blocks = self._reading.blocks(before + self.sql, self.parameters)
+            try:
+                first = next(blocks, None)
+            except WideTableError as error:
+                self._reading.leave_wide_tables_aside(error)
+            else:
+                yield from itertools.chain(() if first is None else (first,), blocks)
+                return
+        compiled = self._without_wide()
+        yield from self._reading.blocks(before + compiled.sql, compiled.parameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +137,18 @@ def answer(
     moment = dt.datetime.now(dt.UTC) if now is None else now
     values = dict(parameters or {})
     reading = _reading(store, text, values, moment, as_of)
-    compiled = compile_query(
-        text,
-        StoreVocabulary(reading.rows, text, WideReading(reading, ENTITIES)),
-        values,
-        moment,
-        unknown_keys=unknown_keys,
-        selection=readable_only,
-        keys=keys,
-    )
-    notes, warnings = _said(compiled, reading)
+
+    def compiled_over(wide: WideReading | None) -> Compiled:
+        vocabulary = StoreVocabulary(reading.rows, text, wide)
+        return compile_query(
+            text, vocabulary, values, moment, unknown_keys=unknown_keys, selection=readable_only, keys=keys
+        )
+
+    def understood(wide: WideReading | None) -> tuple[Compiled, _Said]:
+        compiled = compiled_over(wide)
+        return compiled, _said(compiled, reading)
+
+    compiled, (notes, warnings) = _with_wide_tables(reading, understood)
     return Answer(
         columns=tuple(AnswerColumn(column.name, column.type) for column in compiled.columns),
         notes=notes,
@@ -140,6 +162,7 @@ def answer(
         now=moment,
         _reading=reading,
         _key_columns=compiled.key_columns,
+        _without_wide=lambda: compiled_over(None),
     )
 
 
@@ -157,15 +180,24 @@ def without_conditions(
     moment = dt.datetime.now(dt.UTC) if now is None else now
     values = dict(parameters or {})
     with _reading(store, text, values, moment, as_of) as reading:
-        conditions = without_each(
-            text,
-            StoreVocabulary(reading.rows, text, WideReading(reading, ENTITIES)),
-            values,
-            moment,
-            unknown_keys=unknown_keys,
-            selection=readable_only,
-        )
-        return [WithoutCondition(c.text, _number(reading.rows(c.sql, c.parameters))) for c in conditions]
+
+        def counted(wide: WideReading | None) -> list[WithoutCondition]:
+            vocabulary = StoreVocabulary(reading.rows, text, wide)
+            conditions = without_each(
+                text, vocabulary, values, moment, unknown_keys=unknown_keys, selection=readable_only
+            )
+            return [WithoutCondition(c.text, _number(reading.rows(c.sql, c.parameters))) for c in conditions]
+
+        return _with_wide_tables(reading, counted)
+
+
+def _with_wide_tables(reading: Reading, asked: Callable[[WideReading | None], _Result]) -> _Result:
+    """What ``asked`` gives with wide tables; without them if one of them is damaged."""
+    try:
+        return asked(WideReading(reading, ENTITIES))
+    except WideTableError as error:
+        reading.leave_wide_tables_aside(error)
+        return asked(None)
 
 
 def _reading(store: Store, text: str, parameters: Mapping[str, object], now: dt.datetime, as_of: int | None) -> Reading:
@@ -182,7 +214,7 @@ def _reading(store: Store, text: str, parameters: Mapping[str, object], now: dt.
     return Reading(store, snapshot.at(number))
 
 
-def _said(compiled: Compiled, reading: Reading) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _said(compiled: Compiled, reading: Reading) -> _Said:
     """Notes and warnings, those that need counting included."""
     notes, warnings = list(compiled.notes), list(compiled.warnings)
     for count in compiled.counts:

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from provenance.commits import Segment
-from provenance.errors import DamagedStoreError, ReadFailedError, unread
+from provenance.errors import DamagedStoreError, ReadFailedError, UserFolderError, WideTableError, unread
 from provenance.snapshot import Snapshot
 from provenance.storage.interface import Storage
 
 _HINT = "restore the file from a backup of the store"
-_DERIVED_HINT = "remove the file: it was made from others, and is made again by `pirene store compact`"
+_DERIVED_HINT = "it was made from others: `pirene store check --repair` makes it again"
 
 
 def intact(storage: Storage, segment: Segment) -> bytes:
@@ -38,9 +38,10 @@ def not_as_recorded(where: str, segment: Segment, size_bytes: int, sha256: str) 
 
 
 @contextmanager
-def damage_named(storage: Storage, snapshot: Snapshot, also: Sequence[Segment] = ()) -> Iterator[None]:
-    """Turns what DuckDB says of a damaged segment into DamagedStoreError, and of one that it could not read into
-    ReadFailedError; every other error stays as it is. ``also`` are further files that are read, of wide tables.
+def damage_named(storage: Storage, snapshot: Snapshot, wide: Sequence[Segment] = ()) -> Iterator[None]:
+    """Turns what DuckDB says of a damaged segment into DamagedStoreError, of a damaged file of a wide table into
+    WideTableError, and of a segment that it could not read into ReadFailedError; every other error stays as it is.
+    ``wide`` are the files of wide tables that are read besides the segments of the snapshot.
 
     DuckDB does not always say which file it could not make sense of: then all are compared with their digests.
     """
@@ -51,11 +52,39 @@ def damage_named(storage: Storage, snapshot: Snapshot, also: Sequence[Segment] =
     except (duckdb.OutOfMemoryException, duckdb.InterruptException, duckdb.ConversionException):
         raise  # these say nothing about files, and looking at all of them takes its time
     except duckdb.Error as error:
-        live = [segment for table in snapshot.tables() for segment in snapshot.segments(table)] + list(also)
-        named = [each for each in live if each.path in str(error) or each.sha256 in str(error)]
-        storage.distrust(named or live)
+        live = [segment for table in snapshot.tables() for segment in snapshot.segments(table)]
+        named, named_wide = _named(live, str(error)), _named(wide, str(error))
+        if not named:
+            _distrust_wide(storage, named_wide or wide)
+        if named or not named_wide:
+            storage.distrust(named or live)
         if isinstance(error, duckdb.IOException):
             # All is well on a second look: what the system refused the first time it may refuse again.
             message = str(error).splitlines()[0].removeprefix("IO Error: ")
             raise ReadFailedError(f"{storage.location}: {message}", hint="try again") from error
         raise
+
+
+def _named(files: Sequence[Segment], message: str) -> list[Segment]:
+    return [each for each in files if each.path in message or each.sha256 in message]
+
+
+def _distrust_wide(storage: Storage, files: Sequence[Segment]) -> None:
+    try:
+        storage.distrust(files)
+    except (DamagedStoreError, ReadFailedError, UserFolderError) as bad:
+        raise WideTableError(str(bad), hint=_DERIVED_HINT) from bad.__cause__ or bad
+
+
+def left_aside(error: DamagedStoreError) -> None:
+    """Say that a wide table is not used because it is damaged: answers are the same, and take longer. Of one that is
+    gone nothing is said: it was made anew, or is not part of a copy of the store.
+    """
+    import logging  # late: a query of a store without damage has no use for it
+
+    from query.terminal_text import harmless
+
+    if not isinstance(error.__cause__, FileNotFoundError):
+        logging.getLogger(__name__).warning(
+            "%s", harmless(f"a wide table is left aside, so answers take longer: {error} ({error.hint})")
+        )

@@ -5,6 +5,7 @@
     ├── UnsupportedStoreError  a newer format, or a kind of location that this version does not know (2)
     ├── CannotMergeError       two stores whose commits contradict each other, or clocks that do (2)
     ├── DamagedStoreError      what the store's own files say does not fit together (1)
+    │   └── WideTableError     ... and it was made from others: who asks does without it (1)
     ├── ReadFailedError        a file, or its place, is not given to us: nothing is known of it (2)
     ├── UserFolderError        folders of the user cannot hold what is not shared, or hold something else now (2)
     ├── LakeError              a DuckLake catalog could not be written; the store is not affected (2)
@@ -48,6 +49,10 @@ class DamagedStoreError(StoreError):
     """A file of the store is missing, or is not what it must be."""
 
     exit_code = 1
+
+
+class WideTableError(DamagedStoreError):
+    """A file of a wide table is missing, not as recorded, or cannot be read. The tables have the answer without it."""
 
 
 class ReadFailedError(StoreError):

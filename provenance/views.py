@@ -12,13 +12,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from provenance.damage import damage_named
+from provenance.damage import damage_named, left_aside
 from provenance.schema import BY_NAME, IN_ORDER
 
 if TYPE_CHECKING:
     import duckdb
 
     from provenance.commits import Segment
+    from provenance.errors import WideTableError
     from provenance.snapshot import Snapshot
     from provenance.store import Store
 
@@ -90,7 +91,8 @@ class Reading:
     """A connection that sees one state of a store: tables and views under their names, made when a statement needs
     them.
 
-    Not thread-safe; close it when done. Statements that read a damaged segment raise DamagedStoreError.
+    Not thread-safe; close it when done. Statements that read a damaged segment raise DamagedStoreError, those that read
+    a damaged wide table WideTableError: asked without it they have an answer.
     """
 
     def __init__(self, store: Store, snapshot: Snapshot) -> None:
@@ -98,8 +100,10 @@ class Reading:
         self.snapshot = snapshot
         self._connection = store.connect()
         self._defined: set[str] = set()
-        self.also_read: list[Segment] = []
-        """Files besides the segments of the snapshot that statements read."""
+        self.wide: list[Segment] = []
+        """Files of wide tables that statements read besides the segments of the snapshot."""
+        self.wide_left_aside = False
+        """Whether a wide table turned out to be damaged: statements over one would fail."""
 
     def __enter__(self) -> Self:
         return self
@@ -117,7 +121,7 @@ class Reading:
 
     def blocks(self, sql: str, parameters: Parameters = ()) -> Iterator[list[Row]]:
         """The rows of a statement as they come, a few thousand at a time; another statement ends the stream."""
-        with damage_named(self.store.storage, self.snapshot, self.also_read):
+        with damage_named(self.store.storage, self.snapshot, self.wide):
             self.define(sql)
             result = self._connection.execute(sql, parameters)
             while block := result.fetchmany(_BLOCK_ROWS):
@@ -125,8 +129,14 @@ class Reading:
 
     def make(self, sql: str) -> list[Row]:
         """Run one statement that names no table of the store, on this connection: later ones see what it makes."""
-        with damage_named(self.store.storage, self.snapshot, self.also_read):
+        with damage_named(self.store.storage, self.snapshot, self.wide):
             return self._connection.execute(sql).fetchall()
+
+    def leave_wide_tables_aside(self, error: WideTableError) -> None:
+        """Go on without wide tables, of which one is damaged, and say so."""
+        left_aside(error)
+        self.wide.clear()
+        self.wide_left_aside = True
 
     def define(self, sql: str) -> duckdb.DuckDBPyConnection:
         """Make every table and view that ``sql`` may refer to visible; the connection that it can be run on."""

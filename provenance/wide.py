@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from provenance import derived
 from provenance.commits import Segment
+from provenance.damage import left_aside
+from provenance.errors import DamagedStoreError
 from provenance.relations import quoted
 from provenance.schema import BY_NAME, IN_ORDER
 from provenance.views import filled_files, needed, view_sql
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 FOLDER = "wide"
 MIN_ROWS = 200_000
 """Below so many rows of the entity's table everything is put together in less time than anybody notices."""
-_VERSION = 1
+VERSION = 1
 _NAME = re.compile(r"([a-z]+)-([0-9]{12})-([0-9a-f]{16})\.json")
 _FORMS = ("text_form", "integer_form", "float_form", "boolean_form", "time_form", "written_type")
 VALUES = "wide_values"
@@ -40,11 +42,12 @@ VALUES = "wide_values"
 @dataclass(frozen=True, slots=True)
 class Wide:
     """The wide table of one entity after commit ``number``: ``keys`` are what is known of those that it has, by the
-    beginning of the names of their columns; ``source_rows`` are the rows of the tables that it was made from, ``parts``
-    its files.
+    beginning of the names of their columns; ``made_by`` is the digest `made_by`, ``source_rows`` are the rows of the
+    tables that it was made from, ``parts`` its files.
     """
 
     number: int
+    made_by: str
     keys: Mapping[str, MetadataKey]
     source_rows: int
     parts: tuple[Segment, ...]
@@ -64,11 +67,10 @@ def newest(storage: Storage, store_id: str, table: EntityTable, snapshot: Snapsh
     if snapshot.horizon is not None:
         return None
     for name in reversed(names(storage, table)):
-        found = derived.believed(storage, f"{FOLDER}/{name}", store_id, _VERSION)
-        if found is None or not snapshot.rewritten <= found[0] <= snapshot.number:
+        wide = said(storage, store_id, name)
+        if wide is None or not snapshot.rewritten <= wide.number <= snapshot.number:
             continue
-        wide = _wide(*found)
-        if found[1]["made_by"] == made_by(table, wide.columns()) and _is_there(storage, wide):
+        if wide.made_by == made_by(table, wide.columns()) and _is_there(storage, wide):
             return wide
     return None
 
@@ -79,10 +81,10 @@ def names(storage: Storage, table: EntityTable) -> list[str]:
     return [match[0] for match in found if match and match[1] == table.entity.value]
 
 
-def content(table: EntityTable, wide: Wide) -> dict[str, Any]:
+def content(wide: Wide) -> dict[str, Any]:
     """What the document of a wide table says, besides what every derived document does."""
     return {
-        "made_by": made_by(table, wide.columns()),
+        "made_by": wide.made_by,
         "source_rows": wide.source_rows,
         "keys": [[column, key.name, *counts_of(key)] for column, key in wide.keys.items()],
         "parts": [[part.path, part.rows, part.size, part.sha256] for part in wide.parts],
@@ -100,9 +102,9 @@ def counted(name: str, counts: Sequence[int]) -> MetadataKey:
     return MetadataKey(name, values, numbers, booleans, times, lists, things)
 
 
-def document(store_id: str, commit: bytes, table: EntityTable, wide: Wide) -> bytes:
+def document(store_id: str, commit: bytes, wide: Wide) -> bytes:
     """The bytes of the document of a wide table; ``commit`` are those of its commit."""
-    return derived.encode(store_id, _VERSION, wide.number, commit, content(table, wide))
+    return derived.encode(store_id, VERSION, wide.number, commit, content(wide))
 
 
 def part(table: str, path: str, rows: int, size: int, sha256: str) -> Segment:
@@ -110,10 +112,10 @@ def part(table: str, path: str, rows: int, size: int, sha256: str) -> Segment:
     return Segment(table, path, rows, size, 0, sha256, {})
 
 
-def parts_of(storage: Storage, store_id: str, name: str) -> tuple[Segment, ...] | None:
-    """The files of a wide table by its document's name in FOLDER; None if that is not to be believed."""
-    found = derived.believed(storage, f"{FOLDER}/{name}", store_id, _VERSION)
-    return None if found is None else _wide(*found).parts
+def said(storage: Storage, store_id: str, name: str) -> Wide | None:
+    """What a document says, by its name in FOLDER; None if that is not to be believed."""
+    found = derived.believed(storage, f"{FOLDER}/{name}", store_id, VERSION)
+    return None if found is None else _wide(*found)
 
 
 def is_part(name: str) -> bool:
@@ -124,7 +126,8 @@ def is_part(name: str) -> bool:
 def parts_named(storage: Storage, store_id: str) -> set[str]:
     """The names of the files of all wide tables that are to be believed."""
     documents = [name for name in derived.names(storage, FOLDER) if _NAME.fullmatch(name)]
-    return {part.path for name in documents for part in parts_of(storage, store_id, name) or ()}
+    found = [wide for name in documents if (wide := said(storage, store_id, name)) is not None]
+    return {part.path for wide in found for part in wide.parts}
 
 
 # What it is made of
@@ -226,13 +229,21 @@ def _column(field: str) -> str:
 
 def _wide(number: int, said: Any) -> Wide:
     keys = {column: counted(name, counts) for column, name, *counts in said["keys"]}
-    return Wide(number, keys, said["source_rows"], tuple(part("wide", *each) for each in said["parts"]))
+    return Wide(
+        number, said["made_by"], keys, said["source_rows"], tuple(part("wide", *each) for each in said["parts"])
+    )
 
 
 def _is_there(storage: Storage, wide: Wide) -> bool:
-    """Whether the files are there, in full as far as their sizes tell: a copy of a store may lack some."""
-    paths: Sequence[Any] = storage.paths(wide.parts)
+    """Whether the files are there, in full as far as their sizes tell: a copy of a store may lack some. Those that had
+    to be fetched were compared with their digests; what is wrong with the others is seen when they are read, or by a
+    check of the store.
+    """
     try:
+        paths = storage.paths(wide.parts)
         return all(path.stat().st_size == each.size for path, each in zip(paths, wide.parts, strict=True))
+    except DamagedStoreError as error:
+        left_aside(error)
+        return False
     except OSError:
         return False

@@ -86,7 +86,8 @@ def _made(store: Store, table: EntityTable, snapshot: Snapshot) -> wide.Wide:
             name = f"{table.entity.value}-{snapshot.number:012d}-{nonce}-{number:04d}"
             parts.append(_written(store, table, name, rows))
     fit = {f"key{n}": wide.counted(keys[n], row[:-1]) for n, row in enumerate(counts) if row[-1] <= 1}
-    return wide.Wide(snapshot.number, fit, _source_rows(table, snapshot), tuple(parts))
+    made_by = wide.made_by(table, {key.name: column for column, key in fit.items()})
+    return wide.Wide(snapshot.number, made_by, fit, _source_rows(table, snapshot), tuple(parts))
 
 
 def _hot_keys(connection: duckdb.DuckDBPyConnection, store: Store, table: EntityTable, snapshot: Snapshot) -> list[str]:
@@ -154,7 +155,7 @@ def _written(store: Store, table: EntityTable, name: str, rows: pa.Table) -> Seg
 
 def _write(store: Store, table: EntityTable, made: wide.Wide) -> None:
     """Write the document, which makes it visible; older ones than the one before it go with their files."""
-    data = wide.document(store.store_id, store.storage.read(commit_name(made.number)), table, made)
+    data = wide.document(store.store_id, store.storage.read(commit_name(made.number)), made)
     there = wide.names(store.storage, table)
     nonce = new_nonce()
     store.storage.write(f"{wide.FOLDER}/{table.entity.value}-{made.number:012d}-{nonce}.json", data)
@@ -164,7 +165,7 @@ def _write(store: Store, table: EntityTable, made: wide.Wide) -> None:
 
 def forget(store: Store, name: str) -> None:
     """Remove the wide table with the document ``name``: the document first, so that nobody comes to read it."""
-    parts = wide.parts_of(store.storage, store.store_id, name)
+    said = wide.said(store.storage, store.store_id, name)
     store.storage.remove(f"{wide.FOLDER}/{name}")
-    for part in parts or ():
+    for part in said.parts if said else ():
         store.storage.remove(part.path)

@@ -66,7 +66,7 @@ def _table_since(reading: Reading, table: EntityTable, found: wide.Wide) -> _Tab
     keys = {key.name: key for key in found.keys.values()}
     parts = ", ".join(quoted(str(path)) for path in reading.store.storage.paths(found.parts))
     rows = f"read_parquet([{parts}])"
-    reading.also_read.extend(found.parts)
+    reading.wide.extend(found.parts)
     changed = _changed(reading, table, found)
     if changed is not None:
         if changed * _MOST_CHANGED > found.rows:

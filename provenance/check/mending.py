@@ -5,8 +5,11 @@ The truth is added to only by what it proves itself: a segment whose sha256 is t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from provenance import wide
 from provenance.check.findings import Finding, Kind, Repair, Report
 from provenance.check.history import read_history
 from provenance.check.restoring import restore
@@ -18,6 +21,11 @@ from provenance.location import IDENTITY, establish
 from provenance.orphans import remove_orphans
 from provenance.storage.interface import Storage
 from provenance.store import Store
+from provenance.vocabulary import WIDE
+from provenance.wide_build import forget, promote
+
+if TYPE_CHECKING:
+    from query.vocabulary import EntityTable
 
 
 def check_and_mend(
@@ -44,13 +52,47 @@ def _mended(storage: Storage, report: Report) -> list[Repair]:
         return done  # which files no commit names is not known either
     store = Store(storage, establish(storage))
     done += [Repair(orphan.name, True, "removed: no commit stands for it") for orphan in remove_orphans(store)]
+    done += _wide_made_anew(store, report.findings, is_sound=all(repair.done for repair in done))
     for finding in report.findings:
-        if finding.kind is Kind.STALE and finding.path != FILE_NAME:
+        if finding.kind is Kind.STALE and finding.path != FILE_NAME and not _is_wide(finding):
             storage.remove(finding.path)
             done.append(Repair(finding.path, True, "removed: it is made again when it is needed"))
     if any(finding.kind is Kind.STALE and finding.path == FILE_NAME for finding in report.findings):
         done.append(_rebuilt(storage))
     return done
+
+
+def _wide_made_anew(store: Store, findings: Iterable[Finding], *, is_sound: bool) -> list[Repair]:
+    """Remove wide tables that something is wrong with, and make them anew if what they are made of ``is_sound``."""
+    wrong = {finding.path for finding in findings if _is_wide(finding)}
+    done = []
+    for table in WIDE:
+        bad = [name for name in wide.names(store.storage, table) if wrong & _files(store, name)]
+        for name in bad:
+            forget(store, name)
+            done.append(Repair(f"{wide.FOLDER}/{name}", True, "removed with its files: it was made from the tables"))
+        if bad and is_sound:
+            done += _promoted(store, table)
+    return done
+
+
+def _files(store: Store, name: str) -> set[str]:
+    """The files of a wide table, its document among them."""
+    said = wide.said(store.storage, store.store_id, name)
+    return {f"{wide.FOLDER}/{name}", *(part.path for part in (said.parts if said else ()))}
+
+
+def _promoted(store: Store, table: EntityTable) -> list[Repair]:
+    try:
+        made = promote(store, table, eager=True)
+    except (StoreError, OSError) as error:
+        return [Repair(f"{wide.FOLDER}/{table.entity.value}", False, f"could not be made anew: {error}")]
+    return [Repair(f"{wide.FOLDER}/{table.entity.value}", True, "made anew from the tables")] if made else []
+
+
+def _is_wide(finding: Finding) -> bool:
+    """Whether a wide table is wrong; one that could not be read may be right."""
+    return finding.path.startswith(f"{wide.FOLDER}/") and finding.kind is not Kind.UNREADABLE
 
 
 def _rebuilt(storage: Storage) -> Repair:
@@ -65,7 +107,8 @@ def _rebuilt(storage: Storage) -> Repair:
 
 def _is_beyond_repair(finding: Finding) -> bool:
     is_segment = finding.path.startswith("segments/") and finding.kind in (Kind.MISSING, Kind.CHANGED)
-    return finding.kind.verdict.exit_code != 0 and finding.kind is not Kind.UNCHECKED and not is_segment
+    is_derived = is_segment or _is_wide(finding)
+    return finding.kind.verdict.exit_code != 0 and finding.kind is not Kind.UNCHECKED and not is_derived
 
 
 def _beyond_repair(finding: Finding) -> Repair:

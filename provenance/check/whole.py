@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from provenance import location
-from provenance.check import catalog, contents, facts, foreign, history, surroundings
+from provenance.check import catalog, contents, facts, foreign, history, surroundings, wide_tables
 from provenance.check.findings import Finding, Kind, Report
 from provenance.commits import Commit
 from provenance.errors import DamagedStoreError, NotAStoreError
@@ -57,12 +57,15 @@ def check_store(storage: Storage, *, progress: Progress = silent, now: dt.dateti
     store = _store(storage, identity, read.commits)
     by_store: dict[str | None, Sequence[Commit]] = {None: read.commits}
     by_store.update(pulled.commits)
-    findings += _facts(store, snapshot, by_store, damaged, progress)
+    unsound = _unsound(snapshot, damaged)
+    findings += _facts(store, snapshot, by_store, unsound, progress)
     findings += surroundings.leftovers(listed, _named(read), now or dt.datetime.now(dt.UTC))
     findings += surroundings.in_quarantine(store)
     if snapshot is not None and not read.findings:  # else there is nothing sure to compare them with
         findings += surroundings.checkpoints(storage, store.store_id, read.commits)
         findings += catalog.compared(store)
+        with progress("reading wide tables", wide_tables.rows(store)) as advance:
+            findings += wide_tables.examine(store, snapshot, unsound, advance)
     return Report(
         store=store.store_id,
         location=storage.location,
@@ -112,15 +115,21 @@ def _named(read: history.History) -> set[str] | None:
     return named | {pulled.path for commit in read.commits for pulled in commit.pulled}
 
 
+def _unsound(snapshot: Snapshot | None, damaged: Iterable[Finding]) -> frozenset[str]:
+    """The tables that have live segments which cannot be trusted."""
+    if snapshot is None:
+        return frozenset()
+    bad = {finding.path for finding in damaged if finding.kind is not Kind.MISCOUNT}
+    return frozenset(table for table in BY_NAME if bad & {one.path for one in snapshot.segments(table)})
+
+
 def _facts(
-    store: Store, snapshot: Snapshot | None, commits: facts.Commits, damaged: Iterable[Finding], progress: Progress
+    store: Store, snapshot: Snapshot | None, commits: facts.Commits, unsound: frozenset[str], progress: Progress
 ) -> Iterator[Finding]:
     if snapshot is None:
         advice = "mend what is wrong with the commits, then check again"
         yield Finding(Kind.UNCHECKED, "segments", "rows that fit together", "commits that do not", advice)
         return
-    bad = {finding.path for finding in damaged if finding.kind is not Kind.MISCOUNT}
-    unsound = {table for table in BY_NAME if bad & {one.path for one in snapshot.segments(table)}}
     for table in sorted(unsound):
         advice = "mend its segments, then check again"
         yield Finding(Kind.UNCHECKED, table, "rows that fit together", "segments that cannot be trusted", advice)

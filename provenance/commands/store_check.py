@@ -22,7 +22,7 @@ def check(invocation: Invocation, context: click.Context, repair: bool, rebuild:
     """Read the whole store and say what is not as its commits say.
 
     Every commit, every segment with its digest and counts (those that were merged into others too), every invocation
-    record's digest, every reference between tables. Writers may be at work meanwhile.
+    record's digest, every reference between tables, every row of wide tables. Writers may be at work meanwhile.
 
     \b
     --repair  makes damaged segments again from others that hold the same rows, if that gives the

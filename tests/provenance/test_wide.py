@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from provenance import wide, wide_build
-from provenance.ask import answer
+from provenance.ask import answer, without_conditions
 from provenance.batch import Batch
+from provenance.check import wide_tables
 from provenance.commits import CommitKind, publish
 from provenance.errors import DamagedStoreError
 from provenance.metadata import add_metadata, from_json
@@ -169,6 +170,7 @@ def test_answers_are_the_same_with_and_without(
     assert is_used(store) and is_used(store, Entity.JOBS)
     assert answers(store) == without(store, answers, monkeypatch)
     assert known(store) == without(store, known, monkeypatch)
+    assert list(wide_tables.examine(store, store.snapshot(), frozenset(), lambda _: None)) == []
 
 
 @pytest.fixture
@@ -240,15 +242,62 @@ def test_one_made_by_other_sql_is_passed_over(promoted: Store, monkeypatch: pyte
     assert not is_used(promoted)
 
 
-def test_a_damaged_part_is_named_with_what_to_do(promoted: Store) -> None:
-    (path,) = (promoted.root / "wide").glob("files-*-0000.parquet")
+def damage(path: Path, how: str) -> None:
+    """Change a file without changing its size: so that it cannot be opened, or so that its rows cannot be read."""
     data = bytearray(path.read_bytes())
-    data[-4:] = b"RAP1"
+    changed = range(len(data) - 4, len(data)) if how == "opened" else range(4, len(data) // 2)
+    for position in changed:
+        data[position] ^= 0x55
     path.unlink()
     path.write_bytes(data)
-    with pytest.raises(DamagedStoreError, match=path.name) as caught:
+
+
+@pytest.mark.parametrize("how", ["opened", "read"])
+def test_a_damaged_part_is_left_aside_with_a_warning(
+    promoted: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    (path,) = (promoted.root / "wide").glob("files-*-0000.parquet")
+    before = answer(promoted, "files show name, site")
+    damage(path, how)
+    expected = [("1/0", "a"), ("1/1", "b"), ("1/2", 1), ("1/3", 2.5)]
+    assert list(before.rows()) == expected
+    promoted = Store.open(promoted.root)  # one that has not read the footer yet
+    assert list(answer(promoted, "files show name, site").rows()) == expected
+    assert "replica" not in before.plan() and list(before.rows()) == expected
+    assert answers(promoted) == without(promoted, answers, monkeypatch)
+    assert without_conditions(promoted, "files where site = 'x' and name = '1/0'")[0].rows == 1
+    assert all(f"{path}: expected" in message and "store check --repair" in message for message in caplog.messages)
+    assert len(caplog.messages) > 3
+
+
+def test_a_damaged_segment_is_damage_all_the_same(promoted: Store) -> None:
+    take(promoted, [("say", "file", 1, 0, "site", "new")])
+    (path,) = (promoted.root / "segments" / "metadata").glob("000000000002-*")
+    path.chmod(0o644)
+    damage(path, "read")
+    with pytest.raises(DamagedStoreError, match=path.name):
         list(answer(promoted, "files show name, site").rows())
-    assert "pirene store compact" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("read_first", [False, True])
+def test_a_reader_finishes_however_often_it_is_made_anew_meanwhile(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, read_first: bool
+) -> None:
+    monkeypatch.setattr(wide_build, "_PIECE_ROWS", 2000)
+    numbers = range(9000)
+    batch = Batch()
+    for number in numbers:
+        batch.add("files", source=1, file=number, name=f"{number:04d}", origin="raw", created=AT)
+    store.commit(CommitKind.REGISTER, batch)
+    promote(store)
+    rows = answer(store, "files show name, size").rows()
+    found = [next(rows)] if read_first else []
+    for again in range(5):
+        take(store, [("say", "file", 1, 0, "site", f"again {again}")])
+        assert wide_build.promote(store, FILES, eager=True)
+    found += rows
+    assert found == [(f"{number:04d}", None) for number in numbers]
+    assert caplog.messages == []
 
 
 def test_pieces_hold_all_rows_once_in_order(promoted: Store) -> None:

@@ -7,9 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
+from provenance import wide
+from provenance.batch import Batch
 from provenance.commits import Commit, CommitKind
 from provenance.errors import DamagedStoreError
 from provenance.store import Store
+from provenance.vocabulary import FILES
+from provenance.wide_build import promote
 from tests.provenance.conformance.conftest import facts
 from tests.provenance.conformance.places import Place
 
@@ -51,6 +55,26 @@ def test_one_flipped_bit_is_never_merged(place: Place, segment: str) -> None:
         with pytest.raises(DamagedStoreError, match=f"{re.escape(segment)}: expected {len(data)} bytes with sha256"):
             store.compact()
         assert store.snapshot().number == 2
+
+
+@pytest.mark.parametrize("what", ["gone", "changed"])
+def test_a_wide_table_without_one_of_its_files_is_left_aside(
+    place: Place, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    monkeypatch.setattr(wide, "MIN_ROWS", 1)
+    batch = Batch()
+    for number in range(9):
+        batch.add("files", source=1, file=number, name=f"{number}", origin="raw")
+    store.commit(CommitKind.REGISTER, batch)
+    assert promote(store, FILES, eager=True)
+    (name,) = (stored.name for stored in store.storage.stored("wide") if stored.name.endswith(".parquet"))
+    data = place.read(name)
+    place.remove(name)
+    if what == "changed":
+        place.replace(name, data[:4] + bytes(byte ^ 0x55 for byte in data[4:-500]) + data[-500:])
+    found = [each for (each,) in Store.open(place.location).query("files show name").rows()]
+    assert found == [f"{number}" for number in range(9)]
+    assert [f"{place.location}/{name}: expected" in message for message in caplog.messages] == [True] * (what != "gone")
 
 
 def test_a_commit_that_was_changed_or_is_missing_is_named(place: Place, segment: str) -> None:
