@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from provenance.errors import StoreError, WideTableError
 from provenance.metadata import EMPTY_LIST_POSITION, shown
-from provenance.views import Reading, Row
+from provenance.views import Reading, Row, fetch
 from provenance.vocabulary import ENTITIES, StoreVocabulary
 from provenance.wide_reading import WideReading
 from query.compile import Compiled, compile_query, without_each
@@ -139,7 +139,7 @@ def answer(
     reading = _reading(store, text, values, moment, as_of)
 
     def compiled_over(wide: WideReading | None) -> Compiled:
-        vocabulary = StoreVocabulary(reading.rows, text, wide)
+        vocabulary = _vocabulary(reading, text, wide)
         return compile_query(
             text, vocabulary, values, moment, unknown_keys=unknown_keys, selection=readable_only, keys=keys
         )
@@ -182,7 +182,7 @@ def without_conditions(
     with _reading(store, text, values, moment, as_of) as reading:
 
         def counted(wide: WideReading | None) -> list[WithoutCondition]:
-            vocabulary = StoreVocabulary(reading.rows, text, wide)
+            vocabulary = _vocabulary(reading, text, wide)
             conditions = without_each(
                 text, vocabulary, values, moment, unknown_keys=unknown_keys, selection=readable_only
             )
@@ -214,14 +214,22 @@ def _reading(store: Store, text: str, parameters: Mapping[str, object], now: dt.
     return Reading(store, snapshot.at(number))
 
 
+def _vocabulary(reading: Reading, text: str, wide: WideReading | None) -> StoreVocabulary:
+    store, earlier = reading.store, reading.snapshot.horizon is not None
+
+    def newest(sql: str, parameters: Sequence[object]) -> list[Row]:
+        return fetch(store, sql, parameters)
+
+    return StoreVocabulary(reading.rows, text, wide, newest if earlier else None)
+
+
 def _said(compiled: Compiled, reading: Reading) -> _Said:
     """Notes and warnings, those that need counting included."""
     notes, warnings = list(compiled.notes), list(compiled.warnings)
     for count in compiled.counts:
         number = _number(reading.rows(count.sql, count.parameters))
         if number:
-            sentence = count.message.replace("{count}", f"{number}")
-            (notes if count.severity == "note" else warnings).append(sentence)
+            (notes if count.saying.severity == "note" else warnings).append(count.saying.said(number))
     return tuple(notes), tuple(warnings)
 
 

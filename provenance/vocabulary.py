@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from provenance.views import Row
 from provenance.wide_reading import WideReading
 from query.vocabulary import Entity, EntityTable, Field, FieldType, MetadataKey, Relations
 
-_WORD = re.compile(r"[^\W\d]\w*")
+_NAME = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _MOST_WORDS = 100
 
 Rows = Callable[[str, Sequence[object]], list[Row]]
@@ -213,17 +213,30 @@ ORDER BY 7 DESC, key
 """
 
 
+def _possible_keys(query: str) -> Iterator[str]:
+    """What may be a metadata key in the text of a query: each name, and what is left of it behind a path."""
+    for match in _NAME.finditer(query):
+        name = match[0]
+        while name:
+            yield name
+            name = name.partition(".")[2]
+
+
 class StoreVocabulary:
     """The vocabulary of one state of a store. ``rows`` reads that state, ``wide`` has wide tables of it.
 
     What is known of a key is mostly wanted for each word of a ``query`` that is one: the first that is asked for brings
-    all of them, in one statement.
+    all of them, in one statement. ``newest`` reads the store as it is now, where ``rows`` reads an earlier state: a
+    question that has an answer now is none with a typo in it about last week.
     """
 
-    def __init__(self, rows: Rows, query: str = "", wide: WideReading | None = None) -> None:
+    def __init__(
+        self, rows: Rows, query: str = "", wide: WideReading | None = None, newest: Rows | None = None
+    ) -> None:
         self._rows = rows
+        self._newest = newest
         self._wide = wide
-        self._words = set(itertools.islice((match[0] for match in _WORD.finditer(query)), _MOST_WORDS))
+        self._words = set(itertools.islice(_possible_keys(query), _MOST_WORDS))
         self._read: dict[str, dict[str, MetadataKey | None]] = {}
 
     def table(self, entity: Entity) -> EntityTable:
@@ -255,7 +268,7 @@ class StoreVocabulary:
             places = ", ".join(f"${number}" for number in range(2, len(keys) + 2))
             for row in self._rows(_SOME_KEYS.format(keys=places), [name, *keys]):
                 read[row[0]] = MetadataKey(*row)
-        return read[key] or self._withdrawn(name, key)
+        return read[key] or self._without_values(name, key)
 
     def metadata_keys(self, entity: Entity) -> Sequence[MetadataKey]:
         """All keys that things of ``entity`` have now; most used first."""
@@ -270,6 +283,9 @@ class StoreVocabulary:
         )
         return str(rows[0][0]) if rows else None
 
-    def _withdrawn(self, name: str, key: str) -> MetadataKey | None:
-        seen = self._rows("SELECT 1 FROM metadata WHERE entity = $1 AND key = $2 LIMIT 1", [name, key])
-        return MetadataKey(key, 0) if seen else None
+    def _without_values(self, name: str, key: str) -> MetadataKey | None:
+        """A key that was withdrawn everywhere, or that came later than the state that is asked about."""
+        for rows in filter(None, (self._rows, self._newest)):
+            if rows("SELECT 1 FROM metadata WHERE entity = $1 AND key = $2 LIMIT 1", [name, key]):
+                return MetadataKey(key, 0)
+        return None

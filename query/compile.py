@@ -17,11 +17,12 @@ from typing import Literal
 from query import format as text_of
 from query import literals, resolve, resolved, tree
 from query.context import Context
+from query.counts import Count
 from query.frozen import Frozen, frozen
-from query.output_types import aggregate_type, column_type
+from query.output_types import column_type
 from query.parse import parse
 from query.selection import readable
-from query.sql import Compiler, Count
+from query.sql import Compiler
 from query.vocabulary import Entity, EntityTable, FieldType, MetadataKey, Relations, Vocabulary
 
 UnknownKeys = Literal["error", "no match"]
@@ -173,13 +174,8 @@ def _conjuncts(where: tree.Expression) -> tuple[tree.Expression, ...]:
 
 
 def _columns(output: tuple[resolved.Column, ...] | resolved.Summary) -> tuple[OutputColumn, ...]:
-    if isinstance(output, resolved.Summary):
-        groups = (OutputColumn(column.name, aggregate_type("min", column.content)) for column in output.groups)
-        return (
-            *groups,
-            *(OutputColumn(each.name, aggregate_type(each.function, each.operand)) for each in output.aggregates),
-        )
-    return tuple(OutputColumn(column.name, column_type(column.content)) for column in output)
+    shown = output.columns if isinstance(output, resolved.Summary) else output
+    return tuple(OutputColumn(column.name, column_type(column.content)) for column in shown)
 
 
 def _as_of_names(statement: tree.Statement) -> set[str]:

@@ -96,7 +96,7 @@ class Context:
         return constant
 
 
-ENTITY_WORDS = {entity.value: entity for entity in Entity}
+ENTITY_WORDS: dict[str, Entity] = {entity.value: entity for entity in Entity if entity is not Entity.GROUPS}
 NUMERIC = {FieldType.INTEGER, FieldType.FLOAT, FieldType.SIZE, FieldType.DURATION}
 
 

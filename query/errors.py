@@ -4,7 +4,6 @@
       LocatedError          knows its place in the text: prints the query with a caret under it
         QuerySyntaxError    the text is no query
         QueryMeaningError   the text is a query, but what it asks makes no sense here
-        NotCompiledYet      understood, but this version cannot answer it
       QueryTooLarge         longer, deeper or wider than any query needs to be
 
 `str()` of each is one line that says what is wrong; `report()` is the whole message for a person.
@@ -66,10 +65,6 @@ class QuerySyntaxError(LocatedError):
 
 class QueryMeaningError(LocatedError):
     """The text follows the grammar; a name, a type or a relation in it does not fit."""
-
-
-class NotCompiledYet(LocatedError):  # noqa: N818 - what it says, not what it is
-    """The query is understood, but this version cannot answer it. Never a wrong answer instead."""
 
 
 def excerpt(text: str, span: Span) -> tuple[str, str]:

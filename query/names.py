@@ -19,6 +19,7 @@ def field(context: Context, entity: Entity, name: tree.Name) -> BuiltIn | Metada
     A bare name is a built-in field, else a metadata key; `meta.x` and backticks are always metadata; `job.x` follows a
     many-to-one path.
     """
+    start = entity
     path: list[str] = []
     parts = name.parts
     while len(parts) > 1 and not parts[0].quoted and parts[0].text in context.table(entity).paths:
@@ -29,6 +30,8 @@ def field(context: Context, entity: Entity, name: tree.Name) -> BuiltIn | Metada
         return _metadata(context, entity, tuple(path), parts, name)
     if parts[0].text == _META and len(parts) > 1:
         return _metadata(context, entity, tuple(path), parts[1:], name)
+    if path:
+        _note_hidden(context, start, name)
     built_in = context.table(entity).fields.get(parts[0].text) if len(parts) == 1 else None
     if built_in is None:
         return _metadata(context, entity, tuple(path), parts, name)
@@ -38,6 +41,13 @@ def field(context: Context, entity: Entity, name: tree.Name) -> BuiltIn | Metada
         always = ".".join([*path, _META, built_in.name])
         context.note(f"{label} is the built-in field; the metadata key of that name is {always}")
     return BuiltIn(tuple(path), built_in.name, built_in.type, label)
+
+
+def _note_hidden(context: Context, entity: Entity, name: tree.Name) -> None:
+    """`workflow.name` of a file follows the path, even if files have a metadata key of that name."""
+    label = _label(name)
+    if context.key(entity, label) is not None:
+        context.note(f"{label} follows the path; the metadata key of that name is `{label}`")
 
 
 def _metadata(
@@ -58,6 +68,8 @@ def _metadata(
     if known is None:
         quotes = f'; a text is written in quotes: "{key}"' if _stands_as_value(context, name) else ""
         context.warn(f"no {entity.value[:-1]} has the key {key} yet: it matches nothing{quotes}")
+    if known is not None and known.values == 0 and not known.lists and entity is not Entity.GROUPS:
+        context.warn(f"no {entity.value[:-1]} has a value of {key} in the state that is asked about")
     return Metadata(path, table.metadata, key, known is not None, _sorts_as(known), _label(name))
 
 
@@ -125,6 +137,9 @@ def _as_value(key: str, hint: str) -> str:
 
 def _suggestion(context: Context, entity: Entity, path: tuple[str, ...], key: str) -> str:
     table = context.table(entity)
+    if key in table.paths:
+        other, point = table.paths[key][0], ".".join([*path, key])
+        return f"{point} leads to {other.value}: write {point}.{next(iter(context.table(other).fields))}, for example"
     keys = {known.name: known for known in context.vocabulary.metadata_keys(entity)}
     near = did_you_mean(key, [*table.fields, *keys])
     if near is not None:

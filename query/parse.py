@@ -5,17 +5,20 @@ from __future__ import annotations
 import functools
 import re
 
-from query import parser_tables, syntax_nodes
+from query import limits, lookalikes, parser_tables, syntax_nodes
 from query.errors import QuerySyntaxError, QueryTooLarge, Span, did_you_mean
 from query.lalr import END, Leaf, Parser, Unexpected
 from query.tree import Statement
 
 MAX_LENGTH = 256 * 1024  # characters: a longer query is a list that belongs into a parameter
 MAX_DEPTH = 100  # nested parentheses; Python's own stack ends at about 300 of them
-MAX_TOKENS = 20_000  # parsed, resolved and planned by the engine in under 2 s
+MAX_TOKENS = 20_000  # of values in lists, mostly: `query.limits` bounds what each of them may do
+_AS_PARAMETER = "hand long lists over as a parameter: x in $list"
+_BEFORE = 200  # characters before a mistake that say what it is: patterns below look at them more than once
 
 _SKIPPED_OR_BRACKET = re.compile(
-    r"""(?P<skip>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`(?:``|[^`])+`|\#[^\n]*|matches\s*/(?:\\.|[^/\\\n])+/)"""
+    # What is quoted is never looked at twice: a quote without a partner would cost its length for each quote within it.
+    r"""(?P<skip>"(?:\\.|[^"\\])*+"?|'(?:\\.|[^'\\])*+'?|`(?:``|[^`])*+`?|\#[^\n]*|matches\s*/(?:\\.|[^/\\\n])++/)"""
     r"""|(?P<bracket>[()])|(?P<word>[\w$@]+|[^\w\s])""",
     re.DOTALL | re.IGNORECASE,
 )
@@ -38,7 +41,9 @@ def parse(text: str) -> Statement:
         parsed = _parser().parse(text)
     except Unexpected as error:
         raise _explained(text, error.leaf, error.expected) from None
-    return syntax_nodes.statement(parsed, text)
+    statement = syntax_nodes.statement(parsed, text)
+    limits.check(statement)
+    return statement
 
 
 @functools.cache
@@ -48,13 +53,14 @@ def _parser() -> Parser:
 
 def _check_size(text: str) -> None:
     if len(text) > MAX_LENGTH:
-        raise QueryTooLarge(
-            f"the query has {len(text):,} characters; the limit is {MAX_LENGTH:,}",
-            hint="hand long lists over as a parameter: x in $list",
-        )
-    depth = tokens = 0
-    for match in _SKIPPED_OR_BRACKET.finditer(text):
-        tokens += 1
+        raise QueryTooLarge(f"the query has {len(text):,} characters; the limit is {MAX_LENGTH:,}", hint=_AS_PARAMETER)
+    depth = 0
+    for tokens, match in enumerate(_SKIPPED_OR_BRACKET.finditer(text), start=1):
+        if tokens > MAX_TOKENS:
+            raise QueryTooLarge(
+                f"the query has more than {MAX_TOKENS:,} words and signs (at character {match.start() + 1})",
+                hint=_AS_PARAMETER,
+            )
         if match["bracket"] == "(":
             depth += 1
             if depth > MAX_DEPTH:
@@ -64,11 +70,6 @@ def _check_size(text: str) -> None:
                 )
         elif match["bracket"] == ")":
             depth -= 1
-    if tokens > MAX_TOKENS:
-        raise QueryTooLarge(
-            f"the query has {tokens:,} words and signs; the limit is {MAX_TOKENS:,}",
-            hint="hand long lists over as a parameter: x in $list",
-        )
 
 
 def _explained(text: str, leaf: Leaf, expected: frozenset[str]) -> QuerySyntaxError:
@@ -76,6 +77,9 @@ def _explained(text: str, leaf: Leaf, expected: frozenset[str]) -> QuerySyntaxEr
     if leaf.type == END:
         return _at_end(text, expected)
     start = leaf.span[0]
+    lookalike = lookalikes.around(text, start)
+    if lookalike is not None:
+        return QuerySyntaxError(lookalike[0], text=text, span=lookalike[1], hint=lookalike[2])
     written = str(leaf) or _word_at(text, start)
     span = (start, start + max(len(written), 1))
     message, hint = _special_case(text, span, written)
@@ -105,10 +109,9 @@ def _word_at(text: str, start: int) -> str:
 
 def _special_case(text: str, span: Span, written: str) -> tuple[str, str | None]:
     """Mistakes that deserve their own words. The hint is None where the expected words say it."""
-    before = text[: span[0]].rstrip()
-    relation = next(
-        (found[0] for found in _BARE_RELATION.finditer(text) if found.start() <= span[0] < found.end()), None
-    )
+    before = text[max(0, span[0] - _BEFORE) : span[0]].rstrip()
+    nearby = _BARE_RELATION.finditer(text, max(0, span[0] - _BEFORE), span[0] + _BEFORE)
+    relation = next((found[0] for found in nearby if found.start() <= span[0] < found.end()), None)
     if relation is not None:
         return f"{relation} takes a query in parentheses", "put parentheses around the query that follows"
     if re.search(r"\bas\s+of\s+(commit\s+)?\S+$", before, re.IGNORECASE):
@@ -118,6 +121,10 @@ def _special_case(text: str, span: Span, written: str) -> tuple[str, str | None]
             f"this {written} has no partner",
             f"close it with another {written}; inside a text write it as \\{written}",
         )
+    if written in ("“", "”", "„", "‘", "’", "«", "»"):
+        return f"{written} quotes nothing here", 'a text is written in straight quotes: "raw"'
+    if written.lower() in ("null", "none") and re.search(r"\bis(\s+not)?$", before, re.IGNORECASE):
+        return f"unexpected {written}", "write is missing or is present"
     if written in ("&", "|", "!", "&&", "||"):
         return f"{written} is no operator here", "write and, or, not"
     if written in ("=", "==", "<", "<=", ">", ">=", "!=", "<>") and re.search(r"[<>=]\s*[^\s<>=]+$", before):
@@ -152,6 +159,7 @@ _TERMINALS = {
     "missing": "MISSING", "present": "PRESENT", "has": "_HAS", "any": "ANY", "all": "ALL", "per": "_PER", "by": "_BY",
     "within": "_WITHIN", "steps": "_STEPS",
 }  # fmt: skip
+_SIGNS = {"(": "LPAR", ")": "RPAR", "=": "EQ", "a number": "INT", "a name": "NAME", "step": "_STEP"}
 
 
 def _allowed(word: str, expected: frozenset[str]) -> bool:
@@ -164,6 +172,8 @@ def _expectation(text: str, start: int, expected: frozenset[str]) -> str | None:
     """What could stand at ``start``, for a person: the few things that make sense, not all forty terminals."""
     if {"NAME", "STRING"} <= expected:
         return "a field or a value is expected here"
+    if {"DATE", "PERIOD"} <= expected and "STRING" not in expected:
+        return "a date, a time, `commit` and a number, or $name is expected here: as of 2026-05-01, as of commit 42"
     if "STRING" in expected and ("LPAR" in expected or "INT" in expected):
         return 'a value is expected here, such as "raw", 42, 2 GiB, 2026-05-01 or $name'
     if "STRING" in expected:
@@ -177,6 +187,5 @@ def _expectation(text: str, start: int, expected: frozenset[str]) -> str | None:
     if "_CMP" in expected or "CMP" in expected:
         return "a comparison is expected here: = != < <= > >= in between like matches is has"
     words = [word for word in _TERMINALS if _TERMINALS[word] in expected]
-    if "RPAR" in expected:
-        words.append(")")
+    words += [sign for sign, terminal in _SIGNS.items() if terminal in expected]
     return f"expected here: {', '.join(words)}" if words else None

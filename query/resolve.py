@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-from query import literals, names, resolved, tree
-from query.context import ENTITY_WORDS, Context, amount
-from query.errors import NotCompiledYet, QueryError, QueryMeaningError, did_you_mean
+from query import groups, literals, resolved, tree
+from query.asked_keys import AskedKeys
+from query.context import ENTITY_WORDS, Context
+from query.errors import QueryError, QueryMeaningError, did_you_mean
 from query.parse import parse
 from query.relations import check_relation, steps
 from query.resolve_conditions import Conditions
-from query.resolve_output import columns, default_columns, summary, summary_sorts
+from query.resolve_output import columns, default_columns, every_column, summary
 from query.resolve_values import constant, field, plain, value
-from query.resolved import BuiltIn, Form, Metadata
+from query.resolved import BuiltIn, Metadata
 from query.vocabulary import Entity
 
-_NEWEST_BY = {
+_NEWEST_BY: dict[Entity, str] = {
     Entity.FILES: "created",
     Entity.JOBS: "ended",
     Entity.WORKFLOWS: "started",
@@ -29,8 +30,9 @@ _MAX_SAVED_DEPTH = 16
 def statement(context: Context, node: tree.Query) -> resolved.Resolved:
     """A whole query: `show` and `summarize` are clauses of the outermost one only."""
     shows = [clause for clause in node.clauses if isinstance(clause, tree.Show | tree.Summarize)]
-    if len(shows) > 1:
-        context.fail("what is shown is said twice", shows[1].span, "leave one of them out")
+    summaries = shows and isinstance(shows[0], tree.Summarize)
+    if len(shows) > (2 if summaries else 1):
+        context.fail("what is shown is said twice", shows[-1].span, "leave one of them out")
     if shows and isinstance(shows[0], tree.Summarize):
         return _summarized(context, node, shows[0])
     rows = tuple(clause for clause in node.clauses if not isinstance(clause, tree.Show))
@@ -38,27 +40,27 @@ def statement(context: Context, node: tree.Query) -> resolved.Resolved:
     conditions = Conditions(context, resolved_query.entity, relation)
     if shows:
         assert isinstance(shows[0], tree.Show)
-        return resolved.Resolved(resolved_query, columns(conditions, shows[0]))
+        everything = every_column(context, resolved_query.entity)
+        return resolved.Resolved(resolved_query, columns(conditions, shows[0], everything))
     return resolved.Resolved(resolved_query, default_columns(context, resolved_query.entity))
 
 
 def _summarized(context: Context, node: tree.Query, clause: tree.Summarize) -> resolved.Resolved:
-    """Clauses before `summarize` choose rows; `order by` and `limit` after it work on its columns."""
+    """Clauses before `summarize` choose rows; those after it are about the groups and their columns."""
     position = node.clauses.index(clause)
-    resolved_query = query(context, replace(node, clauses=node.clauses[:position]))
-    found = summary(Conditions(context, resolved_query.entity, relation), clause)
-    for after in node.clauses[position + 1 :]:
-        match after:
-            case tree.Order(sorts=sorts):
-                found = replace(found, sorts=(*summary_sorts(context, found, sorts), *found.sorts))
-            case tree.Limit():
-                found = replace(found, limit=_limit(context, after).count)
-            case _:
-                raise NotCompiledYet(
-                    "after summarize only order by and limit are answered yet",
-                    text=context.text, span=after.span, hint="choose rows before summarize",
-                )  # fmt: skip
-    return resolved.Resolved(resolved_query, found)
+    rows = query(context, replace(node, clauses=node.clauses[:position]))
+    found = summary(Conditions(context, rows.entity, relation), clause)
+    inner = groups.context_of(context, rows.entity, found)
+    clauses, shown = [], groups.columns(found)
+    for written in node.clauses[position + 1 :]:
+        if isinstance(written, tree.Summarize):
+            context.fail("a summary of a summary", written.span, "one summarize, with all that it goes by")
+        after = groups.about_columns(context, found, written)
+        if isinstance(after, tree.Show):
+            shown = groups.as_shown(found, columns(Conditions(inner, Entity.GROUPS, relation), after, everything=shown))
+        else:
+            clauses.append(_clause(inner, Entity.GROUPS, after))
+    return resolved.Resolved(rows, replace(found, clauses=tuple(clauses), columns=shown))
 
 
 def query(context: Context, node: tree.Query) -> resolved.Query:
@@ -136,8 +138,10 @@ def _latest(context: Context, entity: Entity, clause: tree.Latest) -> resolved.L
         context.fail("latest 0 would be nothing", clause.span, "latest 1")
     per = tuple(_single(context, entity, name) for name in clause.per)
     if clause.by is not None:
-        return resolved.Latest(clause.count or 1, per, _ordered(context, entity, _single(context, entity, clause.by)))
-    name = _NEWEST_BY[entity]
+        by = _single(context, entity, clause.by)
+        AskedKeys(context, entity).warn_order(by)
+        return resolved.Latest(clause.count or 1, per, by)
+    name = _NEWEST_BY.get(entity, "")
     newest = context.table(entity).fields.get(name)
     if newest is None:
         context.fail("latest by what?", clause.span, "say it: latest 1 per name by FIELD")
@@ -147,22 +151,10 @@ def _latest(context: Context, entity: Entity, clause: tree.Latest) -> resolved.L
 def _single(context: Context, entity: Entity, name: tree.Name) -> BuiltIn | Metadata:
     conditions = Conditions(context, entity, relation)
     typed = field(context, entity, name)
-    conditions.refuse_list(typed)
-    conditions.warn_lists(typed)
+    conditions.keys.refuse_list(typed)
+    conditions.keys.warn_lists(typed)
     assert isinstance(typed.value, BuiltIn | Metadata)
     return typed.value
-
-
-def _ordered(context: Context, entity: Entity, found: BuiltIn | Metadata) -> BuiltIn | Metadata:
-    """Says which values keep a key from being ordered by number or time."""
-    if not isinstance(found, Metadata) or found.sorts_as is not Form.TEXT:
-        return found
-    known = names.known(context, entity, found)
-    best = max((known.numbers, "numbers"), (known.times, "times")) if known is not None else (0, "")
-    if known is not None and best[0] > 0:
-        others = f"{known.values - best[0]} of {amount(known.values, 'values')}"
-        context.warn(f"{known.name} is ordered as text: {others} are no {best[1]}")
-    return found
 
 
 def _sort(context: Context, entity: Entity, sort: tree.Sort) -> resolved.Sort:
@@ -172,10 +164,10 @@ def _sort(context: Context, entity: Entity, sort: tree.Sort) -> resolved.Sort:
         context.fail(
             "an order by the same value for every row", sort.operand.span, "order by a field; a field has no quotes"
         )
-    conditions.refuse_list(typed)
-    conditions.warn_lists(typed)
+    conditions.keys.refuse_list(typed)
+    conditions.keys.warn_lists(typed)
     if isinstance(typed.value, Metadata):
-        _ordered(context, entity, typed.value)
+        conditions.keys.warn_order(typed.value)
     return resolved.Sort(plain(typed), bool(sort.descending))
 
 

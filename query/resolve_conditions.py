@@ -10,20 +10,18 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from query import glob, literals, names, resolved, tree
-from query.context import Context, amount
+from query.asked_keys import FORM_WORDS, AskedKeys
+from query.context import Context
 from query.errors import Span
 from query.literals import Dimension, Moment, Number, TextValue, Truth
 from query.resolve_values import Typed, check_dimensions, constant, field, settled, value
 from query.resolved import BuiltIn, Condition, Form, Metadata
-from query.vocabulary import Entity, FieldType, MetadataKey
+from query.vocabulary import Entity, FieldType
 
 RelationResolver = Callable[[Context, Entity, tree.Relation], resolved.Related]
 
 _FLIPPED = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_FORM_WORDS = {
-    Form.NUMBER: "a number", Form.TEXT: "text", Form.BOOLEAN: "true or false", Form.TIME: "a time",
-    Form.DIGEST: "a digest",
-}  # fmt: skip
+_MOST_CONDITIONS = 500
 _WRITTEN = {
     FieldType.SIZE: "a size is written 500, 2 kB or 2 GiB",
     FieldType.DURATION: "a duration is written 60 s, 5 min or 2 h",
@@ -39,6 +37,7 @@ class Conditions:
         self.context = context
         self.entity = entity
         self.relation = relation
+        self.keys = AskedKeys(context, entity)
 
     def condition(self, node: tree.Expression) -> Condition:
         """What ``node`` asks. A value where a condition is meant is an error."""
@@ -72,8 +71,8 @@ class Conditions:
 
     # ---- comparisons --------------------------------------------------------------------------------------------
 
-    def comparison(self, operator: str, left: Typed, right: Typed, span: Span) -> Condition:
-        """`left operator right`, compared in the one form that both are asked for."""
+    def comparison(self, operator: str, left: Typed, right: Typed, span: Span, *, warn: bool = True) -> Condition:
+        """`left operator right`, compared in the one form that both are asked for. ``warn``: of values without it."""
         if left.constant and right.constant:
             self.context.fail(
                 "this comparison is about no field", span, "a text needs quotes, a field none; $name is a value"
@@ -81,7 +80,7 @@ class Conditions:
         left, right = settled(left, right.form), settled(right, left.form)
         if left.constant:
             left, right, operator = right, left, _FLIPPED[operator]
-        form = self.common_form(left, right, span)
+        form = self.common_form(left, right, span, warn)
         check_dimensions(self.context, left.dimension, right.dimension, span, operator)
         if form is Form.BOOLEAN and operator not in ("=", "!="):
             self.context.fail(f"{operator} does not work on true and false", span, "use = or !=")
@@ -90,19 +89,19 @@ class Conditions:
             names.warn_of_no_value(self.context, self.entity, left.value, right.value.value)
         return resolved.Compare(operator, _value(left), _value(right), form)
 
-    def common_form(self, left: Typed, right: Typed, span: Span) -> Form:
+    def common_form(self, left: Typed, right: Typed, span: Span, warn: bool) -> Form:
         """The form of a comparison; checks that both sides have it."""
         for side in (left, right):
-            self.refuse_list(side)
+            self.keys.refuse_list(side)
         if left.form is None and right.form is None:
-            self.warn_lists(left)
-            self.warn_lists(right)
+            self.keys.warn_lists(left)
+            self.keys.warn_lists(right)
             return Form.COMMON
         form = left.form if left.form is not None else right.form
         assert form is not None
         for side, other in ((left, right), (right, left)):
             if side.form is None:
-                self.ask(side, Form.TEXT if form is Form.DIGEST else form, other.span)
+                self.keys.ask(side, Form.TEXT if form is Form.DIGEST else form, other.span, warn=warn)
         if left.form is None or right.form is None or left.form is right.form:
             self.check_unit(left, right)
             return form
@@ -124,9 +123,7 @@ class Conditions:
             hint = _WRITTEN[left.value.type]
         elif left.form is Form.TIME:
             hint = "a time is written 2026-05, 2026-05-01 or 2026-05-01T13:30:00Z"
-        self.context.fail(
-            f"{what} is {_FORM_WORDS[left.form]}, and this is {_FORM_WORDS[right.form]}", right.span, hint
-        )
+        self.context.fail(f"{what} is {FORM_WORDS[left.form]}, and this is {FORM_WORDS[right.form]}", right.span, hint)
 
     def check_unit(self, left: Typed, right: Typed) -> None:
         """A literal with a unit says what it counts; a plain built-in number counts something else."""
@@ -173,12 +170,21 @@ class Conditions:
     def constants(self, operand: Typed, bounds: list[Typed], span: Span) -> tuple[resolved.Constant, ...]:
         """Each bound checked against ``operand`` as `=` would."""
         constants: dict[resolved.Constant, None] = {}
+        forms: set[Form] = set()
         for bound in bounds:
-            compared = self.comparison("=", operand, bound, bound.span)
+            compared = self.comparison("=", operand, bound, bound.span, warn=False)
             assert isinstance(compared, resolved.Compare)
             assert isinstance(compared.right, Number | TextValue | Truth | Moment)
             constants[compared.right] = None
+            forms.add(compared.form)
+        self.keys.warn_rest(operand, forms)
+        self.refuse_many(sum(isinstance(each, Moment) for each in constants), "dates and times in a list", span)
         return tuple(constants)
+
+    def refuse_many(self, count: int, what: str, span: Span) -> None:
+        """Where each value of a list is a condition of its own, there can be as many as there can be conditions."""
+        if count > _MOST_CONDITIONS:
+            self.context.fail(f"{count} {what}; the limit is {_MOST_CONDITIONS}", span, "ask in several queries")
 
     def bounds(self, choices: tree.Choices | tree.Range | tree.Expression) -> list[Typed]:
         """The values of a list; a parameter may hold a list itself."""
@@ -209,7 +215,7 @@ class Conditions:
         """`like` and `matches` ask the text form."""
         word = "like" if isinstance(node, tree.Like) else "matches"
         operand = self.value(node.operand)
-        self.refuse_list(operand)
+        self.keys.refuse_list(operand)
         if (
             operand.form not in (None, Form.TEXT, Form.DIGEST)
             or operand.constant
@@ -217,7 +223,7 @@ class Conditions:
         ):
             self.context.fail(f"{word} works on text", operand.span, "use = < > in between for numbers and times")
         if operand.form is None:
-            self.ask(operand, Form.TEXT, node.span)
+            self.keys.ask(operand, Form.TEXT, node.span)
         source = self.pattern_text(node.pattern)
         if isinstance(node, tree.Like):
             problem = glob.problem(source)
@@ -264,6 +270,7 @@ class Conditions:
                 f"{found.label} holds one value", node.operand.span, f"write {found.label} = … or {found.label} in (…)"
             )
         constants: dict[resolved.Constant, None] = {}
+        forms: set[Form] = set()
         for bound in self.bounds(node.choices):
             settled_bound = settled(bound, Form.TEXT if isinstance(found, BuiltIn) else None)
             assert (
@@ -272,74 +279,26 @@ class Conditions:
             if isinstance(found, BuiltIn) and settled_bound.form is not Form.TEXT:
                 self.context.fail(f"{found.label} holds texts", bound.span, "a text is written in quotes")
             if isinstance(found, Metadata):
-                self.ask(operand, settled_bound.form, bound.span, lists=True)
+                self.keys.ask(operand, settled_bound.form, bound.span, lists=True, warn=False)
+                forms.add(settled_bound.form)
             constants[settled_bound.value] = None
+        self.keys.warn_rest(operand, forms)
+        each = node.quantifier == "all" or any(isinstance(constant, Moment) for constant in constants)
+        self.refuse_many(len(constants) if each else 0, "values that are looked for one by one", node.span)
         return resolved.Has(found, tuple(constants), node.quantifier == "all", node.negated)
 
     def truth(self, node: tree.Expression) -> Condition:
         """A bare key asks its bool form."""
         operand = self.value(node)
-        self.refuse_list(operand)
+        self.keys.refuse_list(operand)
         if operand.constant or operand.form not in (None, Form.BOOLEAN):
-            what = _FORM_WORDS.get(operand.form, "a value") if operand.form is not None else "a value"
+            what = FORM_WORDS.get(operand.form, "a value") if operand.form is not None else "a value"
             self.context.fail(
                 f"a condition is expected here, and this is {what}", node.span, "compare it: = != < > in like has"
             )
         if operand.form is None:
-            self.ask(operand, Form.BOOLEAN, node.span)
+            self.keys.ask(operand, Form.BOOLEAN, node.span)
         return resolved.IsTrue(_value(operand))
-
-    # ---- what the values of a key can answer --------------------------------------------------------------------
-
-    def refuse_list(self, typed: Typed) -> None:
-        """A plain comparison with a list is an error: which of its values would be meant?"""
-        found = typed.value
-        if isinstance(found, BuiltIn) and found.type is FieldType.TEXTS:
-            self.context.fail(
-                f"{found.label} is a list", typed.span, f"write {found.label} has … or {found.label} has any (…)"
-            )
-        known = self.known(typed)
-        if known is not None and known.lists and known.lists >= known.things:
-            label = self.context.text[slice(*typed.span)]
-            self.context.fail(f"{known.name} holds lists", typed.span, f"write {label} has … or {label} has any (…)")
-
-    def warn_lists(self, typed: Typed) -> None:
-        """Where only some things have a list, those match no plain comparison, and are counted."""
-        known = self.known(typed)
-        if known is not None and known.lists:
-            self.context.warn(
-                f"{known.name} is a list for {known.lists} of {known.things}: no plain comparison matches those"
-            )
-
-    def ask(self, typed: Typed, form: Form, span: Span, *, lists: bool = False) -> None:
-        """Check that values of a key have ``form``: none is an error at ``span``, some are a warning."""
-        known = self.known(typed)
-        if known is None or known.values == 0:
-            return
-        if not lists:
-            self.warn_lists(typed)
-        have = {Form.NUMBER: known.numbers, Form.BOOLEAN: known.booleans, Form.TIME: known.times}.get(
-            form, known.values
-        )
-        if have == 0:
-            written = self.context.text[slice(*span)]
-            way_out = f"write {written} is present, or compare it" if span == typed.span else _way_out(written, known)
-            self.context.fail(_no_such_form(self.with_examples(known, typed), form), span, way_out)
-        if have < known.values:
-            rest = known.values - have
-            self.context.warn(
-                f"{known.name}: {rest} of {amount(known.values, 'values')} {'is' if rest == 1 else 'are'} not "
-                f"{_FORM_WORDS[form]} and {'matches' if rest == 1 else 'match'} nothing"
-            )
-
-    def known(self, typed: Typed) -> MetadataKey | None:
-        """What is known of the key of a metadata value; None for anything else."""
-        return names.known(self.context, self.entity, typed.value) if isinstance(typed.value, Metadata) else None
-
-    def with_examples(self, known: MetadataKey, typed: Typed) -> MetadataKey:
-        """What is known of the key, with examples: to find some costs more than a small query, so errors alone ask."""
-        assert isinstance(typed.value, Metadata)
-        return names.with_examples(self.context, self.entity, typed.value) or known
 
 
 def _value(typed: Typed) -> resolved.Value:
@@ -354,15 +313,3 @@ def _sorted_list(items: object) -> list[object]:
         return sorted(items, key=repr)
     assert isinstance(items, list | tuple) or literals.is_list(items)
     return list(items)  # type: ignore[call-overload, no-any-return]
-
-
-def _no_such_form(known: MetadataKey, form: Form) -> str:
-    examples = ", ".join(known.examples[:3]) + (", …" if known.values > len(known.examples[:3]) else "")
-    seen = f" ({amount(known.values, 'values')}{': ' + examples if known.examples else ''})"
-    return f"{known.name} holds {names.forms(known)} only{seen}, and this asks for {_FORM_WORDS[form]}"
-
-
-def _way_out(written: str, known: MetadataKey) -> str:
-    if names.forms(known) == "text" and not written.startswith(('"', "'", "$")) and len(written) < 40:
-        return f'a text is written in quotes: "{written}"'
-    return f"compare {known.name} with {names.forms(known)}"

@@ -28,15 +28,21 @@ def _built_in(kind: FieldType, name: str) -> Column:
     return Column(name, BuiltIn((), name, kind, name))
 
 
-def columns(conditions: Conditions, show: tree.Show) -> tuple[Column, ...]:
-    """The columns of `show`; two of one name are an error, since rows are objects keyed by name."""
+def every_column(context: Context, entity: Entity) -> tuple[Column, ...]:
+    """What `show *` shows: all built-in fields, and all metadata as one object."""
+    table = context.table(entity)
+    found = tuple(_built_in(each.type, name) for name, each in table.fields.items())
+    return found if table.metadata is None else (*found, Column("metadata", AllMetadata()))
+
+
+def columns(conditions: Conditions, show: tree.Show, everything: tuple[Column, ...]) -> tuple[Column, ...]:
+    """The columns of `show`, where `*` is ``everything``; two of one name are an error, since rows are objects keyed by
+    name.
+    """
     context, found = conditions.context, list[Column]()
     for item in show.items:
         if isinstance(item, tree.Everything):
-            table = context.table(conditions.entity)
-            found.extend(_built_in(each.type, name) for name, each in table.fields.items())
-            if table.metadata is not None:
-                found.append(Column("metadata", AllMetadata()))
+            found.extend(everything)
         else:
             found.append(Column(_name(item), _content(conditions, item.operand)))
         names = [column.name for column in found]
@@ -69,8 +75,8 @@ def summary(conditions: Conditions, clause: tree.Summarize) -> resolved.Summary:
     groups = []
     for name in clause.by:
         typed = field(conditions.context, conditions.entity, name)
-        conditions.refuse_list(typed)
-        conditions.warn_lists(typed)
+        conditions.keys.refuse_list(typed)
+        conditions.keys.warn_lists(typed)
         assert isinstance(typed.value, BuiltIn | Metadata)
         groups.append(Column(typed.value.label, typed.value))
     aggregates = tuple(_aggregate(conditions, item) for item in clause.items)
@@ -95,31 +101,14 @@ def _aggregate(conditions: Conditions, item: tree.Item | tree.Everything) -> res
     if call.star or len(call.arguments) != 1:
         context.fail(f"{function} takes one value", call.span, f"for example: {function}(size)")
     typed = conditions.value(call.arguments[0])
-    conditions.refuse_list(typed)
-    conditions.warn_lists(typed)
+    conditions.keys.refuse_list(typed)
+    conditions.keys.warn_lists(typed)
     operand = plain(typed)
     if function in ("sum", "avg", "median"):
         if isinstance(operand, Metadata):
-            conditions.ask(typed, Form.NUMBER, call.span)
+            conditions.keys.ask(typed, Form.NUMBER, call.arguments[0].span, hint="count, min and max take anything")
         elif typed.form is not Form.NUMBER:
             context.fail(f"{function} needs numbers", call.arguments[0].span, "count, min and max take anything")
-    elif isinstance(operand, Metadata) and function != "count" and operand.seen and operand.sorts_as is Form.TEXT:
-        context.note(f"{function} of {operand.label} goes by text")
+    elif isinstance(operand, Metadata) and function != "count":
+        conditions.keys.warn_order(operand)
     return resolved.Aggregate(_name(item), function, operand)
-
-
-def summary_sorts(
-    context: Context, found: resolved.Summary, sorts: tuple[tree.Sort, ...]
-) -> tuple[resolved.OutputSort, ...]:
-    """`order by` after `summarize` names columns of the summary."""
-    names = [*(group.name for group in found.groups), *(each.name for each in found.aggregates)]
-    result = []
-    for sort in sorts:
-        name = _name(tree.Item(sort.operand))
-        if name not in names:
-            near = did_you_mean(name, names)
-            context.fail(
-                f"the summary has no column {name}", sort.span, f"did you mean {near}?" if near else ", ".join(names)
-            )
-        result.append(resolved.OutputSort(names.index(name), bool(sort.descending)))
-    return tuple(result)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from query import literals, names, resolved, tree
+from query import literals, lookalikes, names, resolved, tree
 from query.context import NUMERIC, Context
 from query.errors import Span
 from query.frozen import Frozen, frozen
@@ -63,7 +63,8 @@ def value(context: Context, entity: Entity, node: tree.Expression) -> Typed:
         case tree.Quantity() | tree.Text() | tree.Boolean() | tree.Time() | tree.Now() | tree.Parameter():
             return _of_constant(constant(context, node), node.span)
         case tree.Lookalike(written=written):
-            context.fail(*_lookalike(written, node.span))
+            message, hint = lookalikes.glued(written)
+            context.fail(message, node.span, hint)
         case tree.Call(function=function):
             if function.lower() in _AGGREGATES:
                 context.fail(
@@ -139,28 +140,6 @@ def settled(typed: Typed, other: Form | None) -> Typed:
     if other in (Form.TEXT, Form.DIGEST):
         return Typed(TextValue(typed.value.text), Form.TEXT, typed.span)
     return _of_constant(typed.value.reading, typed.span)
-
-
-def _lookalike(written: str, span: Span) -> tuple[str, Span, str]:
-    pieces = written.split("-")
-    if all(piece.isdigit() for piece in pieces) and len(pieces) in (2, 3) and len(pieces[0]) == 4:
-        shown = "-".join([pieces[0], *(piece.zfill(2) for piece in pieces[1:])])
-        return (
-            f"{written} looks like a date",
-            span,
-            f"a date is written {shown}; subtraction needs spaces: {' - '.join(pieces)}",
-        )
-    if written[0].isdigit():
-        return (
-            f"{written} looks like a name",
-            span,
-            f"quote it: `{written}`; subtraction needs spaces: {' - '.join(pieces)}",
-        )
-    return (
-        f"{written}: a name or a subtraction?",
-        span,
-        f"a name is quoted: `{written}`; subtraction has spaces: {' - '.join(pieces)}",
-    )
 
 
 def _negative(context: Context, operator: str, found: literals.Constant, node: tree.Sign) -> literals.Constant:

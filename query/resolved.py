@@ -249,25 +249,20 @@ class Aggregate(Frozen):
     operand: Value | None
 
 
-@frozen
-class OutputSort(Frozen):
-    """Order of a summary by the column at ``position``."""
-
-    position: int
-    descending: bool
+Clause = Where | Latest | Order | Limit
 
 
 @frozen
 class Summary(Frozen):
-    """One row for each group; missing values are a group of their own."""
+    """One row for each group; missing values are a group of their own.
+
+    ``clauses`` and ``columns`` (what is shown) are about these rows: entity GROUPS, fields called as the columns are.
+    """
 
     groups: tuple[Column, ...]
     aggregates: tuple[Aggregate, ...]
-    sorts: tuple[OutputSort, ...] = ()
-    limit: int | None = None
-
-
-Clause = Where | Latest | Order | Limit
+    clauses: tuple[Clause, ...] = ()
+    columns: tuple[Column, ...] = ()
 
 
 @frozen

@@ -8,29 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Literal, assert_never
+from typing import assert_never
 
-from query import resolved
+from query import groups, resolved, sql_numbers, sql_summary
+from query.counts import Count, Saying
 from query.frozen import Frozen, frozen
 from query.literals import Moment, Number, TextValue, Truth
 from query.resolved import Arithmetic, BuiltIn, Condition, Form, Metadata, Value
 from query.sql_binder import Binder
 from query.sql_conditions import Conditions
-from query.sql_numbers import Pair
 from query.sql_relations import Relating
 from query.sql_scope import Scope
+from query.sql_select import Select
 from query.sql_values import Values
-from query.vocabulary import Entity, FieldType, Vocabulary
-
-
-@frozen
-class Count(Frozen):
-    """A statement whose single number goes into ``message`` in place of ``{count}``, unless it is 0."""
-
-    sql: str
-    parameters: tuple[object, ...]
-    message: str
-    severity: Literal["note", "warning"]
+from query.vocabulary import Entity, Vocabulary
 
 
 @frozen
@@ -46,25 +37,13 @@ class Rows(Frozen):
     limit: int | None = None
 
 
-@frozen
-class _Select(Frozen):
-    """One SELECT with its parts; ``conditions`` are complete before ``scope.sql()`` is asked."""
-
-    scope: Scope
-    where: list[str]
-
-    def sql(self, columns: Sequence[str], tail: str = "") -> str:
-        where = f" WHERE {' AND '.join(self.where)}" if self.where else ""
-        return f"SELECT {', '.join(columns)} {self.scope.sql()}{where}{tail}"
-
-
 class Compiler:
     """Compiles one resolved query; ``countings`` are what it found worth counting."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
         self.binder = Binder()
-        self.countings: list[tuple[str, str, Literal["note", "warning"]]] = []
+        self.countings: dict[Saying, str] = {}
         self.relating = Relating(vocabulary, self.binder, self.select_of)
 
     # ---- statements ---------------------------------------------------------------------------------------------
@@ -82,20 +61,13 @@ class Compiler:
         return self.binder.finish(select.sql([*key, *shown], self.tail(select, rows)))
 
     def summary_statement(self, query: resolved.Query, summary: resolved.Summary) -> tuple[str, tuple[object, ...]]:
-        """The statement of `summarize`."""
+        """The statement of `summarize`: the groups, then what comes after it as for any other rows."""
         rows = self.closed_if_limited(self.rows(query))
         self.note_kept(rows)
-        select = self.open(rows)
-        values = Values(select.scope)
-        groups = [_shown_group(values, column.content) for column in summary.groups]
-        shown = [*groups, *(_aggregate(values, each) for each in summary.aggregates)]
-        columns = [f"{sql} AS c{number}" for number, sql in enumerate(shown)]
-        tail = f" GROUP BY {', '.join(groups)}" if groups else ""
-        positions = [f"{sort.position + 1} {_direction(sort.descending)}" for sort in summary.sorts]
-        positions += [f"{number + 1} ASC NULLS LAST" for number in range(len(groups))]
-        tail += f" ORDER BY {', '.join(positions)}" if positions else ""
-        tail += "" if summary.limit is None else f" LIMIT {summary.limit}"
-        return self.binder.finish(select.sql(columns, tail))
+        name = sql_summary.grouped(self.open(rows), summary)
+        self.vocabulary = groups.WithGroups(self.vocabulary, groups.table(summary, name), {})
+        found = resolved.Query(Entity.GROUPS, resolved.Operand(resolved.All(Entity.GROUPS), ()), summary.clauses)
+        return self.rows_statement(found, summary.columns, keys=False)
 
     def count_statement(self, query: resolved.Query) -> tuple[str, tuple[object, ...]]:
         """The statement that counts the rows of ``query``."""
@@ -105,10 +77,7 @@ class Compiler:
 
     def counted(self) -> tuple[Count, ...]:
         """What was found worth counting, as statements of their own."""
-        return tuple(
-            Count(*self.binder.finish(sql), message=message, severity=severity)
-            for sql, message, severity in self.countings
-        )
+        return tuple(Count(*self.binder.finish(sql), saying) for saying, sql in self.countings.items())
 
     # ---- rows ---------------------------------------------------------------------------------------------------
 
@@ -169,11 +138,11 @@ class Compiler:
         self.note_kept(rows)
         select = self.open(rows)
         values = Values(select.scope)
-        groups = [_group(values, found) for found in clause.per]
+        parts = [values.group(found) for found in clause.per]
         newest = values.order_keys(clause.by)
         key = select.scope.key()
         order = ", ".join([*(f"{sql} DESC NULLS LAST" for sql in newest), *(f"{column} DESC" for column in key)])
-        window = f"(PARTITION BY {', '.join(groups)} ORDER BY {order})"
+        window = f"(PARTITION BY {', '.join(parts)} ORDER BY {order})"
         by = "{" + ", ".join(f"'b{number}': {sql}" for number, sql in enumerate(newest)) + "}"
         columns = [
             *(f"{column} AS k{number}" for number, column in enumerate(key)),
@@ -186,20 +155,19 @@ class Compiler:
         select.where.extend(f"NOT {sql}" for sql in missing)
         names = ", ".join(f"k{number}" for number in range(len(key)))
         ranked = self.binder.cte("r", select.sql(columns), f"({names}, place, by_now, by_before)")
-        self.countings.append((
-            f"SELECT count(*) FROM {ranked} WHERE place = {clause.count + 1} AND by_now = by_before",
-            f"latest: in {{count}} groups only the id decides, {clause.by.label} is the same",
-            "warning",
-        ))  # fmt: skip
+        tied = Saying("latest: in ", "groups", f" only the id decides, {clause.by.label} is the same", "warning")
+        self.countings.setdefault(
+            tied, f"SELECT count(*) FROM {ranked} WHERE place = {clause.count + 1} AND by_now = by_before"
+        )
         return Rows(rows.entity, self.keys(rows.entity, f"SELECT {names} FROM {ranked} WHERE place <= {clause.count}"),
                     (), rows.orders)  # fmt: skip
 
-    def note_left_out(self, select: _Select, missing: list[str], clause: resolved.Latest, entity: Entity) -> None:
+    def note_left_out(self, select: Select, missing: list[str], clause: resolved.Latest, entity: Entity) -> None:
         """Counts the rows that `latest` leaves out because they belong to no group."""
         fields = " or ".join(found.label for found in clause.per)
-        lost = _Select(select.scope, [*select.where, "(" + " OR ".join(missing) + ")"])
-        message = f"latest: {{count}} {entity.value} without {fields} left out"
-        self.countings.append((lost.sql(["count(*)"]), message, "warning"))
+        lost = Select(select.scope, [*select.where, "(" + " OR ".join(missing) + ")"])
+        saying = Saying("latest: ", entity.value, f" without {fields} left out", "warning")
+        self.countings.setdefault(saying, lost.sql(["count(*)"]))
 
     # ---- one SELECT ---------------------------------------------------------------------------------------------
 
@@ -215,7 +183,7 @@ class Compiler:
         wanted = columns(select.scope)
         return select.sql(wanted, self.tail(select, rows) if rows.limit is not None else "")
 
-    def open(self, rows: Rows) -> _Select:
+    def open(self, rows: Rows) -> Select:
         """FROM and WHERE of ``rows``."""
         scope = Scope(self.vocabulary, self.binder, rows.entity)
         where = []
@@ -227,9 +195,9 @@ class Compiler:
             )
         conditions = Conditions(scope, self.relating.sql)
         where.extend(conditions.sql(condition) for condition in rows.conditions)
-        return _Select(scope, where)
+        return Select(scope, where)
 
-    def tail(self, select: _Select, rows: Rows) -> str:
+    def tail(self, select: Select, rows: Rows) -> str:
         """ORDER BY and LIMIT: the order asked for, then the id."""
         values = Values(select.scope)
         keys = [
@@ -244,9 +212,8 @@ class Compiler:
         for found in kept_when_missing(rows.conditions):
             select = self.open(replace(rows, limit=None))
             select.where.append(Values(select.scope).missing(found))
-            message = f"{{count}} {rows.entity.value} without {found.label} kept by `not`"
-            if not any(message == known for _, known, _ in self.countings):
-                self.countings.append((select.sql(["count(*)"]), message, "note"))
+            saying = Saying("", rows.entity.value, f" without {found.label} kept by `not`", "note")
+            self.countings.setdefault(saying, select.sql(["count(*)"]))
 
     def shown(self, conditions: Conditions, content: Value | Condition | resolved.AllMetadata) -> str:
         """A column of the answer."""
@@ -262,7 +229,7 @@ class Compiler:
             case Arithmetic(form=Form.TIME) | Moment():
                 return conditions.values.time(content)
             case Arithmetic() | Number():
-                return conditions.values.numbers([content], _shown_number)
+                return conditions.values.numbers([content], sql_numbers.shown)
             case TextValue():
                 return conditions.values.text(content)
             case Truth():
@@ -302,48 +269,6 @@ def _fields(value: Value) -> list[BuiltIn | Metadata]:
             return [*_fields(left), *_fields(right)]
         case _:
             return []
-
-
-def _group(values: Values, found: BuiltIn | Metadata) -> str:
-    """What rows of one group share: a built-in value, or the text form."""
-    return values.field(found) if isinstance(found, BuiltIn) else values.text(found)
-
-
-def _shown_number(pairs: list[Pair]) -> str:
-    """An integer where it always is one, else a double."""
-    return pairs[0].as_double() if pairs[0].double is not None else str(pairs[0].integer)
-
-
-def _shown_group(values: Values, content: object) -> str:
-    assert isinstance(content, BuiltIn | Metadata)
-    return _group(values, content)
-
-
-def _aggregate(values: Values, each: resolved.Aggregate) -> str:
-    operand = each.operand
-    if operand is None:
-        return "count(*)"
-    if each.function == "count":
-        return f"count(*) FILTER (WHERE NOT {values.missing(operand)})"
-    if each.function in ("min", "max"):
-        return f"{each.function}({_comparable(values, operand)})"
-    if each.function == "sum" and _whole(operand):
-        return f"TRY_CAST(sum({values.numbers([operand], lambda pairs: str(pairs[0].integer))}) AS BIGINT)"
-    return f"{each.function}({values.numbers([operand], lambda pairs: pairs[0].as_double())})"
-
-
-def _comparable(values: Values, operand: Value) -> str:
-    """What min and max go by: numbers where all values are numbers, NaN left out; else times; else text."""
-    match operand:
-        case Metadata(sorts_as=Form.NUMBER) | Arithmetic(form=Form.NUMBER):
-            return values.numbers([operand], lambda pairs: f"nullif({pairs[0].as_double()}, 'nan'::DOUBLE)")
-        case _:
-            return values.order_keys(operand)[0]
-
-
-def _whole(operand: Value) -> bool:
-    """True if the numbers of ``operand`` are always integers, so that their sum is one."""
-    return isinstance(operand, BuiltIn) and operand.type in (FieldType.INTEGER, FieldType.SIZE)
 
 
 def _direction(descending: bool) -> str:

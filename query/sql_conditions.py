@@ -142,7 +142,9 @@ class Conditions:
                 parts.append(
                     self.comparison(resolved.Compare("!=" if node.negated else "=", node.operand, constant, form))
                 )
-        return "(" + (" AND " if node.negated else " OR ").join(parts) + ")" if parts else "FALSE"
+        if not parts:
+            return f"(NOT {self.values.missing(node.operand)})" if node.negated else "FALSE"
+        return "(" + (" AND " if node.negated else " OR ").join(parts) + ")"
 
     def member(self, operand: Value, texts: list[str], negated: bool) -> str:
         """A text among texts. The list has no nulls, and a null operand gives null in both directions: no match."""
@@ -169,37 +171,44 @@ class Conditions:
         found = node.operand
         if isinstance(found, Metadata) and not found.seen:
             return "FALSE"
-        tests = [self.holds(found, constant) for constant in node.constants]
-        joined = "(" + (" AND " if node.every else " OR ").join(tests) + ")" if tests else f"({node.every})".upper()
+        joined = self.holds_all(found, node.constants) if node.every else self.holds_any(found, node.constants)
         if not node.negated:
             return joined
         return f"(NOT coalesce({joined}, FALSE) AND NOT {self.values.missing(found)})"
 
-    def holds(self, found: BuiltIn | Metadata, constant: resolved.Constant) -> str:
-        """One of the values of ``found`` equals ``constant``."""
+    def holds_all(self, found: BuiltIn | Metadata, constants: tuple[resolved.Constant, ...]) -> str:
+        """Each of ``constants`` equals one of the values of ``found``."""
         if isinstance(found, BuiltIn):
-            assert isinstance(constant, TextValue)
-            return f"list_contains({self.values.field(found)}, {self.scope.binder.bind(constant.value, 'VARCHAR')})"
+            return f"list_has_all({self.values.field(found)}, {self.texts(constants)})"
+        tests = [self.holds_any(found, (constant,)) for constant in constants]
+        return f"({' AND '.join(tests)})" if tests else "TRUE"
+
+    def holds_any(self, found: BuiltIn | Metadata, constants: tuple[resolved.Constant, ...]) -> str:
+        """One of the values of ``found`` equals one of ``constants``: one look at them, however many there are."""
+        if isinstance(found, BuiltIn):
+            return f"list_has_any({self.values.field(found)}, {self.texts(constants)})"
 
         def equal(before: str) -> str:
-            return self.element(before, constant)
+            return self.element(before, constants)
 
         return self.scope.along(found.path, lambda scope: scope.metadata_rows(found.key, equal))
 
-    def element(self, before: str, constant: resolved.Constant) -> str:
-        """The metadata value whose forms have names that start with ``before`` equals ``constant``."""
+    def texts(self, constants: tuple[resolved.Constant, ...]) -> str:
+        """The texts among ``constants`` as one parameter."""
+        return self.scope.binder.bind([each.value for each in constants if isinstance(each, TextValue)], "VARCHAR[]")
+
+    def element(self, before: str, constants: tuple[resolved.Constant, ...]) -> str:
+        """The metadata value whose forms have names that start with ``before`` equals one of ``constants``."""
         binder = self.scope.binder
-        match constant:
-            case TextValue(value=text):
-                return f"{before}text_form = {binder.bind(text, 'VARCHAR')}"
-            case Number(value=number):
-                return sql_numbers.compare_constant(binder, "=", number_of_metadata(before), number)
-            case Truth(value=truth):
-                return f"{before}boolean_form = {str(truth).upper()}"
-            case Moment():
-                return self.times("=", f"{before}time_form", constant)
-            case _ as unreachable:
-                assert_never(unreachable)
+        parts = []
+        if any(isinstance(each, TextValue) for each in constants):
+            parts.append(f"{before}text_form IN (SELECT unnest({self.texts(constants)}))")
+        numbers = [each.value for each in constants if isinstance(each, Number)]
+        if numbers:
+            parts.append(sql_numbers.one_of(binder, number_of_metadata(before), numbers, negated=False))
+        parts += [f"{before}boolean_form = {str(each.value).upper()}" for each in constants if isinstance(each, Truth)]
+        parts += [self.times("=", f"{before}time_form", each) for each in constants if isinstance(each, Moment)]
+        return f"({' OR '.join(parts)})" if parts else "FALSE"
 
 
 def _sql(operator: str) -> str:

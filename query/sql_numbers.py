@@ -7,6 +7,7 @@ raises on overflow. Here an integer never meets a double unrounded, NaN equals n
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 
 from query.frozen import Frozen, frozen
@@ -163,6 +164,11 @@ def _double_arithmetic(operator: str, left: str, right: str) -> str:
 
 def _finite(double: str) -> str:
     return f"nullif(nullif(nullif({double}, 'inf'::DOUBLE), '-inf'::DOUBLE), 'nan'::DOUBLE)"
+
+
+def shown(pairs: Sequence[Pair]) -> str:
+    """The first of ``pairs`` as a column: an integer where it always is one, else a double."""
+    return pairs[0].as_double() if pairs[0].double is not None else str(pairs[0].integer)
 
 
 def order_keys(pair: Pair) -> tuple[str, ...]:

@@ -115,7 +115,7 @@ class Scope:
 
     def _metadata_joins(self) -> list[str]:
         joins = []
-        forms = "m.text_form, m.integer_form, m.float_form, m.boolean_form, m.time_form"
+        forms = "m.text_form, m.integer_form, m.float_form, m.boolean_form, m.time_form, m.written_type"
         for key, alias in self._metadata.items():
             select = f"SELECT m.source, m.number, {forms} FROM {self._values(key)} AND m.position IS NULL"
             joins.append(self._left_join(select, alias))

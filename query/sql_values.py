@@ -51,6 +51,10 @@ class Values:
             case _:
                 raise AssertionError(f"no text: {found!r}")
 
+    def group(self, found: BuiltIn | Metadata) -> str:
+        """What rows of one group share: a built-in value, or the text form."""
+        return self.field(found) if isinstance(found, BuiltIn) else self.text(found)
+
     def truth(self, found: Value) -> str:
         """The bool form."""
         match found:

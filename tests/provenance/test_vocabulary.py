@@ -5,12 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
+import pytest
+
 from provenance.batch import Batch
 from provenance.commits import CommitKind
 from provenance.metadata import add_metadata, from_json
 from provenance.store import Store
 from provenance.views import Reading, Row
 from provenance.vocabulary import StoreVocabulary
+from query.errors import QueryMeaningError
 from query.vocabulary import Entity, MetadataKey
 
 AT = dt.datetime(2026, 11, 23, 5, 20, tzinfo=dt.UTC)
@@ -81,3 +84,19 @@ def test_lists_among_single_values_do_not_forbid_comparisons(store: Store) -> No
     vocabulary(store, [["a", "b", "c", "d"], "a", "b"])
     answer = store.query('files where k = "a"')
     assert answer.warnings == ("k is a list for 1 of 3: no plain comparison matches those",)
+
+
+def test_a_key_that_came_later_is_no_mistake_in_a_question_about_earlier(store: Store) -> None:
+    """The same question as of last week is not an error because nobody had used the key then."""
+    store.commit(CommitKind.METADATA, _one_key("before"))
+    store.commit(CommitKind.METADATA, _one_key("k"))
+    found = store.query("files where k = 1 as of commit 1")
+    assert (list(found.rows()), found.warnings) == ([], ("no file has a value of k in the state that is asked about",))
+    with pytest.raises(QueryMeaningError, match="no such key: kk"):
+        store.query("files where kk = 1 as of commit 1")
+
+
+def _one_key(key: str) -> Batch:
+    batch = Batch()
+    add_metadata(batch, "file", 1, 1, key, from_json(1), origin="set", author="me", at=AT)
+    return batch

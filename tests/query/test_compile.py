@@ -36,7 +36,7 @@ def said(small: Any, connection: Any, now: Any) -> Any:
         for count in compiled.counts:
             (number,) = connection.execute(count.sql, list(count.parameters)).fetchone()
             if number:
-                found.append(count.message.replace("{count}", str(number)))
+                found.append(count.saying.said(number))
         return found
 
     return asked
@@ -103,13 +103,13 @@ def test_text_never_reaches_sql(small: Any, now: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ('files where not (version = "draft")', ["1 files without version kept by `not`"]),
+        ('files where not (version = "draft")', ["1 file without version kept by `not`"]),
         ('files where not (version = "draft") and version is present', []),
         ('files where version != "draft"', []),
         ("files where version > 1", ["version: 1 of 2 values is not a number and matches nothing"]),
         ('files where status = "ok"', ["status is the built-in field; the metadata key of that name is meta.status"]),
-        ("files order by version", ["version is ordered as text: 1 of 2 values are no numbers"]),
-        ("files latest 1 per version by created", ["latest: 1 files without version left out"]),
+        ("files order by version", ["version is ordered as text: 1 of 2 values is no number"]),
+        ("files latest 1 per version by created", ["latest: 1 file without version left out"]),
     ],
 )  # fmt: skip
 def test_what_a_user_is_told(text: str, expected: list[str], said: Any) -> None:
@@ -117,7 +117,7 @@ def test_what_a_user_is_told(text: str, expected: list[str], said: Any) -> None:
 
 
 def test_latest_that_only_the_id_decides_is_reported(said: Any) -> None:
-    expected = ["latest: in 1 groups only the id decides, workflow.id is the same"]
+    expected = ["latest: in 1 group only the id decides, workflow.id is the same"]
     assert said("files latest 1 per origin by workflow.id") == expected
     assert said("files latest 2 per origin by workflow.id") == []
 
@@ -227,6 +227,72 @@ def test_summaries(text: str, names: list[str], expected: list[Any], small: Any,
     compiled = compile_query(text, small, {}, now)
     assert [column.name for column in compiled.columns] == names
     assert connection.execute(compiled.sql, list(compiled.parameters)).fetchall() == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("by kind where n > 1", [("raw", 2, 4000)]),
+        ("by kind where bytes > 3 kB and n >= 1", [("raw", 2, 4000)]),
+        ("by kind where not (n > 1)", [("flat", 1, 2000)]),
+        ("by kind order by bytes", [("flat", 1, 2000), ("raw", 2, 4000)]),
+        ("by kind order by n desc limit 1 where n = 1", []),
+        ("by kind where n = 1 limit 1", [("flat", 1, 2000)]),
+        ("by detector_temp", [("-97", 1, 3000), ("-96", 1, 2000), ("-95", 1, 1000)]),
+        ("by detector_temp where detector_temp < -95", [("-97", 1, 3000), ("-96", 1, 2000)]),
+        ("by detector_temp order by detector_temp desc limit 1", [("-95", 1, 1000)]),
+        ("by version where version is missing", [(None, 1, 3000)]),
+        ('by version where version = "1.10"', [("1.10", 1, 1000)]),
+        ("by version where version = 1.1", [("1.10", 1, 1000)]),
+        ("by job.id where `job.id` = 'j1'", [("j1", 1, 3000)]),
+        ("by job.id where job.id is missing", [(None, 2, 3000)]),
+        ("by origin latest 1 per n by bytes", [("produced", 1, 3000), ("raw", 2, 3000)]),
+        ("by kind, origin latest 1 per kind by bytes show origin, bytes / 1 kB as kilo",
+         [("raw", 2.0), ("produced", 3.0)]),
+        ("by kind show n, *", "two columns called n"),
+        ("by kind show n where bytes < 3000", [(1,)]),
+        ("where n > 3", []),
+        ("where not (n > 3)", [(3, 6000)]),
+        ("by kind summarize count(*)", "what is shown is said twice|a summary of a summary"),
+        ("by kind latest 1 per n", "latest by what?"),
+        ("by kind where sum(size) > 1", r"the summary has no column sum\(size\)"),
+    ],
+)  # fmt: skip
+def test_clauses_after_a_summary(text: str, expected: Any, small: Any, connection: Any, now: Any) -> None:
+    """They are about groups and their columns, left to right; a key that it goes by keeps all of its forms."""
+    text = f"files summarize count(*) as n, sum(size) as bytes {text}"
+    if isinstance(expected, str):
+        with pytest.raises(QueryMeaningError, match=expected):
+            compile_query(text, small, {}, now)
+        return
+    compiled = compile_query(text, small, {}, now)
+    assert connection.execute(compiled.sql, list(compiled.parameters)).fetchall() == expected
+    assert all(isinstance(column.type, FieldType) for column in compiled.columns)
+
+
+def test_what_is_said_of_groups(said: Any) -> None:
+    text = "files summarize count(*) as n by version where not (version = 1)"
+    warning = "version: 1 of 2 values is not a number and matches nothing"
+    assert said(text) == [warning, "1 group without version kept by `not`"]
+    assert said("files summarize max(version)") == ["version is ordered as text: 1 of 2 values is no number"]
+
+
+def test_values_that_some_of_a_list_can_answer_are_not_warned_of(said: Any) -> None:
+    assert said('files where version in (1.1, "draft")') == []
+    assert said("files where version in (1.1, 2)") == ["version: 1 of 2 values is not a number and matches nothing"]
+
+
+def test_not_in_an_empty_list_is_whatever_is_there(names: Any) -> None:
+    assert names("files where version not in $x", x=[]) == ["a.fits", "b.fits"]
+    assert names("files where version in $x", x=[]) == []
+    assert names("files where tags not has any $x", x=[]) == ["a.fits"]
+
+
+def test_a_key_that_a_path_hides_is_named(load: Any, plain: Any, now: Any) -> None:
+    forms = ("position", "integer_form", "float_form", "boolean_form", "time_form", "written", "written_type")
+    value = {"entity": "file", "source": 1, "number": 1, "key": "job.id", "text_form": "x", **dict.fromkeys(forms)}
+    found = compile_query('files where job.id = "x"', load(plain(metadata=[value])), {}, now)
+    assert found.notes == ("job.id follows the path; the metadata key of that name is `job.id`",)
 
 
 def test_tree_is_json_and_names_are_resolved(small: Any, now: Any) -> None:

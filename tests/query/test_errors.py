@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from query.compile import compile_query
-from query.errors import NotCompiledYet, QueryError, QueryTooLarge, excerpt
+from query.errors import QueryError, QueryMeaningError, QueryTooLarge, excerpt
 
 GOLDEN = (Path(__file__).with_name("golden") / "errors.txt").read_text(encoding="utf-8").strip().split("\n\n")
 
@@ -50,7 +51,46 @@ def test_too_large_says_so_at_once(text: str, small: Any, now: Any) -> None:
         compile_query(text, small, {}, now)
 
 
-def test_not_compiled_is_named(small: Any, now: Any) -> None:
-    with pytest.raises(NotCompiledYet, match="after summarize") as caught:
-        compile_query("files summarize count(*) by name where size > 1", small, {}, now)
-    assert caught.value.exit_code == 2
+@pytest.mark.parametrize(
+    "text",
+    [
+        'files where name = "' + '\\"' * 100_000,
+        "files where " + " and ".join(["size in 1..2"] * 500) + " + 1",
+        "files where " + "`" * 100_001,
+        "files where " + "a." * 9_000 + "a = 1",
+    ],
+    ids=["quotes", "ranges", "backticks", "dots"],
+)
+@pytest.mark.timeout(5)
+def test_hostile_texts_are_refused_without_a_long_look(text: str, small: Any, now: Any) -> None:
+    with pytest.raises(QueryError):
+        compile_query(text, small, {}, now)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("files where " + " or ".join(["size = 1"] * 501), "more than 500 conditions (at character 6013)"),
+        ("files " + "limit 5 where size > 1 " * 51, "more than 100 sets and clauses (at"),
+        (" union ".join(["files"] * 101), "more than 100 sets and clauses (at character 1201)"),
+        ("files show " + ", ".join(f"size as s{n}" for n in range(201)), "more than 200 columns and sort keys (at"),
+        ("files show " + ", ".join(f"size + {n}" for n in range(201)), "more than 200 columns and sort keys (at"),
+        ("files order by " + " + ".join(["size"] * 202), "more than 200 arithmetic operators (at character 16)"),
+    ],
+)
+def test_what_the_engine_would_take_long_for_is_refused(text: str, message: str, small: Any, now: Any) -> None:
+    with pytest.raises(QueryTooLarge) as caught:
+        compile_query(text, small, {}, now)
+    assert str(caught.value).startswith(message)
+
+
+def test_long_lists_are_no_many_conditions(small: Any, connection: Any, now: Any) -> None:
+    """Ten thousand values are one parameter; only what is compared one by one has a limit."""
+    many = {"names": [f"n{number}" for number in range(10_000)] + ["a.fits"], "tags": ["golden"] * 2 + ["x"] * 10_000}
+    text = "files where name in $names and tags has any $tags"
+    compiled = compile_query(text, small, many, now)
+    assert len(connection.execute(compiled.sql, list(compiled.parameters)).fetchall()) == 1
+    days = [now + dt.timedelta(days=number) for number in range(501)]
+    for refused in ("files where created in $days", "files where tags has all $texts"):
+        with pytest.raises(QueryMeaningError, match="the limit is 500"):
+            compile_query(refused, small, {"days": days, "texts": [f"t{number}" for number in range(501)]}, now)

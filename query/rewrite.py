@@ -1,0 +1,45 @@
+"""A tree with some of its nodes replaced, and all of its nodes one by one: what passes over the syntax tree share."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from query.tree import Node
+
+_Node = TypeVar("_Node", bound=Node)
+
+
+def mapped(node: _Node, change: Callable[[Node], Node]) -> _Node:
+    """``node`` with what is below it replaced by what ``change`` makes of it. What was replaced is not entered."""
+    changes: dict[str, Any] = {}
+    for each in dataclasses.fields(node):
+        value = getattr(node, each.name)
+        new = _changed(value, change)
+        if new is not value:
+            changes[each.name] = new
+    return dataclasses.replace(node, **changes) if changes else node
+
+
+def _changed(value: object, change: Callable[[Node], Node]) -> object:
+    if isinstance(value, Node):
+        new = change(value)
+        return mapped(value, change) if new is value else new
+    if isinstance(value, tuple) and any(isinstance(item, Node) for item in value):
+        items = tuple(_changed(item, change) for item in value)
+        return value if all(new is old for new, old in zip(items, value, strict=True)) else items
+    return value
+
+
+def nodes(node: Node) -> Iterator[Node]:
+    """``node`` and all nodes below it, each before those below it, in the order of the text."""
+    waiting: list[Node] = [node]
+    while waiting:
+        found = waiting.pop()
+        yield found
+        below: list[Node] = []
+        for each in dataclasses.fields(found):
+            value = getattr(found, each.name)
+            below.extend(item for item in (value if isinstance(value, tuple) else (value,)) if isinstance(item, Node))
+        waiting.extend(reversed(below))

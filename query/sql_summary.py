@@ -1,0 +1,82 @@
+"""`summarize` as SQL: one row for each group, numbered in the order of what the groups go by."""
+
+from __future__ import annotations
+
+from query import groups, resolved
+from query.resolved import Arithmetic, BuiltIn, Form, Metadata, Value
+from query.sql_select import Select
+from query.sql_values import Values
+from query.vocabulary import FieldType
+
+_FORMS = {
+    "integer_form": "BIGINT",
+    "float_form": "DOUBLE",
+    "boolean_form": "BOOLEAN",
+    "time_form": "TIMESTAMP WITH TIME ZONE",
+    "written_type": "VARCHAR",
+}
+
+
+def grouped(select: Select, summary: resolved.Summary) -> str:
+    """The name of an expression with the groups of the rows of ``select``: columns as `groups.table` says."""
+    values = Values(select.scope)
+    keys, columns, order = list[str](), list[str](), list[str]()
+    for number, group in enumerate(summary.groups):
+        content = group.content
+        assert isinstance(content, BuiltIn | Metadata)
+        keys.append(values.group(content))
+        if isinstance(content, Metadata):
+            columns += _forms(values, content, f"c{number}", keys[-1])
+            order += [f"c{number}_{form}" for form in _SORTED[content.sorts_as]] + [f"c{number}_text_form"]
+        else:
+            columns.append(f"{keys[-1]} AS c{number}")
+            order.append(f"c{number}")
+    aggregates = enumerate(summary.aggregates, start=len(summary.groups))
+    columns += [f"{_aggregate(values, each)} AS c{number}" for number, each in aggregates]
+    rows = select.sql(columns, f" GROUP BY {', '.join(keys)}" if keys else "")
+    by = ", ".join(f"{column} ASC NULLS LAST" for column in order)
+    window = f"ORDER BY {by}" if by else ""
+    body = f"SELECT *, row_number() OVER ({window}) AS {groups.NUMBER} FROM ({rows}) AS found"
+    # Once: sums of doubles that are added in another order another time are other sums.
+    return select.scope.binder.cte("s", body, materialized=True)
+
+
+_SORTED: dict[Form, tuple[str, ...]] = {
+    Form.NUMBER: ("float_form", "integer_form"),
+    Form.TIME: ("time_form",),
+    Form.TEXT: (),
+}
+
+
+def _forms(values: Values, found: Metadata, name: str, text: str) -> list[str]:
+    """A group by a metadata key, in all forms: values of one text have the same ones, however they were written."""
+    forms = [f"CAST(min({values.column(found, form)}) AS {kind}) AS {name}_{form}" for form, kind in _FORMS.items()]
+    there = f"CASE WHEN {text} IS NULL THEN 0 ELSE 1 END AS {name}_values"
+    return [f"{text} AS {name}_text_form", *forms, f"CAST(NULL AS BIGINT) AS {name}_position", there]
+
+
+def _aggregate(values: Values, each: resolved.Aggregate) -> str:
+    operand = each.operand
+    if operand is None:
+        return "count(*)"
+    if each.function == "count":
+        return f"count(*) FILTER (WHERE NOT {values.missing(operand)})"
+    if each.function in ("min", "max"):
+        return f"{each.function}({_comparable(values, operand)})"
+    if each.function == "sum" and _whole(operand):
+        return f"TRY_CAST(sum({values.numbers([operand], lambda pairs: str(pairs[0].integer))}) AS BIGINT)"
+    return f"{each.function}({values.numbers([operand], lambda pairs: pairs[0].as_double())})"
+
+
+def _comparable(values: Values, operand: Value) -> str:
+    """What min and max go by: numbers where all values are numbers, NaN left out; else times; else text."""
+    match operand:
+        case Metadata(sorts_as=Form.NUMBER) | Arithmetic(form=Form.NUMBER):
+            return values.numbers([operand], lambda pairs: f"nullif({pairs[0].as_double()}, 'nan'::DOUBLE)")
+        case _:
+            return values.order_keys(operand)[0]
+
+
+def _whole(operand: Value) -> bool:
+    """True if the numbers of ``operand`` are always integers, so that their sum is one."""
+    return isinstance(operand, BuiltIn) and operand.type in (FieldType.INTEGER, FieldType.SIZE)
