@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from provenance.commits import Commit, CommitKind, Segment, publish
@@ -35,10 +36,16 @@ MANY = 64
 FEW = 8
 """So many segments of about one size become one at the end of a run: queries open few files, and a row is written again
 only when its segment grows eightfold."""
-CARE_TABLES = 4
-"""So many tables are merged at once when nobody asked for it: a writer waits for that, well below a second."""
+CARE_ROWS = 400_000
+CARE_BYTES = 16 << 20
+CARE_SEGMENTS = 256
+"""At most so much is merged at once when nobody asked for it, of all tables together: a writer waits for that, and it
+takes below a second."""
+CARE_FEWEST = 4
+"""Merging fewer of a table is not worth a writer's time. Those that are left grow to 100 000 rows at least."""
 CARE_INTERVAL = 16
-"""The writer of every 16th commit, and of every pull, looks whether there are too many: one of several, and rarely."""
+"""The writer of every 16th commit, and of every pull, looks whether there are too many: one of several, and rarely.
+Every 8th does when there are twice as many, and so on: what one may merge may be less than what 16 bring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +58,11 @@ class _Merge:
 
 def is_due(made: Commit, snapshot: Snapshot) -> bool:
     """Whether whoever made this commit should compact the store now."""
-    if made.kind is CommitKind.COMPACT or (made.number % CARE_INTERVAL and made.kind is not CommitKind.PULL):
+    if made.kind is CommitKind.COMPACT:
         return False
-    return any(len(small) > MANY for small in _small(snapshot).values())
+    most = max((len(small) for small in _small(snapshot).values()), default=0)
+    interval = max(1, CARE_INTERVAL >> max(0, most // MANY - 1))
+    return most > MANY and (made.number % interval == 0 or made.kind is CommitKind.PULL)
 
 
 def compact(store: Store, *, run: int | None = None) -> Commit | None:
@@ -66,10 +75,10 @@ def compact(store: Store, *, run: int | None = None) -> Commit | None:
 
 
 def relieve(store: Store) -> Commit | None:
-    """Merge the small segments of tables that have too many, those with most first. Errors as of `compact`."""
+    """Merge small segments of tables that have too many, as much as a writer may wait for. Errors as of `compact`."""
     snapshot = store.snapshot()
     many = [small for small in _small(snapshot).values() if len(small) > MANY]
-    return _merge(store, snapshot, sorted(many, key=len, reverse=True)[:CARE_TABLES])
+    return _merge(store, snapshot, _affordable(sorted(many, key=len, reverse=True)))
 
 
 def _merge(store: Store, snapshot: Snapshot, chosen: Sequence[Sequence[Segment]]) -> Commit | None:
@@ -91,11 +100,13 @@ def _merge(store: Store, snapshot: Snapshot, chosen: Sequence[Sequence[Segment]]
 
 def _publish(store: Store, merges: Sequence[_Merge], nonce: str) -> Commit | None:
     """Make those merges visible whose segments nobody else has replaced meanwhile; the others go."""
-    while merges:
+    while True:
         snapshot = store.snapshot()
         overtaken = [merge for merge in merges if not all(snapshot.is_live(segment) for segment in merge.old)]
         _remove(store, overtaken)
         merges = [merge for merge in merges if merge not in overtaken]
+        if not merges:
+            return None
         commit = next_commit(
             store,
             snapshot,
@@ -105,13 +116,12 @@ def _publish(store: Store, merges: Sequence[_Merge], nonce: str) -> Commit | Non
             replaces=[segment.path for merge in merges for segment in merge.old],
         )
         try:
-            if merges and publish(store.storage, commit):
+            if publish(store.storage, commit):
                 store.follow(commit)
                 return commit
         except NotWrittenError:
             _remove(store, merges)
             raise
-    return None
 
 
 def _remove(store: Store, merges: Sequence[_Merge]) -> None:
@@ -159,6 +169,23 @@ def _chosen(snapshot: Snapshot, small: Sequence[Segment], first: int) -> list[Se
         rest = [segment for segment in rest if segment not in alike]
         chosen = [segment for segment in small if segment not in rest]
     return chosen
+
+
+def _affordable(tables: Sequence[Sequence[Segment]]) -> list[list[Segment]]:
+    """Of each table the smallest segments, until all together come to what is merged at once."""
+    rows, size, count = CARE_ROWS, CARE_BYTES, CARE_SEGMENTS
+    found = []
+    for segments in tables:
+        ascending = sorted(segments, key=lambda one: one.rows)
+        sums = zip(accumulate(one.rows for one in ascending), accumulate(one.size for one in ascending), strict=True)
+        fitting = sum(1 for number, (r, s) in enumerate(sums) if r <= rows and s <= size and number < count)
+        if fitting >= CARE_FEWEST:
+            chosen = {one.path: one for one in ascending[:fitting]}
+            found.append([one for one in segments if one.path in chosen])
+            rows -= sum(one.rows for one in found[-1])
+            size -= sum(one.size for one in found[-1])
+            count -= fitting
+    return found
 
 
 def _groups(segments: Sequence[Segment]) -> list[list[Segment]]:

@@ -129,14 +129,23 @@ class Foreign:
         return pulls[count - 1][1].last if count else 0
 
     def visible(self, store: str, first: int, last: int) -> list[int]:
-        """For the commits ``first`` to ``last`` of a store: the local commit with which their rows became visible."""
+        """For the commits ``first`` to ``last`` of a store: the local commit with which their rows became visible.
+
+        Raises DamagedStoreError if they were not all pulled.
+        """
+        if not 1 <= first <= last <= self.known(store):
+            raise DamagedStoreError(
+                f"there are rows of commits {first} to {last} of store {store}, "
+                f"of which commits up to {self.known(store)} were pulled",
+                hint="restore the store from a backup",
+            )
         numbers = (number for number, pulled in self.of(store) for _ in pulled.commits)
         return list(numbers)[first - 1 : last]
 
     def order(self, store: str, first: int, last: int) -> list[int]:
         """For the commits ``first`` to ``last`` of a store: their places in the order of all commits.
 
-        That of local commit n is n times ORDER_STEP.
+        That of local commit n is n times ORDER_STEP. They are ones that were pulled.
         """
         return self._order[store][first - 1 : last]
 

@@ -34,14 +34,14 @@ def commit_batch(
     *,
     author: str | None,
     rebase: Rebase | None,
-    base: Snapshot,
+    base: Snapshot | None,
 ) -> Commit | None:
     """Publish a batch; None: it is empty, or has nothing left that others did not bring. See `Store.commit`."""
     with turn(store.storage):
         while True:
             begun = time.monotonic()
             snapshot = store.snapshot()
-            if rebase is not None and snapshot.number > base.number:
+            if rebase is not None and base is not None and snapshot.number > base.number:
                 batch = rebase(snapshot, batch)
             base = snapshot
             if len(batch) == 0:

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from provenance.arrow import arrow_schema
 from provenance.commits import CommitKind, Segment
-from provenance.damage import intact
+from provenance.damage import damage_named, intact
 from provenance.errors import DamagedStoreError, UnsupportedStoreError
 from provenance.orphans import SAFE_AGE
 from provenance.schema import BY_NAME, COMMIT_NUMBER
@@ -174,17 +174,22 @@ def check_counts(other: Store, chains: Sequence[Chain], made: Sequence[Segment])
 
 def taken_in_twice(store: Store, snapshot: Snapshot, made: Sequence[Segment]) -> list[int]:
     """Runs of which the new segments of a pull have attempts that another of them, or the store itself, has too."""
-    counted: Counter[tuple[int, int, int]] = Counter()
-    for segment in made:
-        if segment.table == "invocations":
+    found = [segment for segment in made if segment.table == "invocations"]
+    if not found:
+        return []
+    attempt = ", ".join(_ATTEMPT)
+    with store.connect() as connection, damage_named(store.storage, snapshot):
+        for number, segment in enumerate(found):
             data = pa.BufferReader(intact(store.storage, segment))
-            columns = pq.read_table(data, columns=list(_ATTEMPT)).to_pydict()
-            counted.update(set(zip(*(columns[name] for name in _ATTEMPT), strict=True)))
-    runs = sorted({run for run, *_ in counted if run is not None})
-    if runs:
-        sql = "SELECT DISTINCT run, job, attempt FROM invocations WHERE run IN (SELECT unnest($1::BIGINT[]))"
-        counted.update(store.rows(sql, [runs], tables=["invocations"], snapshot=snapshot))
-    return sorted({run for (run, *_), count in counted.items() if count > 1 and run is not None})
+            connection.register(f"made{number}", pq.read_table(data, columns=list(_ATTEMPT)))
+        store.define(connection, ["invocations"], snapshot)
+        brought = " UNION ALL ".join(f"SELECT DISTINCT {attempt} FROM made{number}" for number in range(len(found)))
+        there = f"SELECT DISTINCT {attempt} FROM invocations WHERE run IN (SELECT run FROM brought)"
+        rows = connection.execute(
+            f"WITH brought AS ({brought}), several AS (FROM brought UNION ALL {there}) "
+            f"SELECT DISTINCT run FROM several WHERE run IS NOT NULL GROUP BY {attempt} HAVING count(*) > 1"
+        ).fetchall()
+    return sorted(run for (run,) in rows)
 
 
 def _erased_some(other: Store, chains: Sequence[Chain]) -> bool:

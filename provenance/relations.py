@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from provenance.commits import Segment
-from provenance.errors import DamagedStoreError
 from provenance.foreign import ORDER_STEP, Foreign
 from provenance.schema import BY_NAME, COMMIT_NUMBER, COMMIT_ORDER, IN_ORDER, PULLED, Column
 from provenance.snapshot import Snapshot
@@ -86,12 +85,6 @@ def _pulled_columns(foreign: Foreign, store: str, segments: Sequence[Segment], o
     """Commit numbers of another store become those of this one, by looking them up."""
     first = min(segment.first_commit for segment in segments)
     last = max(segment.last_commit for segment in segments)
-    if not 1 <= first <= last <= foreign.known(store):
-        raise DamagedStoreError(
-            f"{segments[0].table}: rows of commits {first} to {last} of store {store}, "
-            f"of which commits up to {foreign.known(store)} were pulled",
-            hint="restore the store from a backup",
-        )
     columns = f"* REPLACE ({_looked_up(foreign.visible(store, first, last), first)} AS {COMMIT_NUMBER.name})"
     if not ordered:
         return columns

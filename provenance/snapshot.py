@@ -80,7 +80,9 @@ class Snapshot:
         return self.foreign.known(origin, self.horizon)
 
     def came(self, segment: Segment) -> int:
-        """The commit of this store that first showed rows of the segment."""
+        """The commit of this store that first showed rows of the segment. Raises DamagedStoreError if none did: it is
+        of another store's commits that were never pulled.
+        """
         if segment.origin is None:
             return segment.first_commit
         return self.foreign.visible(segment.origin, segment.first_commit, segment.first_commit)[0]

@@ -119,16 +119,18 @@ class Store:
     ) -> Commit | None:
         """Make the rows of ``batch`` visible, all of them or none. None: there was nothing to commit.
 
-        ``base`` is the snapshot that the batch was made from (default: the newest one that this object has handed out).
-        Whenever others have committed since, ``rebase`` is called with what the store holds now and the batch, and
-        gives the batch without what is there already.
+        ``base`` is the snapshot that the batch was made from. Whenever others have committed since, ``rebase`` is
+        called with what the store holds now and the batch, and gives the batch without what is there already; without
+        ``base`` nobody knows what came since (ValueError).
 
         When this returns, the commit survives a power cut. Raises WriteFailedError (nothing is acknowledged: commit
         again), DamagedStoreError, or what ``rebase`` raises.
         """
         from provenance.publication import commit_batch
 
-        made = commit_batch(self, kind, batch, author=author, rebase=rebase, base=base or self._seen)
+        if rebase is not None and base is None:
+            raise ValueError("a batch that can be rebased needs the snapshot that it was made from")
+        made = commit_batch(self, kind, batch, author=author, rebase=rebase, base=base)
         if made is not None:
             self.care(made)
         return made

@@ -6,6 +6,8 @@ Asked of the newest state, through DuckDB, as every other reader reads it.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,7 +17,7 @@ from provenance.check.findings import Finding, Kind
 from provenance.check.references import KEYS, REFERENCES, doubled_sql
 from provenance.commits import Commit, CommitKind, commit_name
 from provenance.snapshot import Snapshot
-from provenance.views import Reading
+from provenance.views import Reading, Row
 
 if TYPE_CHECKING:
     from provenance.store import Store
@@ -27,9 +29,13 @@ _MERGING = frozenset({CommitKind.COMPACT, CommitKind.ERASE})
 """Commits of these kinds bring no rows: they write rows of others anew."""
 _NEVER = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _RECORDS = """
-SELECT commit_number, record_sha256 FROM invocations WHERE record_sha256 IS NOT NULL
+SELECT commit_number, record_sha256 FROM invocations
+WHERE record_sha256 IS NOT NULL AND commit_number BETWEEN $1 AND $2
 ORDER BY commit_number, run NULLS LAST, job NULLS LAST, attempt NULLS LAST, record_sha256
 """
+_RECORDS_AT_ONCE = 1_000_000
+"""They are in memory while they are sorted."""
+_NO_MORE: tuple[float, Iterator[Row]] = (math.inf, iter(()))
 
 
 def examine(
@@ -83,17 +89,33 @@ def _counted(reading: Reading, table: str, origin: str | None, commits: Iterable
 
 def _roots(reading: Reading, origin: str | None, commits: Iterable[Commit]) -> Iterator[Finding]:
     """The roots over invocation records can be made again from the rows."""
-    digests: dict[int, list[bytes]] = {}
-    for block in reading.blocks(_RECORDS):
-        for number, digest in block:
-            digests.setdefault(number, []).append(digest)
+    for some in _some(commits):
+        rows = itertools.chain.from_iterable(reading.blocks(_RECORDS, [some[0].number, some[-1].number]))
+        grouped = itertools.groupby(rows, key=lambda row: int(row[0]))
+        number, digests = next(grouped, _NO_MORE)
+        for commit in some:
+            while number < commit.number:  # of a commit that nobody knows: its rows are counted elsewhere
+                number, digests = next(grouped, _NO_MORE)
+            brought = [digest for _, digest in digests] if number == commit.number else []
+            root = root_hash(brought).hex()
+            if (len(brought), root) != (commit.records, commit.records_root):
+                path = commit_name(commit.number) if origin is None else f"commit {commit.number} of store {origin}"
+                expected = f"{commit.records} invocation records with root {commit.records_root}"
+                yield Finding(Kind.MISCOUNT, path, expected, f"rows of {len(brought)} with root {root}", REPORT)
+
+
+def _some(commits: Iterable[Commit]) -> Iterator[list[Commit]]:
+    """Commits, in order, that bring about so many records together as are read at once."""
+    some: list[Commit] = []
+    records = 0
     for commit in commits:
-        brought = digests.get(commit.number, [])
-        root = root_hash(brought).hex()
-        if (len(brought), root) != (commit.records, commit.records_root):
-            path = commit_name(commit.number) if origin is None else f"commit {commit.number} of store {origin}"
-            expected = f"{commit.records} invocation records with root {commit.records_root}"
-            yield Finding(Kind.MISCOUNT, path, expected, f"rows of {len(brought)} with root {root}", REPORT)
+        if some and records + commit.records > _RECORDS_AT_ONCE:
+            yield some
+            some, records = [], 0
+        some.append(commit)
+        records += commit.records
+    if some:
+        yield some
 
 
 def _found(reading: Reading, sql: str, kind: Kind, table: str, expected: str) -> Iterator[Finding]:

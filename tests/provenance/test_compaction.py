@@ -151,6 +151,37 @@ def test_the_store_compacts_itself_when_small_segments_pile_up(store: Store, mon
     assert store.rows("SELECT count(*), count(DISTINCT run) FROM job_edges", tables=["job_edges"]) == [(39, 39)]
 
 
+def test_a_writer_waits_for_so_much_only_and_segments_stay_few(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """16 commits bring more than is merged at once: then it is merged more often."""
+    monkeypatch.setattr(compaction, "MANY", 8)
+    monkeypatch.setattr(compaction, "CARE_ROWS", 12)
+    counts = []
+    for run in range(1, 200):
+        store.commit(CommitKind.PLAN, states(run))
+        counts.append(max(len(store.snapshot().segments(table)) for table in ("job_edges", "workflows")))
+    merged = [commit for commit in store.commits() if commit.kind is CommitKind.COMPACT]
+    assert merged
+    assert all(sum(segment.rows for segment in commit.segments) <= 12 for commit in merged)
+    # What is left grows to 12 / 4 rows at least, and what came since the last merge is not more than five times MANY.
+    assert counts[-1] <= 199 / 3 + 5 * 8
+    assert store.rows("SELECT count(*), count(DISTINCT run) FROM job_edges", tables=["job_edges"]) == [(199, 199)]
+
+
+@pytest.mark.parametrize("bound", ["CARE_BYTES", "CARE_SEGMENTS"])
+def test_bytes_and_segments_that_are_merged_at_once_are_bounded(
+    store: Store, monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    monkeypatch.setattr(compaction, "MANY", 8)
+    monkeypatch.setattr(compaction, bound, 5 if bound == "CARE_SEGMENTS" else 7_000)
+    for run in range(1, 17):
+        store.commit(CommitKind.PLAN, states(run))
+    newest = list(store.commits())[-1]
+    sizes = {segment.path: segment.size for commit in store.commits() for segment in commit.segments}
+    assert newest.kind is CommitKind.COMPACT
+    assert compaction.CARE_FEWEST <= len(newest.replaces) <= 5 or bound == "CARE_BYTES"
+    assert sum(sizes[path] for path in newest.replaces) <= 7_000 or bound == "CARE_SEGMENTS"
+
+
 def test_a_commit_stands_when_tidying_up_after_it_fails(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -264,8 +264,15 @@ def test_a_batch_is_rebased_on_what_others_brought_since_it_was_made(store: Stor
     ]
     # Nothing new is left: no commit. Without news there is no rebase.
     assert store.commit(CommitKind.PLAN, edges(1, 1), rebase=drop_known, base=base) is None
-    assert store.commit(CommitKind.PLAN, edges(1, 9), rebase=drop_known) is not None
+    assert store.commit(CommitKind.PLAN, edges(1, 9), rebase=drop_known, base=store.snapshot()) is not None
     assert seen == [1, 2]
+
+
+def test_what_a_batch_is_rebased_from_is_never_guessed(store: Store) -> None:
+    """Another thread may have asked for the newest snapshot since: others' rows would pass for known."""
+    with pytest.raises(ValueError, match="needs the snapshot"):
+        store.commit(CommitKind.PLAN, edges(1, 1), rebase=lambda _, batch: batch)
+    assert store.snapshot().number == 0
 
 
 def test_a_writer_that_loses_the_number_takes_the_next_and_leaves_nothing_behind(

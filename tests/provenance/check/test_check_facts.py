@@ -44,7 +44,13 @@ def test_a_merge_that_loses_or_doubles_a_row_is_named(
     assert counted[0].expected.startswith("1 rows of commit ")
 
 
-def test_a_record_that_was_exchanged_is_seen_by_the_root(lived_in: Store, findings_of: FindingsOf) -> None:
+@pytest.mark.parametrize("at_once", [1, 1_000_000])
+def test_a_record_that_was_exchanged_is_seen_by_the_root(
+    lived_in: Store, findings_of: FindingsOf, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr("provenance.check.facts._RECORDS_AT_ONCE", at_once)
+    assert findings_of(lived_in) == []
+
     def exchange(rows: Any) -> Any:
         import pyarrow as pa
 
