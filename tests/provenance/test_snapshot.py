@@ -37,5 +37,7 @@ def test_rows_came_with_the_commit_that_pulled_them(snapshot: Snapshot) -> None:
 
 def test_rows_of_commits_that_were_never_pulled_are_damage(snapshot: Snapshot) -> None:
     for ask in (lambda: snapshot.came(segment(4, 4)), lambda: snapshot.since("jobs", 6)):
-        with pytest.raises(DamagedStoreError, match=r"rows of commits \d to 4 of store other, of which commits up to 3"):
+        with pytest.raises(
+            DamagedStoreError, match=r"rows of commits \d to 4 of store other, of which commits up to 3"
+        ):
             ask()
