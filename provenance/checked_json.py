@@ -60,11 +60,13 @@ class JsonObject:
             raise self.fail(key, "text")
         return value
 
-    def optional_text(self, key: str) -> str | None:
-        """Text, may be empty."""
+    def optional_text(self, key: str, longest: int | None = None) -> str | None:
+        """Text, may be empty; of at most ``longest`` characters."""
         value = self._values.get(key)
         if value is not None and not isinstance(value, str):
             raise self.fail(key, "text or null")
+        if value is not None and longest is not None and len(value) > longest:
+            raise self.fail(key, f"text of at most {longest} characters")
         return value
 
     def one_of(self, key: str, words: Sequence[str]) -> str:

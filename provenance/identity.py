@@ -23,6 +23,8 @@ import uuid
 _OUTPUT_BITS = 20
 _ATTEMPT_BITS = 10
 _JOB_BITS = 33
+ATTEMPT_SHIFT, JOB_SHIFT = _OUTPUT_BITS, _OUTPUT_BITS + _ATTEMPT_BITS
+"""Where attempt and job are in the ordinal of a produced file; its position is below them."""
 
 MAX_OUTPUTS = (1 << _OUTPUT_BITS) - 1
 MAX_ATTEMPTS = (1 << _ATTEMPT_BITS) - 1
@@ -50,11 +52,11 @@ def produced_file(job: int, attempt: int, position: int) -> int:
     """
     if not (1 <= job <= MAX_JOBS and 1 <= attempt <= MAX_ATTEMPTS and 0 <= position <= MAX_OUTPUTS):
         raise ValueError(f"job {job}, attempt {attempt}, output {position}: out of the range of file ordinals")
-    return job << (_ATTEMPT_BITS + _OUTPUT_BITS) | attempt << _OUTPUT_BITS | position
+    return job << JOB_SHIFT | attempt << ATTEMPT_SHIFT | position
 
 
 def registered_file(position: int) -> int:
     """The ordinal of the file at ``position`` (from 0) among those that a run or registration saw first."""
-    if not 0 <= position < 1 << (_ATTEMPT_BITS + _OUTPUT_BITS):
+    if not 0 <= position < 1 << JOB_SHIFT:
         raise ValueError(f"registered file {position}: out of the range of file ordinals")
     return position

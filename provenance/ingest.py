@@ -89,9 +89,10 @@ def ingest(
     def commit(intake: Intake) -> IngestResult:
         return _commit(store, intake, author)
 
-    intake = Intake(store, published or {}, also)
     done: list[IngestResult] = []
-    with ThreadPoolExecutor(1, "ingest") as writer:  # which starts its thread with the first commit of several
+    # Each starts its thread when there is something to do beside reading: with the first block, or commit, of several.
+    with ThreadPoolExecutor(1, "ingest-rows") as maker, ThreadPoolExecutor(1, "ingest-commit") as writer:
+        intake = Intake(store, published or {}, also, maker)
         under_way: Future[IngestResult] | None = None
         for record in records:
             intake.read(record)
@@ -99,10 +100,10 @@ def ingest(
                 if under_way is not None:
                     done.append(under_way.result())
                 under_way = writer.submit(commit, intake)
-                intake = Intake(store, published or {}, also)
+                intake = Intake(store, published or {}, also, maker)
         if under_way is not None:
             done.append(under_way.result())
-    done.append(commit(intake))
+        done.append(commit(intake))
     return IngestResult(
         commits=tuple(commit for each in done for commit in each.commits),
         new=sum(each.new for each in done),

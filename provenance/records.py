@@ -31,6 +31,8 @@ VERDICTS = ("ok", "mismatch", "missing", "unreadable")
 DIGEST_ORIGINS = ("declared", "recorded", "produced", "observed")
 KINDS = ("file", "folder")
 PROTECTIONS = ("guard", "copy", "seal", "none")
+LONGEST_NAME = 256
+"""Characters of the name of a user or a machine; Linux allows both fewer. Many rows of one record repeat them."""
 FINDING = re.compile(r"[a-z]+(?:-[a-z]+)*")
 _INT64 = (-(1 << 63), (1 << 63) - 1)
 
@@ -171,8 +173,8 @@ def read_record(data: bytes) -> Record:
         duration_seconds=document.optional_seconds("duration"),
         exit_code=document.optional_integer("exit_code", 0, 255),
         signal=document.optional_integer("signal", 1, 127),
-        user=document.optional_text("user"),
-        host=document.optional_text("hostname"),
+        user=document.optional_text("user", LONGEST_NAME),
+        host=document.optional_text("hostname", LONGEST_NAME),
         work_dir=document.optional_text("cwd"),
         python=_python(document),
         command=document.texts("argument_vector"),

@@ -31,7 +31,7 @@ _SECRETS = frozenset(
 _SECRET_PREFIXES = ("x-amz-", "x-goog-")
 
 
-_PLAIN_FILE = re.compile(r"file://(?:/(?:\.?[A-Za-z0-9_~-][A-Za-z0-9_.~-]*))+")
+PLAIN_FILE = re.compile(r"file://(?:/(?:\.?[A-Za-z0-9_~-][A-Za-z0-9_.~-]*))+")
 """``file:`` URLs that are in the form of `file_url` already, as one can tell without taking them apart."""
 _NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
@@ -79,7 +79,7 @@ def copy_url(text: str) -> str:
 
     Raises UrlError for text that cannot be either.
     """
-    if _PLAIN_FILE.fullmatch(text):
+    if PLAIN_FILE.fullmatch(text):
         return text
     if not is_copy_url(text):
         raise UrlError(f"expected a path or a URL, found {text!r}")

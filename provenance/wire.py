@@ -1,23 +1,24 @@
 """Invocation records in the shape that the wrapper gives them, typed: what rows are made of.
 
-`provenance.quick_reader` decodes most of them at once. `entry_of` gives what the careful reader of `provenance.records`
-accepts the same form, so that there is one way from records to rows. An entry keeps digests as hex and times as text,
-as they are on the wire: they are converted by the column.
+`RecordEntry` is what msgspec holds a document to, `WIRE_SCHEMA` is the same for Arrow, which reads many at once: it is
+made of the types, so that both know the same keys. Digests stay hex and times text, as they are on the wire: they are
+converted by the column. What accepted records may have beside this, or not have, `provenance.rewritten` evens out.
+
+Importing this module imports pyarrow and msgspec, which only ingest needs.
 """
 
 from __future__ import annotations
 
 import uuid
-from functools import cache
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+import msgspec
+import pyarrow as pa
+from msgspec import Meta, Raw, Struct, field
 
-from integrity.digest import Stat
 from provenance.checked_json import INT64_MAX
-from provenance.commits import time_text
 from provenance.identity import MAX_ATTEMPTS, MAX_JOBS, source_of
-from provenance.records import SCHEMA, Input, Output, Record, Usage
+from provenance.records import LONGEST_NAME
 
 Count = Annotated[int, Meta(ge=0, le=INT64_MAX)]
 Unsigned = Annotated[int, Meta(ge=0)]
@@ -29,15 +30,15 @@ Digest = Annotated[str, Meta(min_length=64, max_length=64)]
 """Whether it is hex is seen when the column is made of it."""
 Time = Annotated[str, Meta(min_length=27, max_length=27)]
 Verdict = Literal["ok", "mismatch", "missing", "unreadable"]
-Unused = object
-"""A value that nobody here reads: it is there because its key is counted."""
+Account = Annotated[str, Meta(max_length=LONGEST_NAME)]
+"""A user or a machine, whose name every row about them has."""
 
 
-class InputEntry(Struct, frozen=True, gc=False):
+class InputEntry(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """One look at an input; see `provenance.records.Input`."""
 
     name: Name
-    path: Unused
+    path: str | None
     role: Literal["input", "inout", "checkpoint", "executable"]
     expected_sha256: Digest | None = field(name="sha256")
     expected_size_bytes: Count | None = field(name="size")
@@ -55,20 +56,20 @@ class InputEntry(Struct, frozen=True, gc=False):
     owner: str | None
     finding: str | None
     error: str | None
-    kind: Unused
+    kind: str | None
     at: Time
-    stage: Unused
+    stage: str | None
     protection: Literal["guard", "copy", "seal", "none"] | None
     verdict: Verdict
-    target: Unused
+    target: str | None
     seconds: Seconds | None
 
 
-class OutputEntry(Struct, frozen=True, gc=False):
-    """One output; see `provenance.records.Output`. What only inputs have is None for all of them."""
+class OutputEntry(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """One output; see `provenance.records.Output`."""
 
     name: Name
-    path: Unused
+    path: str | None
     role: Literal["output", "inout", "checkpoint"]
     optional: bool
     actual_sha256: Digest | None = field(name="sha256")
@@ -82,73 +83,69 @@ class OutputEntry(Struct, frozen=True, gc=False):
     error: str | None
     kind: Literal["file", "folder"] | None
     at: Time
-    stage: Unused
+    stage: str | None
     verdict: Verdict
     seconds: Seconds | None
 
-    expected_sha256: ClassVar[None] = None
-    expected_size_bytes: ClassVar[None] = None
-    digest_origin: ClassVar[None] = None
-    protection: ClassVar[None] = None
-    url: ClassVar[None] = None
 
-
-class UsageEntry(Struct, frozen=True, gc=False):
+class UsageEntry(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """What the command used."""
 
     utime: Seconds | None
     stime: Seconds | None
     maxrss: Count | None
-    minflt: Unused
-    majflt: Unused
-    nvcsw: Unused
-    nivcsw: Unused
+    minflt: Int64 | None
+    majflt: Int64 | None
+    nvcsw: Int64 | None
+    nivcsw: Int64 | None
     inblock: Count | None
     outblock: Count | None
 
 
-class TailEntry(Struct, frozen=True, gc=False):
-    """The end of a stream: ``text``, or ``base64`` where it is not UTF-8; never both."""
+class TailEntry(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """The end of a stream that is UTF-8. Others have ``base64`` for ``text``: the careful reader knows those."""
 
-    size: Unused
-    text: str | None = None
-    base64: Unused = None
+    size: Int64 | None
+    text: str
 
 
-class MetadataEntry(Struct, frozen=True, gc=False):
+class MetadataEntry(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """What the job reported."""
 
     text: str | None
     truncated: bool
 
 
-class TransformationEntry(Struct, frozen=True, gc=False):
+class TransformationEntry(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """Which program it was; the plan knows that already."""
 
-    namespace: Unused
-    name: Unused
-    version: Unused
+    namespace: str | None
+    name: str | None
+    version: str | None
 
 
-class WrapperEntry(Struct, frozen=True, gc=False):
+class WrapperEntry(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """Who wrote the record."""
 
-    version: Unused
+    version: str | None
     python: str | None
-    sha256: Unused
+    sha256: str | None
 
 
-class MachineEntry(Struct, frozen=True, gc=False):
+class MachineEntry(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """Where it ran."""
 
-    uname: dict[str, str]
-    page_size: Unused
-    ram_total: Unused
-    cpu_count: Unused
+    uname: Raw
+    page_size: Int64 | None
+    ram_total: Int64 | None
+    cpu_count: Int64 | None
 
 
-class RecordEntry(Struct, frozen=True, gc=False):
-    """One attempt; see `provenance.records.Record`. ``usage`` None: the command never started."""
+class RecordEntry(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """One attempt; see `provenance.records.Record`. ``usage`` None: the command never started.
+
+    Two objects have keys that nobody knows beforehand: they stay bytes of JSON, and no column has them.
+    """
 
     schema: Literal["pirene.invocation/1"]
     run_id: str
@@ -166,19 +163,19 @@ class RecordEntry(Struct, frozen=True, gc=False):
     duration: Seconds | None
     exit_code: Annotated[int, Meta(ge=0, le=255)] | None
     signal: Annotated[int, Meta(ge=1, le=127)] | None
-    pid: Unused
+    pid: Int64 | None
     cwd: str | None
-    user: str | None
-    uid: Unused
-    gid: Unused
-    umask: Unused
-    hostname: str | None
-    hostaddr: Unused
+    user: Account | None
+    uid: Int64 | None
+    gid: Int64 | None
+    umask: str | None
+    hostname: Account | None
+    hostaddr: str | None
     machine: MachineEntry | None
     wrapper: WrapperEntry | None
     argument_vector: list[str]
-    executable: Unused
-    environment: dict[str, str]
+    executable: str | None
+    environment: Raw
     usage: UsageEntry | None
     inputs: list[InputEntry]
     changed_inputs: list[InputEntry]
@@ -188,10 +185,6 @@ class RecordEntry(Struct, frozen=True, gc=False):
     metadata: MetadataEntry | None
 
 
-Looked = InputEntry | OutputEntry
-
-
-@cache
 def source_of_run(run_id: str) -> int | None:
     """The source of a run by its UUID as text, with dashes; None if it is none."""
     try:
@@ -201,123 +194,31 @@ def source_of_run(run_id: str) -> int | None:
     return source_of(parsed) if str(parsed) == run_id.lower() else None
 
 
-def looks_of(entry: RecordEntry) -> list[Looked]:
-    """All looks at files: at inputs, at inputs that changed, at outputs."""
-    return [*entry.inputs, *entry.changed_inputs, *entry.outputs]
+def _arrow_type(kind: msgspec.inspect.Type) -> pa.DataType:
+    """The type of what msgspec takes for ``kind``. Raises TypeError for types that no entry has."""
+    match kind:
+        case msgspec.inspect.UnionType(types=types):
+            (alone,) = (each for each in types if not isinstance(each, msgspec.inspect.NoneType))
+            return _arrow_type(alone)
+        case msgspec.inspect.StrType() | msgspec.inspect.LiteralType():
+            return pa.string()
+        case msgspec.inspect.IntType(le=None):
+            return pa.uint64()
+        case msgspec.inspect.IntType():
+            return pa.int64()
+        case msgspec.inspect.FloatType():
+            return pa.float64()
+        case msgspec.inspect.BoolType():
+            return pa.bool_()
+        case msgspec.inspect.ListType(item_type=item):
+            return pa.list_(_arrow_type(item))
+        case msgspec.inspect.StructType(fields=fields):
+            return pa.struct([pa.field(each.encode_name, _arrow_type(each.type)) for each in fields])
+        case msgspec.inspect.RawType():
+            return pa.struct([])  # that it comes twice is seen all the same
+        case _:
+            raise TypeError(f"{kind}: no column can have it")
 
 
-def entry_of(record: Record) -> RecordEntry:
-    """A record that `read_record` has accepted, as an entry: what it left open is null, and so is what nobody reads."""
-    fields: dict[str, Any] = {
-        "schema": SCHEMA,
-        "run_id": str(record.run_id),
-        "job": record.job,
-        "id": record.id,
-        "attempt": record.attempt,
-        "transformation": None,
-        "site": record.site,
-        "reuse_key": _hex(record.reuse_key),
-        "status": record.status,
-        "failure": record.failure,
-        "interrupted": record.interrupted,
-        "start": time_text(record.started),
-        "end": time_text(record.ended),
-        "duration": record.duration_seconds,
-        "exit_code": record.exit_code,
-        "signal": record.signal,
-        "pid": None,
-        "cwd": record.work_dir,
-        "user": record.user,
-        "uid": None,
-        "gid": None,
-        "umask": None,
-        "hostname": record.host,
-        "hostaddr": None,
-        "machine": None,
-        "wrapper": WrapperEntry(version=None, python=record.python, sha256=None),
-        "argument_vector": list(record.command),
-        "executable": None,
-        "environment": {},
-        "usage": _usage(record.usage),
-        "inputs": [_input(seen) for seen in record.inputs],
-        "changed_inputs": [_input(seen) for seen in record.changed_inputs],
-        "outputs": [_output(output) for output in record.outputs],
-        "stdout": TailEntry(size=None, text=record.stdout_tail),
-        "stderr": TailEntry(size=None, text=record.stderr_tail),
-        "metadata": None if record.reported is None else MetadataEntry(record.reported.text, record.reported.truncated),
-    }
-    return RecordEntry(**fields)
-
-
-def _usage(usage: Usage) -> UsageEntry:
-    return UsageEntry(
-        utime=usage.cpu_seconds,
-        stime=None if usage.cpu_seconds is None else 0.0,
-        maxrss=usage.max_rss_bytes,
-        minflt=None,
-        majflt=None,
-        nvcsw=None,
-        nivcsw=None,
-        inblock=usage.read_bytes,
-        outblock=usage.written_bytes,
-    )
-
-
-def _input(seen: Input) -> InputEntry:
-    fields: dict[str, Any] = {
-        "name": seen.name,
-        "path": None,
-        "role": seen.role,
-        "expected_sha256": _hex(seen.sha256),
-        "expected_size_bytes": seen.size_bytes,
-        "digest_origin": seen.digest_origin,
-        "optional": seen.optional,
-        "url": seen.url,
-        "source": seen.source,
-        "file": seen.file,
-        "actual_sha256": _hex(seen.actual_sha256),
-        "actual_size_bytes": seen.actual_size_bytes,
-        "owner": None,
-        "finding": seen.finding,
-        "error": None,
-        "kind": None,
-        "at": time_text(seen.at),
-        "stage": None,
-        "protection": seen.protection,
-        "verdict": seen.verdict,
-        "target": None,
-        "seconds": seen.seconds,
-        **_stat(seen.stat),
-    }
-    return InputEntry(**fields)
-
-
-def _output(output: Output) -> OutputEntry:
-    fields: dict[str, Any] = {
-        "name": output.name,
-        "path": None,
-        "role": output.role,
-        "optional": output.optional,
-        "actual_sha256": _hex(output.sha256),
-        "actual_size_bytes": output.size_bytes,
-        "owner": output.owner,
-        "finding": output.finding,
-        "error": None,
-        "kind": output.kind,
-        "at": time_text(output.at),
-        "stage": None,
-        "verdict": output.verdict,
-        "seconds": output.seconds,
-        **_stat(output.stat),
-    }
-    return OutputEntry(**fields)
-
-
-def _stat(stat: Stat | None) -> dict[str, int | None]:
-    if stat is None:
-        return {"mtime_ns": None, "ctime_ns": None, "inode": None, "device": None}
-    return {"mtime_ns": stat.mtime_ns, "ctime_ns": stat.ctime_ns, "inode": stat.inode, "device": stat.device}
-
-
-def _hex(digest: bytes | None) -> str | None:
-    return None if digest is None else digest.hex()
+WIRE_SCHEMA = pa.schema(list(_arrow_type(msgspec.inspect.type_info(RecordEntry))))
+"""Columns of records: every key of `RecordEntry`. The objects that stay JSON have no fields here."""

@@ -8,10 +8,11 @@ import itertools
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,17 +20,21 @@ from hypothesis import strategies as st
 from integrity.digest import Stat
 from provenance.arrow import row_schema
 from provenance.batch import Batch
+from provenance.certain_records import CertainRecords
 from provenance.checked_json import MalformedError
+from provenance.columns import RECORD
+from provenance.fact_columns import JobFact, fact_rows
 from provenance.identity import produced_file
+from provenance.look_columns import newest_sightings
 from provenance.metadata import add_metadata
-from provenance.quick_reader import decode
-from provenance.record_columns import RECORD, JobFact, fact_rows, newest_sightings, rows_of
+from provenance.quick_reader import certain, typed
+from provenance.record_block import read_block
+from provenance.record_columns import rows_of
 from provenance.records import Input, Output, Record, read_record
 from provenance.replicas import add_event, time_of_ns
 from provenance.reported import parse_reported
 from provenance.schema import BY_NAME
 from provenance.urls import copy_url
-from provenance.wire import entry_of
 
 KICKSTART = Path(__file__).resolve().parents[2] / "integrity" / "kickstart.py"
 TABLES = ("invocations", "job_states", "files", "uses", "replicas", "checks")
@@ -113,11 +118,44 @@ def _run(folder: Path, description: dict[str, Any]) -> bytes:
     return (folder / "record.json").read_bytes()
 
 
-def _columns(entries: list[Any], digests: list[bytes]) -> dict[str, list[dict[str, Any]]]:
+def _tables(documents: Sequence[bytes], takes: Sequence[bool], first: int = 0) -> dict[str, pa.Table]:
+    """Tables as the columns have them, where ``takes`` says which documents go the quick way; in the order of those."""
+    block = read_block(documents, takes)
+    assert not block.malformed
+    digests = [hashlib.sha256(document).digest() for document in documents]
+    found: dict[str, list[pa.Table]] = {table: [] for table in TABLES}
+    for part in block.parts:
+        records = CertainRecords(
+            part.rows,
+            pa.array([digests[position] for position in part.positions], pa.binary()),
+            pa.array([first + position for position in part.positions], pa.int32()),
+            has_kept_urls=part.has_kept_urls,
+        )
+        for table, rows in rows_of(records).items():
+            found[table].append(rows)
+    return {table: pa.concat_tables(parts) for table, parts in found.items()}
+
+
+def _columns(documents: Sequence[bytes], takes: Sequence[bool]) -> dict[str, list[dict[str, Any]]]:
     """Rows by table as the columns have them, in no order."""
-    found = rows_of(entries, digests)
-    found["replicas"] = newest_sightings(found["replicas"])
+    found = _tables(documents, takes)
+    found["replicas"] = newest_sightings(found["replicas"].sort_by(RECORD))
     return {table: _sorted(found[table].drop_columns([RECORD]).to_pylist()) for table in TABLES}
+
+
+def _takes(documents: Sequence[bytes]) -> list[bool]:
+    """Which documents the quick reader takes."""
+    are_typed = [typed(document) is not None for document in documents]
+    sure = iter(_are_certain([document for document, is_typed in zip(documents, are_typed, strict=True) if is_typed]))
+    return [is_typed and next(sure) for is_typed in are_typed]
+
+
+def _are_certain(documents: Sequence[bytes]) -> list[bool]:
+    records, doubtful = certain(documents)
+    if len(records) or len(documents) < 2:
+        return [position not in doubtful for position in range(len(documents))]
+    half = len(documents) // 2
+    return _are_certain(documents[:half]) + _are_certain(documents[half:])
 
 
 def _one_by_one(records: list[Record]) -> dict[str, list[dict[str, Any]]]:
@@ -136,22 +174,20 @@ def _sorted(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _agree(*documents: bytes) -> list[str]:
     """Hold both ways in to the same answers; which of them took each record: both, careful (alone), neither."""
     ways: list[str] = []
-    quick, careful = [], []
-    for data in documents:
-        entry = decode(data)
+    good, records = [], []
+    takes = _takes(documents)
+    for data, is_taken in zip(documents, takes, strict=True):
         try:
-            record = read_record(data)
+            records.append(read_record(data))
         except MalformedError:
-            assert entry is None, data
+            assert not is_taken, data
             ways.append("neither")
             continue
-        careful.append(record)
-        quick.append(entry_of(record) if entry is None else entry)
-        ways.append("careful" if entry is None else "both")
-    digests = [record.digest for record in careful]
-    expected = _one_by_one(careful)
-    assert _columns(quick, digests) == expected
-    assert _columns([entry_of(record) for record in careful], digests) == expected
+        good.append(data)
+        ways.append("both" if is_taken else "careful")
+    expected = _one_by_one(records)
+    assert _columns(good, [way == "both" for way in ways if way != "neither"]) == expected
+    assert _columns(good, [False] * len(good)) == expected
     return ways
 
 
@@ -168,34 +204,30 @@ def test_what_the_wrapper_writes_goes_the_quick_way(written):
     }
 
 
-def test_many_records_at_once_are_the_rows_of_each(written):
-    records = [read_record(data) for data in written.values()]
-    entries = [decode(data) or entry_of(record) for data, record in zip(written.values(), records, strict=True)]
-    assert _columns(entries, [record.digest for record in records]) == _one_by_one(records)
-
-
 def test_every_row_says_which_record_it_is_of(written):
-    entries = [entry_of(read_record(data)) for data in written.values()]
-    tables = rows_of(entries, [bytes(32)] * len(entries), first=100)
+    documents = list(written.values())
+    jobs = [read_record(document).job for document in documents]
+    tables = _tables(documents, _takes(documents), first=100)
     for table in ("invocations", "job_states", "files", "uses", "checks"):
         assert {row["job"]: row[RECORD] for row in tables[table].to_pylist()}.items() <= {
-            (entry.job, 100 + position) for position, entry in enumerate(entries)
+            (job, 100 + position) for position, job in enumerate(jobs)
         }
     assert [row[RECORD] - 100 for row in tables["replicas"].to_pylist() if row["event"] != "verified"] == [
         position for position, name in enumerate(written) if name in ("damaged", "missing", "changing")
     ]
 
 
-def test_rows_of_records_in_order_are_in_the_order_of_their_tables(written):
-    entries = [entry_of(read_record(data)) for data in written.values()]
-    tables = rows_of(entries, [bytes(32)] * len(entries))
+@pytest.mark.parametrize("quick", [True, False])
+def test_rows_of_records_in_order_are_in_the_order_of_their_tables(written, quick):
+    documents = [data for name, data in written.items() if name not in ("binary", "names")]
+    tables = _tables(documents, [quick] * len(documents))
     for table in ("invocations", "job_states", "files", "uses", "checks"):
         keys = [tuple(row[name] for name in BY_NAME[table].sort_by) for row in tables[table].to_pylist()]
         assert keys == sorted(keys)
 
 
 def test_no_records_are_no_rows():
-    tables = rows_of([], [])
+    tables = _tables([], [])
     assert {name: len(rows) for name, rows in tables.items()} == dict.fromkeys(TABLES, 0)
     assert all(rows.schema.remove(len(rows.schema) - 1) == row_schema(BY_NAME[name]) for name, rows in tables.items())
     assert len(newest_sightings(tables["replicas"])) == 0
@@ -357,7 +389,7 @@ def test_a_doubled_key_is_never_taken(written, name, spelling):
             continue  # in a string
         doubled = data[: at + 1] + spelling % (key, b"null") + b"," + data[at + 1 :]
         taken += 1
-        assert decode(doubled) is None
+        assert _takes([doubled]) == [False]
         with pytest.raises(MalformedError, match="twice"):
             read_record(doubled)
     assert taken >= 6
@@ -368,8 +400,8 @@ def test_a_colon_as_an_escape_hides_no_doubled_key(written):
     document = json.loads(written["plain"])
     document["argument_vector"].append("COLON")
     data = json.dumps(document, separators=(",", ":")).encode().replace(b"COLON", b"\\u003a")
-    assert decode(data) is not None
-    assert decode(data.replace(b'{"schema"', b'{"pid":1,"schema"')) is None
+    assert _takes([data]) == [True]
+    assert _takes([data.replace(b'{"schema"', b'{"pid":1,"schema"')]) == [False]
 
 
 @pytest.mark.parametrize("tail", [{"size": 0}, {"size": 0, "text": None}, {"size": 0, "base64": None}])
