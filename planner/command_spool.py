@@ -23,7 +23,8 @@ from provenance.checked_json import MalformedError
 from provenance.commits import CommitKind
 from provenance.identity import source_of
 from provenance.ingest import Published, ingest
-from provenance.records import Record, read_record
+from provenance.record_reader import read_record
+from provenance.records import Record
 from provenance.replicas import file_url
 from provenance.runs import last_state
 from provenance.snapshot import Snapshot

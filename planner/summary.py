@@ -11,7 +11,8 @@ from planner.command_spool import Spool
 from planner.run_folder import RunFolder
 from provenance.checked_json import MalformedError
 from provenance.quarantine import quarantined
-from provenance.records import Record, read_record
+from provenance.record_reader import read_record
+from provenance.records import Record
 from provenance.runs import Run, run_state
 from provenance.store import Store
 from query.context import amount

@@ -1,4 +1,4 @@
-"""Whether records agree with themselves, by the column: what `provenance.records` refuses and types do not tell.
+"""Whether records agree with themselves, by the column: what `provenance.record_reader` refuses and types do not tell.
 
 Nothing is refused here. What is not certainly right is doubtful, and for the careful reader.
 """

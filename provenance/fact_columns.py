@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 
-from integrity.kickstart import METADATA_LIMIT_BYTES
 from provenance.arrow import column_type
 from provenance.certain_records import CertainRecords
 from provenance.columns import RECORD_TYPE, Columns, child, counted, repeated, table_of
@@ -24,6 +23,8 @@ from provenance.reported import parse_reported
 from provenance.schema import Kind
 from provenance.wire import RecordEntry, source_of_run
 
+LONGEST_TEXT = 1 << 20
+"""Characters: as many bytes are what the wrapper keeps of what a job wrote."""
 _TIME = column_type(Kind.TIME)
 _FORMS = ("integer_form", "float_form", "boolean_form", "time_form")
 _FORM_TYPES = (pa.int64(), pa.float64(), pa.bool_(), _TIME)
@@ -56,8 +57,8 @@ def facts_of(entry: RecordEntry, number: int) -> tuple[list[JobFact], list[str]]
     """
     if entry.metadata is None or entry.metadata.text is None:
         return [], []
-    if len(entry.metadata.text) > METADATA_LIMIT_BYTES:
-        return [], [f"longer than {METADATA_LIMIT_BYTES} characters, of which the wrapper would have kept so many"]
+    if len(entry.metadata.text) > LONGEST_TEXT:
+        return [], [f"longer than {LONGEST_TEXT} characters, of which the wrapper would have kept so many"]
     run = source_of_run(entry.run_id)
     assert run is not None  # or the record would have been refused
     found = parse_reported(entry.metadata.text)

@@ -32,8 +32,8 @@ from provenance.quarantine import quarantine
 from provenance.quick_reader import typed
 from provenance.record_block import Part, entry_at, read_block
 from provenance.record_columns import rows_of
-from provenance.record_files import MAX_RECORD_BYTES, contents
-from provenance.records import read_record
+from provenance.record_files import contents
+from provenance.record_reader import read_record
 from provenance.rewritten import entry_of
 from provenance.views import Reading
 from provenance.wire import source_of_run
@@ -51,7 +51,8 @@ _COMMIT_RECORDS = 65_536
 """As many as make segments of some megabytes each; memory holds two commits."""
 _COMMIT_BYTES = 256 << 20
 
-_TOO_LONG = f"longer than {MAX_RECORD_BYTES} bytes: what is kept are the first ones"
+_RECORD_BYTES = 128 << 20
+"""Room for 150 000 looks at files. What is longer is not the wrapper's, and memory is not for it to fill."""
 _KNOWN = """
 SELECT incoming.record, invocations.record_sha256 FROM invocations JOIN incoming USING (run, job, attempt)
 """
@@ -115,9 +116,10 @@ class Intake:
         """Take one record in. Raises OSError if it cannot be read, and WriteFailedError if one that was read before
         should be in quarantine and cannot be put there.
         """
-        data = source if isinstance(source, bytes) else contents(source)
-        if len(data) > MAX_RECORD_BYTES:
-            self._reject(source, data[:MAX_RECORD_BYTES], _TOO_LONG)
+        data = _data(source)
+        if len(data) > _RECORD_BYTES:
+            reason = f"longer than {_RECORD_BYTES} bytes, as no record is: what was kept of it are the first so many"
+            self._reject(source, data[:_RECORD_BYTES], reason)
             return
         block = self._block
         block.sources.append(source)
@@ -262,7 +264,7 @@ class Intake:
 
     def _reject_second(self, source: Source, digest: bytes, counts: bytes) -> None:
         """Reject the record that was read from there, whose bytes were not kept, for another one."""
-        data = source if isinstance(source, bytes) else contents(source)
+        data = _data(source)
         if hashlib.sha256(data).digest() != digest:
             raise StoreError(f"{_path(source)}: it changed while it was taken in", hint="a record never changes")
         entry = typed(data) or entry_of(read_record(data))
@@ -273,6 +275,11 @@ class Intake:
     def _reject(self, source: Source, data: bytes, reason: str) -> None:
         path = _path(source)
         self.rejected.append(Rejected(path, reason, quarantine(self._store, data, "record", reason, path)))
+
+
+def _data(source: Source) -> bytes:
+    """The bytes of a record; of what is longer than a record can be the beginning, which is longer too."""
+    return source if isinstance(source, bytes) else contents(source, _RECORD_BYTES + 1)
 
 
 def _path(source: Source) -> Path | None:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from provenance.arrow import column_type
 from provenance.certain_records import CertainRecords
 from provenance.columns import bytes_of_hex, child, counted, repeated, starts_of, table_of
+from provenance.records import LONGEST_ID_SHOWN
 from provenance.schema import Kind
 from provenance.urls import PLAIN_FILE, copy_url
 from provenance.wire import WIRE_SCHEMA
@@ -24,8 +25,6 @@ _OF_OUTPUTS = {"actual_sha256": "sha256", "actual_size": "size"}
 _ONLY_OF_INPUTS = ("sha256", "size", "digest_origin", "url", "source", "file", "protection")
 _STATS = ("actual_size", "mtime_ns", "ctime_ns", "inode", "device")
 _STAGES = {"inputs": "pre-exec", "changed_inputs": "post-exec", "outputs": "output"}
-_LONGEST_ID = 256
-"""Characters of a job's id in a reason, of which one record can bring thousands."""
 
 
 class Looks:
@@ -126,7 +125,7 @@ class Looks:
         bad = pc.not_equal(looks["verdict"], "ok")
         if not pc.any(bad).as_py():
             return pa.nulls(len(looks), pa.string())
-        jobs = pc.utf8_slice_codeunits(self._rows["id"], 0, _LONGEST_ID).take(looks["row"])
+        jobs = pc.utf8_slice_codeunits(self._rows["id"], 0, LONGEST_ID_SHOWN).take(looks["row"])
         attempts = self._rows["attempt"].take(looks["row"]).cast(pa.string())
         what = pc.coalesce(looks["finding"], looks["verdict"])
         reasons = pc.binary_join_element_wise(what, " seen by job ", jobs, ", attempt ", attempts, "")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from integrity.digest import Stat
 from provenance.batch import Batch
 from provenance.identity import produced_file
+from provenance.records import LONGEST_ID_SHOWN
 from provenance.replicas import add_event, by_file, by_url
 from provenance.urls import copy_url
 
@@ -74,7 +75,7 @@ def copies_of(entry: RecordEntry, run: int, places: PublishedPlaces) -> list[Cop
             place=place,
             run=run,
             job=entry.job,
-            job_id=entry.id,
+            job_id=entry.id[:LONGEST_ID_SHOWN],
             attempt=entry.attempt,
             file=produced_file(entry.job, entry.attempt, position),
             number=produced_file(entry.job, entry.attempt, looks + position),

@@ -2,8 +2,9 @@
 
 `typed` takes a record only if it has exactly the keys that the wrapper writes, with values of their types. `certain`
 reads what was so taken with Arrow, which sees keys that come twice, and finds those that contradict themselves or
-are not what types can tell (`provenance.agreement`). What passes both is what `provenance.records.read_record` makes
-of it. About anything else nothing is said, not that it is wrong: that reader has the last word and the words for it.
+are not what types can tell (`provenance.agreement`). What passes both is what `read_record` of
+`provenance.record_reader` makes of it. About anything else nothing is said, not that it is wrong: that reader has the
+last word and the words for it.
 
 Arrow's reader is never shown what `typed` has not taken: it takes more than we do, and has ended a process for ``null``
 where it expected an object.

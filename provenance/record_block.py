@@ -13,7 +13,7 @@ import pyarrow as pa
 from provenance.checked_json import MalformedError
 from provenance.ingest import Attempt
 from provenance.quick_reader import certain, none_of, parsed, typed
-from provenance.records import read_record
+from provenance.record_reader import read_record
 from provenance.rewritten import entry_of, line_of
 from provenance.wire import RecordEntry, source_of_run
 

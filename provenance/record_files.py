@@ -1,21 +1,19 @@
-"""Reading the files of records: small ones, by the million, and never more of one than a record can be."""
+"""Reading the files of records: small ones, by the million."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-MAX_RECORD_BYTES = 128 << 20
-"""Room for 150 000 looks at files. What is longer is none of the wrapper's, and memory is not for it to fill."""
 _AT_ONCE_BYTES = 1 << 16
 
 
-def contents(path: Path) -> bytes:
-    """The bytes of a file, without what Python does for files that are not small; of what is longer than
-    MAX_RECORD_BYTES the beginning, which is longer too. Raises OSError, which names the file.
+def contents(path: Path, most_bytes: int) -> bytes:
+    """The bytes of a file, without what Python does for files that are not small; of a longer one the first
+    ``most_bytes``. Raises OSError, which names the file.
     """
     parts = []
-    left = MAX_RECORD_BYTES + 1
+    left = most_bytes
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from integrity import kickstart
 from integrity.digest import Stat
 from provenance import publication
 from provenance.batch import Batch
 from provenance.errors import NotWrittenError, StoreError, WriteFailedError
+from provenance.fact_columns import LONGEST_TEXT
 from provenance.identity import produced_file, source_of
 from provenance.ingest import Attempted, Published, ingest
 from provenance.intake import Intake
@@ -89,6 +91,50 @@ def test_a_second_record_of_an_attempt_is_quarantined(store, record_bytes):
 def test_two_records_of_an_attempt_in_one_call(store, record_bytes):
     result = ingest(store, [record_bytes(), record_bytes(), record_bytes(hostname="node2")])
     assert (result.new, len(result.rejected)) == (1, 1)
+    counts = hashlib.sha256(record_bytes()).digest()
+    assert fetch(store, "SELECT record_sha256 FROM invocations") == [(counts,)]
+    assert f"another record of this attempt, sha256 {counts.hex()}" in result.rejected[0].reason
+
+
+def test_records_of_an_attempt_are_rejected_for_the_one_that_the_store_holds(store, record_bytes):
+    """Not for the first of the call, which it never holds."""
+    held, first, second = (record_bytes(hostname=host) for host in ("node1", "node2", "node3"))
+    ingest(store, [held])
+    result = ingest(store, [first, second, held])
+    assert (result.commits, result.new, result.known, len(result.rejected)) == ((), 0, 1, 2)
+    assert all(each.reason.endswith(hashlib.sha256(held).hexdigest()) for each in result.rejected)
+    kept = {each.sha256 for each in quarantined(store)}
+    assert kept == {hashlib.sha256(data).hexdigest() for data in (first, second)}
+
+
+def test_nothing_is_rejected_for_a_record_that_was_not_committed(store, record_bytes, monkeypatch):
+    def full(*_):
+        raise WriteFailedError("no space left on device")
+
+    monkeypatch.setattr(publication, "publish", full)
+    with pytest.raises(WriteFailedError):
+        ingest(store, [record_bytes(), record_bytes(hostname="node2")])
+    assert quarantined(store) == []
+
+
+def test_a_malformed_record_does_not_take_the_place_of_its_attempt(store, record_bytes):
+    result = ingest(store, [record_bytes(exit_code=1), record_bytes()])
+    assert (result.new, len(result.rejected)) == (1, 1)
+    assert "exit_code is 1" in result.rejected[0].reason
+    assert fetch(store, "SELECT exit_code FROM invocations") == [(0,)]
+
+
+def test_what_is_too_long_to_be_a_record_is_not_read_to_its_end(store, record_bytes, tmp_path, monkeypatch):
+    monkeypatch.setattr("provenance.intake._RECORD_BYTES", 100_000)
+    endless, good = tmp_path / "1.json", tmp_path / "2.json"
+    with endless.open("wb") as file:
+        file.write(b"{" * 100_001)
+        file.truncate(1 << 40)
+    good.write_bytes(record_bytes(2).ljust(100_000))
+    result = ingest(store, [endless, good, b" " * 100_001])
+    assert (result.new, [each.path for each in result.rejected]) == (1, [endless, None])
+    assert all("longer than 100000 bytes" in each.reason for each in result.rejected)
+    assert Path(result.rejected[0].quarantined).read_bytes() == b"{" * 100_000
 
 
 def test_what_is_malformed_is_quarantined_with_its_reason_and_the_others_count(store, record_bytes, tmp_path):
@@ -135,6 +181,18 @@ def test_metadata_that_cannot_be_read_is_quarantined_while_the_record_counts(sto
     assert fetch(store, "SELECT key FROM current_metadata") == [("good",)]
     kept = store.root / "quarantine" / (hashlib.sha256(b"good=1\nbad").hexdigest() + ".metadata")
     assert kept.read_bytes() == b"good=1\nbad"
+
+
+def test_metadata_that_no_wrapper_keeps_is_quarantined_while_the_record_counts(store, record_bytes):
+    assert kickstart.METADATA_LIMIT_BYTES == LONGEST_TEXT
+    text = "a=1\n" * (1 << 18) + "b"
+    result = ingest(store, [record_bytes(metadata={"text": text, "truncated": False})])
+    assert (result.new, len(result.warnings)) == (1, 1)
+    assert "longer than 1048576 characters" in result.warnings[0]
+    assert fetch(store, "SELECT key FROM current_metadata") == []
+    assert [(each.what, each.sha256) for each in quarantined(store)] == [
+        ("metadata", hashlib.sha256(text.encode()).hexdigest())
+    ]
 
 
 def test_a_retry_reports_anew_and_the_last_word_counts(store, record_bytes):

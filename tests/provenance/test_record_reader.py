@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from provenance.checked_json import MalformedError
 from provenance.identity import source_of
-from provenance.records import read_record
+from provenance.record_reader import read_record
 
 
 def test_a_record_is_read_with_its_types(record_bytes, run_id, read_file, made_file):
@@ -53,6 +53,8 @@ def test_a_record_is_read_with_its_types(record_bytes, run_id, read_file, made_f
         ({"outputs": None}, "outputs: expected a list"),
         ({"stderr": {"size": 1, "base64": "%%%"}}, "stderr.base64"),
         ({"metadata": {"text": 1}}, "metadata.text"),
+        ({"hostname": "x" * 257}, "hostname: expected text of at most 256 characters"),
+        ({"user": "x" * 257}, "user: expected text of at most 256 characters"),
     ],
 )
 def test_what_is_wrong_is_named(record_bytes, changes, message):
