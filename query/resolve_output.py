@@ -101,6 +101,8 @@ def _aggregate(conditions: Conditions, item: tree.Item | tree.Everything) -> res
     if call.star or len(call.arguments) != 1:
         context.fail(f"{function} takes one value", call.span, f"for example: {function}(size)")
     typed = conditions.value(call.arguments[0])
+    if typed.constant:
+        context.fail("an aggregate of the same value for every row", call.arguments[0].span, "count(*) counts rows")
     conditions.keys.refuse_list(typed)
     conditions.keys.warn_lists(typed)
     operand = plain(typed)

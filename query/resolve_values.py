@@ -8,6 +8,7 @@ import math
 from fractions import Fraction
 
 from query import literals, lookalikes, names, resolved, tree
+from query.asked_keys import AskedKeys
 from query.context import NUMERIC, Context
 from query.errors import Span
 from query.frozen import Frozen, frozen
@@ -59,7 +60,7 @@ def value(context: Context, entity: Entity, node: tree.Expression) -> Typed:
         case tree.Arithmetic():
             return _arithmetic(context, entity, node)
         case tree.Sign(operator=operator, operand=operand):
-            return _signed(context, operator, value(context, entity, operand), node)
+            return _signed(context, entity, operator, value(context, entity, operand), node)
         case tree.Quantity() | tree.Text() | tree.Boolean() | tree.Time() | tree.Now() | tree.Parameter():
             return _of_constant(constant(context, node), node.span)
         case tree.Lookalike(written=written):
@@ -149,12 +150,12 @@ def _negative(context: Context, operator: str, found: literals.Constant, node: t
     return plain if operator == "+" else Number(-plain.value, plain.dimension)
 
 
-def _signed(context: Context, operator: str, operand: Typed, node: tree.Sign) -> Typed:
+def _signed(context: Context, entity: Entity, operator: str, operand: Typed, node: tree.Sign) -> Typed:
     if operand.constant:
         assert not isinstance(operand.value, BuiltIn | Metadata | Arithmetic)
         return _of_constant(_negative(context, operator, operand.value, node), node.span)
     zero = Typed(Number(0), Form.NUMBER, node.span)
-    return _numbers(context, "+" if operator == "+" else "-", zero, operand, node.span)
+    return _numbers(context, entity, "+" if operator == "+" else "-", zero, operand, node.span)
 
 
 def _arithmetic(context: Context, entity: Entity, node: tree.Arithmetic) -> Typed:
@@ -163,12 +164,12 @@ def _arithmetic(context: Context, entity: Entity, node: tree.Arithmetic) -> Type
     as_times = _with_times(context, entity, node, left, right)
     if as_times is not None:
         return as_times
-    return _numbers(context, node.operator, left, right, node.span)
+    return _numbers(context, entity, node.operator, left, right, node.span)
 
 
-def _numbers(context: Context, operator: str, left: Typed, right: Typed, span: Span) -> Typed:
+def _numbers(context: Context, entity: Entity, operator: str, left: Typed, right: Typed, span: Span) -> Typed:
     for side in (left, right):
-        _must_be_number(context, side, operator)
+        _must_be_number(context, entity, side, operator)
     dimension = _dimension(context, operator, left, right, span)
     if isinstance(left.value, Number) and isinstance(right.value, Number):
         folded = _folded(context, operator, left.value.value, right.value.value, span)
@@ -177,12 +178,22 @@ def _numbers(context: Context, operator: str, left: Typed, right: Typed, span: S
     return Typed(Arithmetic(operator, left.value, right.value, Form.NUMBER, dimension), Form.NUMBER, span, dimension)
 
 
-def _must_be_number(context: Context, side: Typed, operator: str) -> None:
-    if isinstance(side.value, Metadata) or side.form is Form.NUMBER:
+def _must_be_number(context: Context, entity: Entity, side: Typed, operator: str) -> None:
+    if isinstance(side.value, Metadata):
+        _must_have(context, entity, side, Form.NUMBER)
+        return
+    if side.form is Form.NUMBER:
         return
     what = {Form.TEXT: "text", Form.BOOLEAN: "true or false", Form.TIME: "a time", Form.DIGEST: "a digest"}
     shown = what[side.form] if side.form is not None else "a list"
     context.fail(f"{operator} needs numbers, and this is {shown}", side.span)
+
+
+def _must_have(context: Context, entity: Entity, side: Typed, form: Form) -> None:
+    """What is calculated with has ``form``; a key of which no value has it would give nothing, and say nothing."""
+    keys = AskedKeys(context, entity)
+    keys.refuse_list(side)
+    keys.ask(side, form, side.span, hint=f"calculations need {'times' if form is Form.TIME else 'numbers'}")
 
 
 def _dimension(context: Context, operator: str, left: Typed, right: Typed, span: Span) -> Dimension | None:
@@ -240,6 +251,8 @@ def _with_times(context: Context, entity: Entity, node: tree.Arithmetic, left: T
     if Form.TIME not in (left.form, right.form) and not (left_time and right_time):
         return None
     if node.operator == "-" and left_time and right_time:
+        for side in (left, right):
+            _must_have(context, entity, side, Form.TIME)
         return _difference(left, right, node.span)
     if node.operator == "+" and right_time and not left_time:
         left, right = right, left
@@ -249,7 +262,8 @@ def _with_times(context: Context, entity: Entity, node: tree.Arithmetic, left: T
         )
     if right.form is Form.TIME:
         context.fail("two times cannot be added", node.span)
-    _must_be_number(context, right, node.operator)
+    _must_have(context, entity, left, Form.TIME)
+    _must_be_number(context, entity, right, node.operator)
     if not isinstance(right.value, Metadata) and right.dimension is not Dimension.DURATION:
         context.fail(
             "a time is moved by a duration, and this number has no unit", right.span, "write for example: now - 7 days"

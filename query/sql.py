@@ -150,7 +150,7 @@ class Compiler:
             f"{by} AS by_now",
             f"lag({by}) OVER {window} AS by_before",
         ]
-        missing = [values.missing(found) for found in clause.per]
+        missing = [f"({part} IS NULL)" for part in parts]  # a list is not missing, and no group either
         self.note_left_out(select, missing, clause, rows.entity)
         select.where.extend(f"NOT {sql}" for sql in missing)
         names = ", ".join(f"k{number}" for number in range(len(key)))
