@@ -11,12 +11,15 @@ import hashlib
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from provenance import bounds
 from provenance.commits import Commit, CommitKind, commit_name, decode, time_text
+from provenance.erased import gone_from
+from provenance.erasing import erased_tables
 from provenance.errors import CannotMergeError, DamagedStoreError, unread
 from provenance.foreign import Pulled, PulledCommit, path_of
 
@@ -68,7 +71,7 @@ def chains_to_pull(store: Store, snapshot: Snapshot, other: Store, theirs: Snaps
     for maker in sorted({other.store_id, *theirs.foreign.stores()}):
         known, offered = _known(store, snapshot, maker), _known(other, theirs, maker)
         common = min(known, offered)
-        if common and _document(store, snapshot, maker, common) != _document(other, theirs, maker, common):
+        if common and not _agree(store, snapshot, other, theirs, maker, common):
             raise _forked(store, other, maker, common)
         if maker == store.store_id and offered > known:
             raise CannotMergeError(
@@ -82,6 +85,17 @@ def chains_to_pull(store: Store, snapshot: Snapshot, other: Store, theirs: Snaps
             if chain is not None:
                 found.append(chain)
     return found
+
+
+def without_erased(store: Store, snapshot: Snapshot, chains: Sequence[Chain]) -> list[Chain]:
+    """The same with no bounds of values in tables that ``store`` has erased from: compactions of the other store, which
+    has not erased, may say again what went here.
+    """
+    tables = erased_tables(gone_from(store.all_commits())) if snapshot.rewritten else frozenset()
+    return [
+        replace(chain, documents=tuple(bounds.without(document, tables) for document in chain.documents))
+        for chain in chains
+    ]
 
 
 def listed(store: Store, snapshot: Snapshot, chains: Sequence[Chain]) -> tuple[Pulled, ...]:
@@ -153,6 +167,16 @@ def _known(store: Store, snapshot: Snapshot, maker: str) -> int:
 
 def _document(store: Store, snapshot: Snapshot, maker: str, number: int) -> bytes:
     return next(documents_of(store, snapshot, maker, number, number))
+
+
+def _agree(store: Store, snapshot: Snapshot, other: Store, theirs: Snapshot, maker: str, number: int) -> bool:
+    """Whether both have the same commit of a store under a number; erasures may have taken bounds from either."""
+    here, there = _document(store, snapshot, maker, number), _document(other, theirs, maker, number)
+    if here == there:
+        return True
+    for one, data in ((store, here), (other, there)):
+        _decoded(one, maker, number, data)
+    return bounds.same_commit(here, there)
 
 
 def _chain(other: Store, theirs: Snapshot, maker: str, first: int, last: int) -> Chain | None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from provenance import derived
 from provenance.commits import Commit, commit_name, segment_document, segment_from, time_text
+from provenance.foreign import FOLDER as FOREIGN
 from provenance.foreign import Foreign, pulled_document, pulled_from
 from provenance.snapshot import Snapshot
 
@@ -52,8 +53,19 @@ def write(storage: Storage, store_id: str, snapshot: Snapshot) -> None:
         data = encode(store_id, snapshot, storage.read(commit_name(snapshot.number)))
         storage.prepare("", [FOLDER])
         storage.write(name, data)
+        if snapshot.rewritten and not _names_what_is_there(storage, snapshot):
+            storage.remove(name)
+            return
     for old in [other for other in there if other < name][: 1 - _KEPT]:
         storage.remove(old)
+
+
+def _names_what_is_there(storage: Storage, snapshot: Snapshot) -> bool:
+    """Whether no erasure has given pulled commits another file since the snapshot was read. Who erases removes the old
+    file first and checkpoints then, so one that was written later is seen here.
+    """
+    there = {stored.name for stored in storage.stored(FOREIGN)}
+    return all(pulled.path in there for _, pulled in snapshot.foreign.pulls)
 
 
 def wrong(storage: Storage, store_id: str, commits: Iterable[Commit]) -> Iterator[str]:

@@ -1,4 +1,5 @@
-"""Commits: the truth of a store. One canonical JSON document each, numbered from 1 without gaps, never changed.
+"""Commits: the truth of a store. One canonical JSON document each, numbered from 1 without gaps, never changed, save
+that an erasure takes bounds of erased values out of them (`provenance.erasing`).
 
 A commit names the segments that it adds and the sha256 of each, so that it stands for every byte it brought. It is
 published by creating the file of the next number, whole: that either succeeds for exactly one writer or says
@@ -19,6 +20,7 @@ from enum import Enum
 from typing import Any
 
 from provenance.canonical import seal_holds, sealed
+from provenance.erased import SEGMENT_PATH, Erased, erased_document, erased_from
 from provenance.errors import DamagedStoreError, UnsupportedStoreError, unread
 from provenance.foreign import Pulled, pulled_document, pulled_from
 from provenance.storage.interface import Storage
@@ -28,7 +30,6 @@ FORMAT = 1
 
 FOLDER = "commits"
 _FILE_NAME = re.compile(r"([0-9]{12})\.json")
-_SEGMENT_PATH = re.compile(r"segments/([a-z_]+)/[0-9a-z-]+\.parquet")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _STORE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -92,7 +93,8 @@ class Commit:
 
     ``records`` counts the invocation records it brings and ``records_root`` is their Merkle root (RFC 6962, hex, over
     the digests in its rows of ``invocations``, in the order of run, job, attempt and digest). ``nonce`` tells attempts
-    apart. ``pulled`` are commits of other stores that it brings. ``log_root`` and ``signature`` are reserved.
+    apart. ``pulled`` are commits of other stores that it brings, ``erased`` what an erasure took. ``log_root`` and
+    ``signature`` are reserved.
     """
 
     store: str
@@ -108,6 +110,7 @@ class Commit:
     log_root: str | None = None
     signature: str | None = None
     pulled: Sequence[Pulled] = ()
+    erased: Erased | None = None
     format: int = field(default=FORMAT)
 
 
@@ -141,8 +144,10 @@ def encode(commit: Commit) -> bytes:
     """The bytes of a commit: the same for the same commit, wherever and whenever they are made."""
     # What says nothing is left out where documents did not always have it: the older ones keep their bytes.
     pulled = {"pulled": [pulled_document(pulled) for pulled in commit.pulled]} if commit.pulled else {}
+    erased = {"erased": erased_document(commit.erased)} if commit.erased else {}
     return sealed(
         pulled
+        | erased
         | {
             "format": commit.format,
             "store": commit.store,
@@ -189,6 +194,7 @@ def decode(data: bytes, name: str) -> Commit:
             log_root=document["log_root"],
             signature=document["signature"],
             pulled=tuple(pulled_from(pulled) for pulled in document.get("pulled", ())),
+            erased=erased_from(document["erased"]) if "erased" in document else None,
         )
         if not seal_holds(data):
             raise ValueError("these are not the bytes that were sealed")
@@ -218,7 +224,7 @@ def segment_from(document: Mapping[str, Any]) -> Segment:
 
     Names of files are made of table, digest and origin, and commits also come from other people's stores.
     """
-    path = _SEGMENT_PATH.fullmatch(document["path"])
+    path = SEGMENT_PATH.fullmatch(document["path"])
     if path is None or path[1] != document["table"]:
         raise ValueError(f"segment path {document['path']!r}: expected segments/TABLE/NAME.parquet")
     if not _DIGEST.fullmatch(document["sha256"]):

@@ -15,6 +15,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from provenance.commits import Commit, CommitKind, Segment, publish
+from provenance.damage import erasure_named
 from provenance.errors import NotWrittenError, StoreError
 from provenance.publication import new_nonce, next_commit
 from provenance.schema import BY_NAME
@@ -88,7 +89,8 @@ def _merge(store: Store, snapshot: Snapshot, chosen: Sequence[Sequence[Segment]]
     try:
         for old in (group for segments in chosen for group in _groups(segments)):
             name = f"{snapshot.number + 1:012d}-{nonce}-{len(merges)}"
-            merges.append(_merged(store, old, name))
+            with erasure_named(store.storage, snapshot):
+                merges.append(_merged(store, old, name))
     except StoreError:
         _remove(store, merges)
         raise

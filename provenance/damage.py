@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from provenance.commits import Segment
+from provenance.commits import Segment, read
 from provenance.errors import DamagedStoreError, ReadFailedError, UserFolderError, WideTableError, unread
 from provenance.snapshot import Snapshot
 from provenance.storage.interface import Storage
@@ -38,6 +38,21 @@ def not_as_recorded(where: str, segment: Segment, size_bytes: int, sha256: str) 
 
 
 @contextmanager
+def erasure_named(storage: Storage, snapshot: Snapshot) -> Iterator[None]:
+    """Turns DamagedStoreError into ReadFailedError where an erasure since ``snapshot`` may have taken the file away."""
+    try:
+        yield
+    except WideTableError:
+        raise  # whoever meets it reads the tables instead
+    except DamagedStoreError as error:
+        number = snapshot.number
+        while (commit := read(storage, number := number + 1)) is not None:
+            if commit.erased is not None:
+                raise ReadFailedError(f"{error}: it was erased from meanwhile", hint="do it again") from error
+        raise
+
+
+@contextmanager
 def damage_named(storage: Storage, snapshot: Snapshot, wide: Sequence[Segment] = ()) -> Iterator[None]:
     """Turns what DuckDB says of a damaged segment into DamagedStoreError, of a damaged file of a wide table into
     WideTableError, and of a segment that it could not read into ReadFailedError; every other error stays as it is.
@@ -45,6 +60,12 @@ def damage_named(storage: Storage, snapshot: Snapshot, wide: Sequence[Segment] =
 
     DuckDB does not always say which file it could not make sense of: then all are compared with their digests.
     """
+    with erasure_named(storage, snapshot), _said_by_duckdb(storage, snapshot, wide):
+        yield
+
+
+@contextmanager
+def _said_by_duckdb(storage: Storage, snapshot: Snapshot, wide: Sequence[Segment]) -> Iterator[None]:
     import duckdb
 
     try:

@@ -17,7 +17,7 @@ import sqlite3
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +42,8 @@ FILE_NAME = "lake.sqlite"
 RELATIVE_DATA_PATH = "segments/"
 PATIENCE_SECONDS = 10
 """How long to wait for another process that is writing the same catalog."""
+_BESIDE = ("-journal", "-wal", "-shm")
+"""Endings of what SQLite puts beside a database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,22 @@ def rebuild(store: Store) -> Place:
     return target
 
 
+def forget(store: Store) -> bool:
+    """Remove the catalogs that this user may have of a store; says whether there was one. Raises LakeError."""
+    places = [store.root / FILE_NAME]
+    with suppress(OSError):  # no home, no cache
+        places.append(cache_folder(store.store_id) / FILE_NAME)
+    there = [path for path in places if path.exists()]
+    for path in there:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise LakeError(f"{path}: holds what was erased and cannot be removed: {error.strerror}") from error
+        for suffix in _BESIDE:
+            discard(path.with_name(path.name + suffix))
+    return bool(there)
+
+
 def _prepared(store: Store) -> Place:
     try:
         target = place(store)
@@ -123,7 +141,7 @@ def _rebuild(target: Place, store: Store, snapshot: Snapshot) -> None:
             lake_tables.METADATA.create_all(connection)
             build(connection, store, snapshot, target.data_path)
         # A journal that belongs to the old file must never be applied to the new one.
-        for suffix in ("-journal", "-wal", "-shm"):
+        for suffix in _BESIDE:
             discard(path.with_name(path.name + suffix))
         temporary.replace(path)
     except (DBAPIError, OSError) as error:
@@ -148,7 +166,9 @@ def transaction(path: Path, options: str) -> Iterator[Connection]:
     address = f"file:{quote(os.fspath(path))}?{options}"
 
     def connect() -> sqlite3.Connection:
-        return sqlite3.connect(address, uri=True, timeout=PATIENCE_SECONDS, isolation_level=None)
+        made = sqlite3.connect(address, uri=True, timeout=PATIENCE_SECONDS, isolation_level=None)
+        made.execute("PRAGMA secure_delete = ON")  # what an erasure takes out must not stay in free pages
+        return made
 
     engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
     # The driver would begin a transaction at the first write: too late, two processes may have read the same state.

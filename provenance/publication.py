@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from integrity.merkle import root_hash
 from provenance.batch import Batch
 from provenance.commits import Commit, CommitKind, Segment, publish
+from provenance.erased import Erased
 from provenance.errors import NotWrittenError
 from provenance.foreign import Pulled
 from provenance.snapshot import Snapshot
@@ -83,6 +84,7 @@ def next_commit(
     replaces: Sequence[str] = (),
     pulled: Sequence[Pulled] = (),
     later_than: dt.datetime | None = None,
+    erased: Erased | None = None,
 ) -> Commit:
     """The commit that would follow ``snapshot``.
 
@@ -101,6 +103,7 @@ def next_commit(
         author=author,
         replaces=replaces,
         pulled=pulled,
+        erased=erased,
     )
 
 

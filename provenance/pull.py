@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from provenance.chains import Chain, chains_to_pull, listed, newest, refuse_the_future
+from provenance.chains import Chain, chains_to_pull, listed, newest, refuse_the_future, without_erased
 from provenance.commits import Commit, CommitKind, Segment, publish
 from provenance.errors import CannotMergeError, DamagedStoreError, NotWrittenError, StoreError, WriteFailedError
 from provenance.foreign import FOLDER
@@ -74,6 +74,7 @@ def pull(
             return PullReport(None, (), {}, 0, 0)
         if not accept_future:
             refuse_the_future(chains)
+        chains = without_erased(store, snapshot, chains)
         try:
             report = _attempt(store, snapshot, other, theirs, chains, dry_run, begin)
         except DamagedStoreError:

@@ -91,6 +91,11 @@ class Store:
             if made.number == self._seen.number + 1:
                 self._seen = self._seen.after([made])
 
+    def reread(self) -> None:
+        """Forget the commits that this object has seen: an erasure took something out of them."""
+        with self._lock:
+            self._seen = Snapshot()
+
     def commits(self, after: int = 0) -> Iterator[Commit]:
         """The commits with numbers above ``after``, in order, as they are when the iterator gets there."""
         number = after + 1
@@ -170,6 +175,8 @@ class Store:
         """Write a checkpoint of what the store holds now, so that it opens quickly. It is derived: what keeps it from
         being written is logged as a warning and is never an error.
         """
+        if self.snapshot().rewritten:
+            self.reread()  # what was seen before an erasure may say what is erased, or where it was
         try:
             checkpoints.write(self.storage, self.store_id, self.snapshot())
         except (StoreError, OSError) as error:

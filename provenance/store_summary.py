@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from provenance.check.catalog import CatalogState, catalog_state
 from provenance.commits import FORMAT
+from provenance.erased import gone_from
 from provenance.orphans import orphans
 from provenance.quarantine import Quarantined, quarantined
 from provenance.schema import TABLES
@@ -92,7 +93,10 @@ def summarize(store: Store) -> StoreSummary:
     left = orphans(store)
     snapshot = store.snapshot()
     live = {table.name: _size(snapshot.segments(table.name)) for table in TABLES}
-    ever = {segment.path: segment.size for commit in store.all_commits() for segment in commit.segments}
+    commits = list(store.all_commits())
+    ever = {segment.path: segment.size for commit in commits for segment in commit.segments}
+    for path in gone_from(commits):
+        ever.pop(path, None)
     spooled = [stored.size_bytes for stored in store.storage.stored(_SPOOL)]
     return StoreSummary(
         store=store.store_id,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -68,11 +69,12 @@ def _source_rows(table: EntityTable, snapshot: Snapshot) -> int:
 
 
 def _made(store: Store, table: EntityTable, snapshot: Snapshot) -> wide.Wide:
-    """Put together and write all pieces. When one fails, those before it stay as orphans."""
+    """Put together and write all pieces. When one fails, those before it go."""
     store.storage.prepare("", [wide.FOLDER])
     nonce = new_nonce()
     parts: list[Segment] = []
-    with store.connect() as connection, damage_named(store.storage, snapshot):
+    with ExitStack() as on_failure, store.connect() as connection, damage_named(store.storage, snapshot):
+        on_failure.callback(_remove, store, parts)
         keys = _hot_keys(connection, store, table, snapshot)
         columns = {key: f"key{position}" for position, key in enumerate(keys)}
         counts = [[0] * 7 for _ in keys]
@@ -85,6 +87,7 @@ def _made(store: Store, table: EntityTable, snapshot: Snapshot) -> wide.Wide:
             rows = connection.sql(wide.within(wide.rows_sql(table), restricted)).to_arrow_table()
             name = f"{table.entity.value}-{snapshot.number:012d}-{nonce}-{number:04d}"
             parts.append(_written(store, table, name, rows))
+        on_failure.pop_all()
     fit = {f"key{n}": wide.counted(keys[n], row[:-1]) for n, row in enumerate(counts) if row[-1] <= 1}
     made_by = wide.made_by(table, {key.name: column for column, key in fit.items()})
     return wide.Wide(snapshot.number, made_by, fit, _source_rows(table, snapshot), tuple(parts))
@@ -158,14 +161,22 @@ def _write(store: Store, table: EntityTable, made: wide.Wide) -> None:
     data = wide.document(store.store_id, store.storage.read(commit_name(made.number)), made)
     there = wide.names(store.storage, table)
     nonce = new_nonce()
-    store.storage.write(f"{wide.FOLDER}/{table.entity.value}-{made.number:012d}-{nonce}.json", data)
-    for name in there[: 1 - _KEPT]:
+    name = f"{table.entity.value}-{made.number:012d}-{nonce}.json"
+    store.storage.write(f"{wide.FOLDER}/{name}", data)
+    for old in there[: 1 - _KEPT]:
+        forget(store, old)
+    if store.snapshot().rewritten > made.number:  # who erased removed what was there then, and this may hold the same
         forget(store, name)
+        _remove(store, made.parts)
 
 
 def forget(store: Store, name: str) -> None:
     """Remove the wide table with the document ``name``: the document first, so that nobody comes to read it."""
     said = wide.said(store.storage, store.store_id, name)
     store.storage.remove(f"{wide.FOLDER}/{name}")
-    for part in said.parts if said else ():
+    _remove(store, said.parts if said else ())
+
+
+def _remove(store: Store, parts: Sequence[Segment]) -> None:
+    for part in parts:
         store.storage.remove(part.path)

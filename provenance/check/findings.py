@@ -50,6 +50,8 @@ class Kind(StrEnum):
     """The file system did not hand out a file: nothing is known of it."""
     UNCHECKED = "unchecked"
     """Something could not be looked at because of other findings."""
+    UNERASED = "unerased"
+    """An erasure was interrupted: bytes are there that it has said are gone."""
     STALE = "stale"
     """What is made from the commits is behind them, torn or of another store; it can be made anew at any time."""
     ORPHAN = "orphan"
@@ -63,7 +65,7 @@ class Kind(StrEnum):
     def verdict(self) -> Verdict:
         """What a finding of this kind alone makes of a check."""
         match self:
-            case Kind.UNREADABLE | Kind.UNCHECKED:
+            case Kind.UNREADABLE | Kind.UNCHECKED | Kind.UNERASED:
                 return Verdict.INCOMPLETE
             case Kind.STALE | Kind.ORPHAN | Kind.QUARANTINED | Kind.STRANGE:
                 return Verdict.CLEAN

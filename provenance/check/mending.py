@@ -5,7 +5,7 @@ The truth is added to only by what it proves itself: a segment whose sha256 is t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from provenance.check.findings import Finding, Kind, Repair, Report
 from provenance.check.history import read_history
 from provenance.check.restoring import restore
 from provenance.check.whole import Progress, check_store, silent
+from provenance.erasing import finish
 from provenance.errors import StoreError
 from provenance.lake import FILE_NAME
 from provenance.lake import rebuild as rebuild_catalog
@@ -52,6 +53,7 @@ def _mended(storage: Storage, report: Report) -> list[Repair]:
         return done  # which files no commit names is not known either
     store = Store(storage, establish(storage))
     done += [Repair(orphan.name, True, "removed: no commit stands for it") for orphan in remove_orphans(store)]
+    done += _finished(store, [one.path for one in report.findings if one.kind is Kind.UNERASED])
     done += _wide_made_anew(store, report.findings, is_sound=all(repair.done for repair in done))
     for finding in report.findings:
         if finding.kind is Kind.STALE and finding.path != FILE_NAME and not _is_wide(finding):
@@ -95,6 +97,17 @@ def _is_wide(finding: Finding) -> bool:
     return finding.path.startswith(f"{wide.FOLDER}/") and finding.kind is not Kind.UNREADABLE
 
 
+def _finished(store: Store, left: Sequence[str]) -> list[Repair]:
+    """Finish erasures of which something is left."""
+    if not left:
+        return []
+    try:
+        finish(store)
+    except StoreError as error:
+        return [Repair(path, False, f"its erasure could not be finished: {error}") for path in left]
+    return [Repair(path, True, "erased, as a commit says of it") for path in left]
+
+
 def _rebuilt(storage: Storage) -> Repair:
     """Make the catalog anew from the commits, whatever there is."""
     try:
@@ -108,7 +121,8 @@ def _rebuilt(storage: Storage) -> Repair:
 def _is_beyond_repair(finding: Finding) -> bool:
     is_segment = finding.path.startswith("segments/") and finding.kind in (Kind.MISSING, Kind.CHANGED)
     is_derived = is_segment or _is_wide(finding)
-    return finding.kind.verdict.exit_code != 0 and finding.kind is not Kind.UNCHECKED and not is_derived
+    may_be_mended = finding.kind in (Kind.UNCHECKED, Kind.UNERASED)
+    return finding.kind.verdict.exit_code != 0 and not may_be_mended and not is_derived
 
 
 def _beyond_repair(finding: Finding) -> Repair:

@@ -7,14 +7,15 @@ planned in. So these may refer to nothing, and nothing else may:
   file names its job and attempt, see provenance/identity.py);
 - the run, job or file that an attempt of a run names which this store has never seen planned, and what such attempts
   saw of copies;
-- what a selection chose, once something was erased.
+- what names a file that an erasure took.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from provenance.erased import FileId
 from provenance.schema import BY_NAME
 
 SAMPLES = 3
@@ -52,12 +53,19 @@ class Reference:
         """What has to hold, for a person."""
         return f"{', '.join(self.columns)} to be in {self.to}"
 
-    def sql(self) -> str:
-        """Text of a statement: (rows that refer to nothing, some of them as text); names come from the schema."""
+    def sql(self, erased: Collection[FileId] = ()) -> str:
+        """Text of a statement: (rows that refer to nothing, some of them as text); names come from the schema.
+
+        ``erased`` are files that need not be found.
+        """
         columns = [f'c."{column}"' for column in self.columns]
         joined = " AND ".join(f'p."{key}" = {column}' for key, column in zip(self.key, columns, strict=True))
         named = " AND ".join(f"{column} IS NOT NULL" for column in columns)
         parts = [self.condition, named, f'NOT EXISTS (FROM "{self.to}" AS p WHERE {joined})', *self._excuses(columns)]
+        if erased and self.to == "files":
+            sources, files = ([file[place] for file in sorted(erased)] for place in (0, 1))
+            listed = f"SELECT unnest({sources}::BIGINT[]), unnest({files}::BIGINT[])"
+            parts.append(f"({', '.join(columns)}) NOT IN ({listed})")
         text = " || '/' || ".join(f"CAST({column} AS VARCHAR)" for column in columns)
         return (
             f"SELECT count(*), list_sort(list(DISTINCT named))[:{SAMPLES}] FROM"

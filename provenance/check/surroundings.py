@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from provenance import bounds
 from provenance.check.findings import Finding, Kind
 from provenance.checkpoints import wrong
-from provenance.commits import FOLDER, Commit, number_of
+from provenance.commits import FOLDER, Commit, commit_name, number_of
+from provenance.erased import gone_from
+from provenance.erasing import erased_tables
 from provenance.errors import DamagedStoreError
 from provenance.orphans import SAFE_AGE, is_candidate
 from provenance.quarantine import FOLDER as QUARANTINE
@@ -35,6 +38,25 @@ def leftovers(listed: Iterable[Stored], named: Collection[str] | None, now: dt.d
         elif _is_strange(stored.name):
             found = f"{stored.size_bytes} bytes"
             yield Finding(Kind.STRANGE, stored.name, "no such file", found, "see whose it is; nothing here reads it")
+
+
+def unerased(
+    listed: Iterable[Stored], commits: Sequence[Commit], pulled: Mapping[str, Sequence[Commit]]
+) -> Iterator[Finding]:
+    """What an erasure has said goes, and is there: among the files that are ``listed``, or in commits."""
+    gone = gone_from(commits)
+    tables = erased_tables(gone)
+    advice = "--repair takes it away"
+    for name in sorted(gone & {stored.name for stored in listed}):
+        yield Finding(Kind.UNERASED, name, "nothing, as it was erased", "the file", advice)
+    expected = "no bounds of erased values"
+    for commit in commits:
+        if bounds.tells(commit, gone):
+            yield Finding(Kind.UNERASED, commit_name(commit.number), expected, "bounds", advice)
+        for each in commit.pulled:
+            brought = pulled.get(each.store, ())[each.first - 1 : each.last]
+            if any(bounds.tells_of_tables(one, tables) for one in brought):
+                yield Finding(Kind.UNERASED, each.path, expected, "bounds", advice)
 
 
 def in_quarantine(store: Store) -> Iterator[Finding]:

@@ -1,7 +1,8 @@
 """The whole check of a store, in order. It reads every byte and writes none.
 
 A store whose writers are at work is whole at every moment, and a check finds it so, because it looks at files first and
-at commits second: what a commit names is there before it is.
+at commits second: what a commit names is there before it is. Only an erasure takes away what was there: a check that
+was overtaken by one looks again.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ from typing import TYPE_CHECKING
 
 from provenance import location
 from provenance.check import catalog, contents, facts, foreign, history, surroundings, wide_tables
-from provenance.check.findings import Finding, Kind, Report
+from provenance.check.findings import Finding, Kind, Report, Verdict
 from provenance.commits import Commit
+from provenance.erased import gone_from
 from provenance.errors import DamagedStoreError, NotAStoreError
 from provenance.schema import BY_NAME
 from provenance.snapshot import Snapshot
 from provenance.store import Store
 
 if TYPE_CHECKING:
-    from provenance.storage.interface import Storage
+    from provenance.storage.interface import Storage, Stored
 
 Advance = Callable[[int], None]
 Progress = Callable[[str, int], AbstractContextManager[Advance]]
@@ -40,13 +42,36 @@ def check_store(storage: Storage, *, progress: Progress = silent, now: dt.dateti
 
     ``now`` (default: the clock) decides how old what killed writers left is.
     """
-    listed = list(storage.stored(""))
-    identity, findings = _identity(storage)
-    read = history.read_history(storage, identity.store if identity else None)
+    while True:
+        listed = list(storage.stored(""))
+        identity, findings = _identity(storage)
+        read = history.read_history(storage, identity.store if identity else None)
+        report = _checked(storage, listed, identity, findings, read, progress, now)
+        if report.verdict is Verdict.CLEAN or not _is_overtaken(storage, read):
+            return report
+
+
+def _is_overtaken(storage: Storage, before: history.History) -> bool:
+    """Whether something was erased since the commits were read."""
+    newest = history.read_history(storage, None).commits
+    known = len(before.commits)
+    return newest[:known] != before.commits or any(commit.erased for commit in newest[known:])
+
+
+def _checked(
+    storage: Storage,
+    listed: Sequence[Stored],
+    identity: location.StoreIdentity | None,
+    findings: list[Finding],
+    read: history.History,
+    progress: Progress,
+    now: dt.datetime | None,
+) -> Report:
     findings += read.findings
     if identity is None and not read.commits:
         raise NotAStoreError(f"{storage.location}: there is no store here")
-    segments = [segment for commit in read.commits for segment in commit.segments]
+    gone = gone_from(read.commits)
+    segments = [segment for commit in read.commits for segment in commit.segments if segment.path not in gone]
     size = sum(segment.size for segment in segments)
     with progress("reading segments", size) as advance:
         damaged = list(contents.examine(storage, segments, advance))
@@ -60,6 +85,7 @@ def check_store(storage: Storage, *, progress: Progress = silent, now: dt.dateti
     unsound = _unsound(snapshot, damaged)
     findings += _facts(store, snapshot, by_store, unsound, progress)
     findings += surroundings.leftovers(listed, _named(read), now or dt.datetime.now(dt.UTC))
+    findings += surroundings.unerased(listed, read.commits, pulled.commits)
     findings += surroundings.in_quarantine(store)
     if snapshot is not None and not read.findings:  # else there is nothing sure to compare them with
         findings += surroundings.checkpoints(storage, store.store_id, read.commits)

@@ -9,6 +9,7 @@ import click
 from provenance.commands.context import Invocation, format_option, pass_invocation
 from provenance.commands.publish import publish
 from provenance.commands.store_check import check
+from provenance.commands.store_erase import erase
 
 if TYPE_CHECKING:
     from provenance.store_summary import StoreSummary
@@ -21,6 +22,7 @@ def store() -> None:
 
 store.add_command(publish)
 store.add_command(check)
+store.add_command(erase)
 
 
 @store.command()

@@ -113,6 +113,18 @@ class SegmentCache:
             discard(temporary)
 
 
+def clear() -> None:
+    """Remove all copies that this user has, of all stores: some hold bytes that must go, and those of wide tables that
+    were made anew long ago are named nowhere. A query that is about to open one has to be asked again.
+    """
+    try:
+        folder = cache_folder("segments")
+    except OSError:
+        return  # then there are no copies
+    for path in folder.glob("*/*"):
+        discard(path)
+
+
 def limit_bytes() -> int:
     """What the copies may take together, in bytes. Raises UserFolderError for a limit that is none."""
     text = os.environ.get(VARIABLE) or None

@@ -18,7 +18,7 @@ READING = (
     "meta list files",
     "sql --schema",
 )
-WRITING = ("meta set files k=v", "files retire files")
+WRITING = ("meta set files k=v", "files retire files", "store erase files --reason x --yes")
 
 
 @pytest.fixture
