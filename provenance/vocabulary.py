@@ -8,13 +8,14 @@ looked up in the store that is asked.
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from provenance.views import Row
 from provenance.wide_reading import WideReading
-from query.vocabulary import Entity, EntityTable, Field, FieldType, MetadataKey, Relations
+from query.vocabulary import Entity, EntityTable, Field, FieldType, MetadataKey, Relations, SavedText
 
 _NAME = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _MOST_WORDS = 100
@@ -222,6 +223,15 @@ def _possible_keys(query: str) -> Iterator[str]:
             name = name.partition(".")[2]
 
 
+_SAVED = """
+SELECT query, tree, version, "at", user_name, pulled, count(*) FILTER (NOT pulled) OVER ()
+FROM queries_in_order
+WHERE name = $1
+ORDER BY commit_order DESC, version DESC
+LIMIT 1
+"""
+
+
 class StoreVocabulary:
     """The vocabulary of one state of a store. ``rows`` reads that state, ``wide`` has wide tables of it.
 
@@ -276,12 +286,18 @@ class StoreVocabulary:
         rows = [] if name is None else self._rows(_KEYS, [name])
         return tuple(replace(MetadataKey(*counts), examples=tuple(examples or ())) for *counts, examples in rows)
 
-    def saved(self, name: str) -> str | None:
-        """The newest text of a saved query."""
-        rows = self._rows(
-            "SELECT query FROM queries_in_order WHERE name = $1 ORDER BY version DESC, commit_order LIMIT 1", [name]
-        )
-        return str(rows[0][0]) if rows else None
+    def saved(self, name: str) -> SavedText | None:
+        """The version of a saved query that was saved last, here or in a store whose commits were pulled."""
+        rows = self._rows(_SAVED, [name])
+        if not rows:
+            return None
+        text, tree, version, at, user, pulled, own = rows[0]
+        note = f"@{name} is version {version} of another store, saved by {user} at {at:%Y-%m-%d %H:%M}Z"
+        return SavedText(str(text), json.loads(tree), note if pulled and own else None)
+
+    def saved_names(self) -> Sequence[str]:
+        """The names of all saved queries, in alphabetical order."""
+        return [name for (name,) in self._rows("SELECT DISTINCT name FROM queries ORDER BY name", [])]
 
     def _without_values(self, name: str, key: str) -> MetadataKey | None:
         """A key that was withdrawn everywhere, or that came later than the state that is asked about."""

@@ -15,15 +15,16 @@ from dataclasses import replace
 from typing import Literal
 
 from query import format as text_of
-from query import literals, resolve, resolved, tree
+from query import limits, literals, resolve, resolved, saved, tree
 from query.context import Context
 from query.counts import Count
+from query.errors import QueryTooLarge
 from query.frozen import Frozen, frozen
 from query.output_types import column_type
 from query.parse import parse
 from query.selection import readable
 from query.sql import Compiler
-from query.vocabulary import Entity, EntityTable, FieldType, MetadataKey, Relations, Vocabulary
+from query.vocabulary import Entity, EntityTable, FieldType, MetadataKey, Relations, SavedText, Vocabulary
 
 UnknownKeys = Literal["error", "no match"]
 ColumnType = FieldType | Literal["metadata", "metadata value"]
@@ -105,8 +106,9 @@ def compile_query(
     key of each row comes first (refused for `summarize`).
     """
     context = Context(text, vocabulary, parameters, now, unknown_keys)
-    statement = _statement(context, selection)
-    found = resolve.statement(context, statement.query)
+    statement, within = _statement(context, selection)
+    with resolve.errors_of(within):
+        found = resolve.statement(within, statement.query)
     for name in sorted(parameters.keys() - context.used - _as_of_names(statement)):
         context.warn(f"the query does not use ${name}")
     if isinstance(found.output, resolved.Summary) and keys:
@@ -142,7 +144,8 @@ def without_each(
 ) -> tuple[Condition, ...]:
     """For each condition joined by `and` at the top of the query: how many rows match without it. Same arguments."""
     context = Context(text, vocabulary, parameters, now, unknown_keys)
-    query = _rows_only(_statement(context, selection).query)
+    statement, context = _statement(context, selection)
+    query = _rows_only(statement.query)
     if not isinstance(query.rows, tree.Operand) or query.rows.where is None:
         return ()
     conditions = _conjuncts(query.rows.where)
@@ -156,11 +159,22 @@ def without_each(
     return tuple(found)
 
 
-def _statement(context: Context, selection: bool) -> tree.Statement:
+def _statement(context: Context, selection: bool) -> tuple[tree.Statement, Context]:
+    """The tree of the text, saved queries expanded, and the context of the text that its places are in."""
     if context.now.tzinfo is None:
         raise ValueError(f"now needs a time zone: {context.now.isoformat()}")
     statement = parse(context.text)
-    return replace(statement, query=readable(context, statement.query)) if selection else statement
+    whole = saved.alone(statement.query)
+    try:
+        if whole is None:
+            query = saved.expanded(context, statement.query)
+        else:
+            query, context = saved.opened(context, whole)
+    except RecursionError:
+        raise QueryTooLarge("saved queries within saved queries are nested too deeply") from None
+    if context.opened:
+        limits.check(query)
+    return replace(statement, query=readable(context, query) if selection else query), context
 
 
 def _rows_only(query: tree.Query) -> tree.Query:
@@ -234,5 +248,8 @@ class _Nothing:
     def metadata_keys(self, entity: Entity) -> tuple[MetadataKey, ...]:
         return ()
 
-    def saved(self, name: str) -> str | None:
+    def saved(self, name: str) -> SavedText | None:
         return None
+
+    def saved_names(self) -> tuple[str, ...]:
+        return ()

@@ -15,8 +15,8 @@ from query.vocabulary import Entity, EntityTable, FieldType, MetadataKey, Vocabu
 
 @dataclass
 class Context:
-    """One resolution. ``outside`` are the parameters as handed over; ``saved`` the names of saved queries being
-    resolved.
+    """One resolution. ``outside`` are the parameters as handed over; ``saved`` the names of the saved queries, each in
+    the one before it, whose ``text`` this is; ``opened`` all that were put in place of their names.
     """
 
     text: str
@@ -28,6 +28,7 @@ class Context:
     notes: dict[str, None] = field(default_factory=dict)
     warnings: dict[str, None] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
+    opened: list[str] = field(default_factory=list)
     _keys: dict[tuple[Entity, str], MetadataKey | None] = field(default_factory=dict)
 
     def table(self, entity: Entity) -> EntityTable:

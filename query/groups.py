@@ -15,7 +15,7 @@ from query.context import Context
 from query.errors import did_you_mean
 from query.output_types import aggregate_type, column_type
 from query.resolved import BuiltIn, Column, Metadata, Summary
-from query.vocabulary import Entity, EntityTable, Field, FieldType, MetadataKey, Relations, Vocabulary
+from query.vocabulary import Entity, EntityTable, Field, FieldType, MetadataKey, Relations, SavedText, Vocabulary
 
 NUMBER = "n"
 """The column that numbers the groups in the order of what they go by: their key, which is never missing."""
@@ -78,9 +78,13 @@ class WithGroups:
         """All keys of an entity."""
         return tuple(self._keys.values()) if entity is Entity.GROUPS else self._whole.metadata_keys(entity)
 
-    def saved(self, name: str) -> str | None:
-        """The text of a saved query."""
+    def saved(self, name: str) -> SavedText | None:
+        """A saved query."""
         return self._whole.saved(name)
+
+    def saved_names(self) -> Sequence[str]:
+        """The names of all saved queries."""
+        return self._whole.saved_names()
 
 
 def context_of(context: Context, entity: Entity, summary: Summary) -> Context:

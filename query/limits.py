@@ -21,8 +21,8 @@ _LIMITS: tuple[tuple[tuple[type[tree.Node], ...], int, str, str], ...] = (
 )  # fmt: skip
 
 
-def check(statement: tree.Statement) -> None:
-    """Raises QueryTooLarge, naming what there is too much of and where it gets too much."""
+def check(statement: tree.Node) -> None:
+    """Raises QueryTooLarge for a whole query, naming what there is too much of and where it gets too much."""
     counts = [0] * len(_LIMITS)
     for node in nodes(statement):
         for number, (kinds, limit, what, hint) in enumerate(_LIMITS):

@@ -10,7 +10,7 @@ from query.errors import did_you_mean
 from query.resolved import BuiltIn, Form, Metadata
 from query.vocabulary import Entity, EntityTable, MetadataKey
 
-_META = "meta"
+META = "meta"
 
 
 def field(context: Context, entity: Entity, name: tree.Name) -> BuiltIn | Metadata:
@@ -28,7 +28,7 @@ def field(context: Context, entity: Entity, name: tree.Name) -> BuiltIn | Metada
         parts = parts[1:]
     if parts[0].quoted:
         return _metadata(context, entity, tuple(path), parts, name)
-    if parts[0].text == _META and len(parts) > 1:
+    if parts[0].text == META and len(parts) > 1:
         return _metadata(context, entity, tuple(path), parts[1:], name)
     if path:
         _note_hidden(context, start, name)
@@ -38,7 +38,7 @@ def field(context: Context, entity: Entity, name: tree.Name) -> BuiltIn | Metada
     hidden = context.key(entity, built_in.name) if context.table(entity).metadata is not None else None
     label = _label(name)
     if hidden is not None:
-        always = ".".join([*path, _META, built_in.name])
+        always = ".".join([*path, META, built_in.name])
         context.note(f"{label} is the built-in field; the metadata key of that name is {always}")
     return BuiltIn(tuple(path), built_in.name, built_in.type, label)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import assert_never
 
-from query import groups, literals, resolved, tree
+from query import groups, literals, resolved, saved, tree
 from query.asked_keys import AskedKeys
 from query.context import ENTITY_WORDS, Context
-from query.errors import QueryError, QueryMeaningError, did_you_mean
-from query.parse import parse
+from query.errors import LocatedError
 from query.relations import check_relation, steps
 from query.resolve_conditions import Conditions
 from query.resolve_output import columns, default_columns, every_column, summary
@@ -24,7 +25,6 @@ _NEWEST_BY: dict[Entity, str] = {
     Entity.REPLICAS: "registered",
     Entity.CHECKS: "at",
 }
-_MAX_SAVED_DEPTH = 16
 
 
 def statement(context: Context, node: tree.Query) -> resolved.Resolved:
@@ -93,16 +93,30 @@ def _operand(context: Context, node: tree.Operand) -> tuple[resolved.Operand, En
             source = resolved.All(entity)
             if written is not None:
                 related = (relation(context, entity, written),)
-        case tree.Nested(query=inner):
+        case tree.Nested(query=inner, origin=None):
             source = query(context, inner)
             entity = source.entity
-        case tree.Saved():
-            source = _saved(context, node.source)
+        case tree.Nested(query=inner, origin=tree.Origin(name=name, text=text)):
+            with errors_of(saved.inside(context, name, text)) as within:
+                source = query(within, inner)
             entity = source.entity
-        case _ as unreachable:
-            assert_never(unreachable)
+        case tree.Saved():
+            raise AssertionError("saved queries are expanded before names mean anything")
+        case _:
+            raise AssertionError(f"unknown source: {node.source!r}")
     where = () if node.where is None else _conjuncts(Conditions(context, entity, relation).condition(node.where))
     return resolved.Operand(source, (*related, *where)), entity
+
+
+@contextlib.contextmanager
+def errors_of(context: Context) -> Iterator[Context]:
+    """What is wrong in the text of a saved query says which query that is."""
+    try:
+        yield context
+    except LocatedError as error:
+        if not context.saved or error.text != context.text or str(error).startswith("in the saved query"):
+            raise
+        raise saved.located(context.saved[-1], error) from error
 
 
 def _conjuncts(condition: resolved.Condition) -> tuple[resolved.Condition, ...]:
@@ -180,55 +194,6 @@ def _limit(context: Context, clause: tree.Limit) -> resolved.Limit:
     if not whole or not isinstance(number, literals.Number):
         context.fail(f"limit needs a whole number, and ${clause.count.name} is none", clause.count.span)
     return resolved.Limit(int(number.value))
-
-
-def _saved(context: Context, node: tree.Saved) -> resolved.Query:
-    """A saved query in place of its name: resolved with its own arguments, in its own text."""
-    text = context.vocabulary.saved(node.name)
-    if text is None:
-        context.fail(
-            f"no saved query called {node.name}", node.span, "this version cannot save queries yet: write it out"
-        )
-    if node.name in context.saved or len(context.saved) >= _MAX_SAVED_DEPTH:
-        context.fail(f"the saved query {node.name} uses itself", node.span, " → ".join((*context.saved, node.name)))
-    arguments = {argument.name: _argument(context, argument) for argument in node.arguments}
-    inner = Context(
-        text, context.vocabulary, arguments, context.now, context.unknown_keys, (*context.saved, node.name),
-        context.notes, context.warnings,
-    )  # fmt: skip
-    try:
-        parsed = parse(text)
-        if parsed.as_of is not None:
-            context.fail(
-                f"the saved query {node.name} carries its own `as of`", node.span, "`as of` ends a whole query"
-            )
-        found = query(inner, parsed.query)
-    except QueryMeaningError as error:
-        if error.text == context.text:
-            raise
-        raise _inside(context, node, error) from error
-    except QueryError as error:
-        raise _inside(context, node, error) from error
-    for unused in arguments.keys() - inner.used:
-        near = did_you_mean(unused, inner.used)
-        context.fail(f"@{node.name} has no parameter {unused}", node.span, f"did you mean {near}?" if near else None)
-    return found
-
-
-def _inside(context: Context, node: tree.Saved, error: QueryError) -> QueryMeaningError:
-    return QueryMeaningError(
-        f"in the saved query {node.name}: {error}", text=context.text, span=node.span, hint=error.hint
-    )
-
-
-def _argument(context: Context, argument: tree.Argument) -> object:
-    if isinstance(argument.value, tree.Range):
-        context.fail(
-            "an argument is one value or a list", argument.span, "two arguments make a range: $a..$b in the saved query"
-        )
-    bounds = Conditions(context, Entity.FILES, relation).bounds(argument.value)
-    values = [bound.value for bound in bounds]
-    return values if isinstance(argument.value, tree.Choices) or len(values) != 1 else values[0]
 
 
 def constant_of(context: Context, node: tree.Time) -> literals.Constant:

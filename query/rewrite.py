@@ -16,18 +16,23 @@ def mapped(node: _Node, change: Callable[[Node], Node]) -> _Node:
     changes: dict[str, Any] = {}
     for each in dataclasses.fields(node):
         value = getattr(node, each.name)
-        new = _changed(value, change)
+        new = _within(value, change)
         if new is not value:
             changes[each.name] = new
     return dataclasses.replace(node, **changes) if changes else node
 
 
-def _changed(value: object, change: Callable[[Node], Node]) -> object:
+def changed(node: _Node, change: Callable[[Node], Node]) -> Any:
+    """What ``change`` makes of ``node``; if it leaves it as it is, of what is below it."""
+    new = change(node)
+    return mapped(node, change) if new is node else new
+
+
+def _within(value: object, change: Callable[[Node], Node]) -> object:
     if isinstance(value, Node):
-        new = change(value)
-        return mapped(value, change) if new is value else new
+        return changed(value, change)
     if isinstance(value, tuple) and any(isinstance(item, Node) for item in value):
-        items = tuple(_changed(item, change) for item in value)
+        items = tuple(_within(item, change) for item in value)
         return value if all(new is old for new, old in zip(items, value, strict=True)) else items
     return value
 

@@ -292,10 +292,19 @@ class Saved(Node):
 
 
 @frozen
+class Origin(Frozen):
+    """The saved query that stood in place of a tree: places in the tree are places in its ``text``."""
+
+    name: str
+    text: str
+
+
+@frozen
 class Nested(Node):
-    """`( query )` as a source."""
+    """`( query )` as a source. ``origin``: it was a saved query, which takes no part in what it says."""
 
     query: Query
+    origin: Origin | None = field(default=None, compare=False, repr=False, kw_only=True)
 
 
 @frozen
@@ -419,7 +428,7 @@ def to_json(value: object) -> object:
         node: dict[str, object] = {"node": type(value).__name__}
         for each in dataclasses.fields(value):
             content = getattr(value, each.name)
-            if each.name != "span" and content is not None:
+            if each.name not in ("span", "origin") and content is not None:
                 node[each.name] = to_json(content)
         return node
     if isinstance(value, tuple | list):

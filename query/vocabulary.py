@@ -121,6 +121,17 @@ class Relations(Frozen):
     content: str = "sha256"
 
 
+@frozen
+class SavedText(Frozen):
+    """A saved query: its text, the tree of it with every name decided (JSON values; None: decide now), and what an
+    asker has to know about it.
+    """
+
+    text: str
+    tree: object = None
+    note: str | None = None
+
+
 class Vocabulary(Protocol):
     """What the resolver and the compiler ask of the owner of the data."""
 
@@ -149,6 +160,10 @@ class Vocabulary(Protocol):
         """All keys of an entity with examples, for suggestions and ``show *``; most used first."""
         ...
 
-    def saved(self, name: str) -> str | None:
-        """The newest text of a saved query; None if there is none."""
+    def saved(self, name: str) -> SavedText | None:
+        """The newest version of a saved query; None if there is none."""
+        ...
+
+    def saved_names(self) -> Sequence[str]:
+        """The names of all saved queries, for suggestions."""
         ...

@@ -129,7 +129,7 @@ KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("jobs", _JOB),
     ("invocations", _ATTEMPT),
     ("job_edges", ("run", "parent", "child")),
-    ("queries", ("name", "version")),
+    ("queries", ("name", "version", "at", "user_name")),  # stores that pull from each other number them apart
 )
 """Columns of which no two rows have the same values."""
 

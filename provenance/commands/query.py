@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
 from provenance.commands.context import Invocation, format_option, param_option, parameter_values, pass_invocation
+
+if TYPE_CHECKING:
+    from provenance.saved_queries import SavedQuery
 
 # Formats without types hand a value of metadata on as it was written; where they hold JSON, that has types.
 _AS_TEXT = {"table": ("metadata", "metadata value"), "csv": ("metadata value",), "parquet": ("metadata value",)}
 
 
 @click.command()
-@click.argument("text", metavar="QUERY")
+@click.argument("text", metavar="QUERY", required=False)
 @param_option
 @click.option("--explain", is_flag=True, help="Show the resolved tree, the SQL and DuckDB's plan instead of rows.")
+@click.option("--save", "name", metavar="NAME", help="Keep the query in the store: ask it as @NAME(parameter = value).")
+@click.option("--saved", is_flag=True, help="List the saved queries, all versions; the last of each name is used.")
 @format_option
 @pass_invocation
-def query(invocation: Invocation, text: str, parameters: tuple[str, ...], explain: bool, output_format: str) -> None:
+def query(
+    invocation: Invocation,
+    text: str | None,
+    parameters: tuple[str, ...],
+    explain: bool,
+    name: str | None,
+    saved: bool,
+    output_format: str,
+) -> None:
     """Ask the store.
 
     \b
@@ -26,18 +42,29 @@ def query(invocation: Invocation, text: str, parameters: tuple[str, ...], explai
 
     `pirene fields` lists what can be asked.
     """
+    if sum((explain, name is not None, saved)) > 1:
+        raise click.UsageError("--explain, --save and --saved are asked for one at a time")
+    if saved:
+        _list_saved(invocation, output_format)
+    elif text is None:
+        raise click.UsageError("expected a query, for example 'files where size > 2 GiB'")
+    elif name is not None:
+        _save(invocation, name, text, output_format)
+    elif explain:
+        _explain(invocation, text, parameter_values(parameters), output_format)
+    else:
+        _ask(invocation, text, parameter_values(parameters), output_format)
+
+
+def _ask(invocation: Invocation, text: str, values: dict[str, object], output_format: str) -> None:
     from provenance.ask import answer
     from provenance.commands.printing import open_store, print_rows
     from provenance.output import time_text
 
     store = open_store(invocation)
-    values = parameter_values(parameters)
     found = answer(store, text, values)
     for warning in found.warnings:
         invocation.note(f"warning: {warning}")
-    if explain:
-        _explain(invocation, text, values, output_format)
-        return
     for note in found.notes:
         invocation.note(f"note: {note}")
     invocation.detail(f"asked: {found.text}")
@@ -56,6 +83,8 @@ def _explain(invocation: Invocation, text: str, parameters: dict[str, object], o
 
     store = open_store(invocation)
     found = answer(store, text, parameters)
+    for warning in found.warnings:
+        invocation.note(f"warning: {warning}")
     plan = found.plan()
     empty = next(iter(found.rows()), None) is None
     dropped = without_conditions(store, text, parameters, now=found.now, as_of=found.commit) if empty else []
@@ -70,3 +99,33 @@ def _explain(invocation: Invocation, text: str, parameters: dict[str, object], o
     click.echo(harmless_lines(f"plan:\n{plan}"))
     for one in dropped:
         click.echo(harmless(f"nothing matches; without `{one.condition}` {one.rows} rows would"))
+
+
+def _save(invocation: Invocation, name: str, text: str, output_format: str) -> None:
+    from provenance.commands.printing import open_store
+    from provenance.saved_queries import save
+
+    _print_saved(invocation, [save(open_store(invocation), name, text)], output_format)
+
+
+def _list_saved(invocation: Invocation, output_format: str) -> None:
+    from provenance.commands.printing import open_store
+    from provenance.saved_queries import versions
+
+    _print_saved(invocation, versions(open_store(invocation)), output_format)
+
+
+def _print_saved(invocation: Invocation, found: Sequence[SavedQuery], output_format: str) -> None:
+    from provenance.commands.printing import Column, print_rows
+    from query.vocabulary import FieldType
+
+    columns = [
+        Column("name", FieldType.TEXT),
+        Column("version", FieldType.INTEGER),
+        Column("query", FieldType.TEXT),
+        Column("parameters", FieldType.TEXTS),
+        Column("at", FieldType.TIME),
+        Column("user", FieldType.TEXT),
+    ]
+    rows = [(each.name, each.version, each.text, list(each.parameters), each.at, each.user) for each in found]
+    print_rows(invocation, columns, rows, output_format, nothing="no query was saved yet")

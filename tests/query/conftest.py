@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import duckdb
 import pytest
 
-from query.vocabulary import Entity, EntityTable, Field, FieldType, MetadataKey, Relations
+from query.vocabulary import Entity, EntityTable, Field, FieldType, MetadataKey, Relations, SavedText
 
 Row = Mapping[str, object]
 Value = Mapping[str, object]
@@ -146,8 +146,11 @@ class FakeVocabulary:
             )
         return sorted(found, key=lambda known: -known.values)
 
-    def saved(self, name: str) -> str | None:
-        return self.plain.queries.get(name)
+    def saved(self, name: str) -> SavedText | None:
+        return SavedText(self.plain.queries[name]) if name in self.plain.queries else None
+
+    def saved_names(self) -> Sequence[str]:
+        return tuple(self.plain.queries)
 
 
 def _create(connection: duckdb.DuckDBPyConnection, name: str, columns: str, rows: Sequence[Row]) -> None:

@@ -324,7 +324,7 @@ def test_as_of(text: str, expected: AsOf | None, small: Any, now: Any) -> None:
     ("text", "message"),
     [
         ("@nothing", "no saved query called nothing"),
-        ("@loop", "in the saved query loop: the saved query loop uses itself"),
+        ("@loop", "the saved query loop uses itself"),
         ("@broken", "in the saved query broken: no such key: nokey"),
         ('@good(kind = "raw", knd = 1)', "@good has no parameter knd"),
         ("@good", "in the saved query good: no value for $kind"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,11 @@ def test_the_line_of_the_place_is_shown() -> None:
     ],
     ids=["or", "parentheses", "not", "sum", "digits"],
 )
-@pytest.mark.timeout(2)
 def test_too_large_says_so_at_once(text: str, small: Any, now: Any) -> None:
+    started = time.process_time()  # of this process: how busy the machine is says nothing about the language
     with pytest.raises(QueryTooLarge):
         compile_query(text, small, {}, now)
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(
@@ -61,10 +63,11 @@ def test_too_large_says_so_at_once(text: str, small: Any, now: Any) -> None:
     ],
     ids=["quotes", "ranges", "backticks", "dots"],
 )
-@pytest.mark.timeout(5)
 def test_hostile_texts_are_refused_without_a_long_look(text: str, small: Any, now: Any) -> None:
+    started = time.process_time()
     with pytest.raises(QueryError):
         compile_query(text, small, {}, now)
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(

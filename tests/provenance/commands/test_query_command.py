@@ -155,3 +155,16 @@ def test_workflows_come_in_the_order_of_the_id_that_is_shown(runs, json_of):
     ids = [row["id"] for row in json_of(query, "workflows")]
     assert ids == sorted(ids) and len(ids) == 2
     assert json_of(query, "workflows limit 1 show id") == [{"id": ids[0]}]
+
+
+def test_saved_queries_are_kept_used_and_listed(runs, run_command, json_of):
+    (saved,) = json_of(query, "--save", "made", 'files where job.workflow.name = $w and name like "mid*"')
+    assert {**saved, "at": None, "user": None} == {
+        "name": "made", "version": 1, "query": 'files where job.workflow.name = $w and name like "mid*"',
+        "parameters": ["w"], "at": None, "user": None,
+    }  # fmt: skip
+    assert [row["name"] for row in json_of(query, '@made(w = "left")')] == ["mid.dat"]
+    assert [row["name"] for row in json_of(query, "@made(w = $x) where size > 1", "-p", "x=right")] == ["mid.dat"]
+    assert json_of(query, "--saved") == [saved]
+    assert "expected a query" in run_command(query, exit_code=2).stderr
+    assert "one at a time" in run_command(query, "--saved", "--explain", exit_code=2).stderr
