@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
-from urllib.parse import unquote, urlsplit
 
 from integrity.digest import kind_of
 from provenance.errors import StoreError
@@ -22,7 +21,7 @@ from provenance.location import FOLDER
 from provenance.metadata import Value
 from provenance.metadata_table import Declared, TableRow
 from provenance.path_patterns import is_pattern, matching
-from provenance.urls import copy_url, file_url, is_url, local_name, quoted_path
+from provenance.urls import copy_url, file_url, is_url, local_name, quoted_path, url_path
 from provenance.users import name_of
 
 _Key = tuple[int, int]
@@ -132,7 +131,7 @@ def _of_row(row: TableRow, size_bytes: int | None, owner: str | None) -> FoundFi
 
 def _remote(url: str, unusable: list[Unusable]) -> Iterator[FoundFile]:
     try:
-        path = unquote(urlsplit(url).path)
+        path = url_path(url)
     except ValueError as error:
         unusable.append(Unusable(url, f"not a URL: {error}"))
         return
@@ -163,7 +162,8 @@ def _at(path: str, unusable: list[Unusable], store_root: Path | None, trees: boo
 def _walk(folder: str, key: _Key, unusable: list[Unusable], store_root: Path | None) -> Iterator[FoundFile]:
     """Files below a folder in order of the bytes of their names. A loop: folders nest deeper than Python calls."""
     root = None if store_root is None else str(store_root)
-    url = file_url(folder).rstrip("/") + "/"
+    url = file_url(folder)
+    url += "" if url.endswith("/") else "/"  # that of the root has one
     skip = len(os.path.join(folder, ""))  # noqa: PTH118 - the text before the part below
     levels: list[tuple[_Key, Iterator[os.DirEntry[str]]]] = [(key, _listed(folder, unusable))]
     while levels:

@@ -24,6 +24,7 @@ from provenance.errors import LakeError
 from provenance.lake import absolute_data_path, statistics_named
 from provenance.lake_catalog import VERSION, build, extend, store_of
 from provenance.lake_growth import CannotExtendError, newest_snapshot
+from provenance.storable import storable
 
 if TYPE_CHECKING:
     import psycopg
@@ -74,6 +75,10 @@ def address(url: str, schema: str) -> Address:
     _require_driver()
     import psycopg
 
+    for what, given in (("the URL", url), ("--schema", schema)):
+        if storable(given) != given:
+            # Not shown: a password may be in it.
+            raise LakeError(f"{what} holds bytes that are not UTF-8", hint="in a URL write each as % and two digits")
     scheme, _, rest = url.partition("://")
     if scheme not in _SCHEMES or not rest:
         raise LakeError("a catalog is published to postgresql://USER@HOST/DATABASE: the URL has another form")

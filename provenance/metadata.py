@@ -107,7 +107,8 @@ def from_text(text: str) -> Written:
 def from_json(value: object) -> Value:
     """A parsed JSON or Python value; a list or tuple gives a tuple of values.
 
-    Dates and times of Python are taken too (naive ones are UTC). Raises MetadataError for anything else.
+    Dates and times of Python are taken too (naive ones are UTC), and what is `Written` already. Raises MetadataError
+    for anything else.
     """
     if isinstance(value, (list, tuple)):
         return tuple(_scalar(element) for element in value)
@@ -309,6 +310,8 @@ def _core_type(text: str) -> WrittenType:
 
 def _scalar(value: object) -> Written:
     match value:
+        case Written():
+            return value
         case None:
             return Written("null", "null")
         case bool():

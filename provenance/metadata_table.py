@@ -14,12 +14,11 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from urllib.parse import unquote, urlsplit
 
 from integrity.checksum import HEX_DIGITS, ChecksumError, parse_checksum
 from provenance.metadata import MetadataError, Value, require_unicode
 from provenance.table_rows import PATH_COLUMN, MetadataTableError, Row, table_rows
-from provenance.urls import copy_url, file_url, is_url, local_path
+from provenance.urls import copy_url, file_url, is_url, local_path, url_path
 
 __all__ = ["Declared", "MetadataTableError", "TableRow", "read_table"]
 
@@ -106,7 +105,7 @@ def _file(table: Path, row: Row) -> TableRow:
 
 def _path_of(row: Row, url: str) -> str:
     try:
-        return unquote(urlsplit(url).path)
+        return url_path(url)
     except ValueError as error:
         raise MetadataTableError(f"{row.where}: {url}: not a URL: {error}") from error
 

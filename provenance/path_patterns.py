@@ -15,6 +15,8 @@ import re
 from collections.abc import Iterator
 
 _MAGIC = re.compile(r"[*?\[]")
+_Search = Iterator["str | _Search"]
+"""Paths that match, and searches for more of them, to be followed where they stand."""
 
 
 def is_pattern(text: str) -> bool:
@@ -33,42 +35,53 @@ def matching(pattern: str) -> Iterator[str]:
         return
     names = pattern.split("/")
     start = "/" if pattern.startswith("/") else ""
-    yield from _below(start, [name for name in names if name])
+    # Searches that are not at their end, each started by the one before it. No calls: folders nest deeper than those.
+    searches = [_below(start, [name for name in names if name])]
+    while searches:
+        found = next(searches[-1], None)
+        if found is None:
+            searches.pop()
+        elif isinstance(found, str):
+            yield found
+        else:
+            searches.append(found)
 
 
-def _below(folder: str, names: list[str]) -> Iterator[str]:
+def _below(folder: str, names: list[str]) -> _Search:
     """What matches below ``folder``, which is empty (here) or ends in a slash."""
     name, rest = names[0], names[1:]
     if name == "**":
-        yield from _at_any_depth(folder, rest, frozenset())
+        yield _at_any_depth(folder, rest, set())
     elif not is_pattern(name):
         path = folder + name
         if not rest and os.path.lexists(path):
             yield path
         elif rest and os.path.isdir(path):  # noqa: PTH112 - names of other bytes stay as they are
-            yield from _below(path + "/", rest)
+            yield _below(path + "/", rest)
     else:
         fits = re.compile(fnmatch.translate(name)).fullmatch
         for entry in _listed(folder, hidden=name.startswith(".")):
             if fits(entry.name) and (not rest or entry.is_dir()):
-                yield from _below(f"{folder}{entry.name}/", rest) if rest else [folder + entry.name]
+                yield _below(f"{folder}{entry.name}/", rest) if rest else folder + entry.name
 
 
-def _at_any_depth(folder: str, rest: list[str], above: frozenset[tuple[int, int]]) -> Iterator[str]:
-    """``above`` are device and inode of the folders that lead to ``folder``."""
+def _at_any_depth(folder: str, rest: list[str], above: set[tuple[int, int]]) -> _Search:
+    """``above`` are device and inode of the folders that lead to ``folder``; it is among them until the search ends."""
     status = os.stat(folder or ".")  # noqa: PTH116 - names of other bytes stay as they are
     key = (status.st_dev, status.st_ino)
     if key in above:
         return
+    above.add(key)
     if rest:
-        yield from _below(folder, rest)
+        yield _below(folder, rest)
     elif folder:
         yield folder.rstrip("/") or "/"
     for entry in _listed(folder, hidden=False):
         if entry.is_dir():
-            yield from _at_any_depth(f"{folder}{entry.name}/", rest, above | {key})
+            yield _at_any_depth(f"{folder}{entry.name}/", rest, above)
         elif not rest:
             yield folder + entry.name
+    above.remove(key)
 
 
 def _listed(folder: str, *, hidden: bool) -> list[os.DirEntry[str]]:

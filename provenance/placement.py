@@ -52,5 +52,7 @@ def add_placed(
             before = None
         if not place.link and (before is None or place.stat is not None):
             source, file = place.file
-            event = "registered" if before is None else "verified"
+            # Bytes that were found bad are gone: those that were put in their place have been read back.
+            again = "reinstated" if before is not None and before.state == "quarantined" else "verified"
+            event = "registered" if before is None else again
             add_event(batch, event, source=source, file=file, url=place.url, site=place.site, at=at, stat=place.stat)

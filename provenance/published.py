@@ -113,10 +113,10 @@ def _add_replaced(batch: Batch, copy: Copy, source: int, file: int, site: str | 
 
 def _add_copy(batch: Batch, copy: Copy) -> None:
     place = copy.place
-    _event(batch, "registered", copy, copy.at, stat=place.stat)
+    good = place.sha256 in (None, copy.sha256)
+    _event(batch, "registered", copy, copy.at, stat=place.stat if good else None)
     if place.sha256 is None:
         return
-    good = place.sha256 == copy.sha256
     batch.add(
         "checks",
         source=copy.run,

@@ -30,7 +30,7 @@ from provenance.metadata_table import Declared, read_table
 from provenance.name_template import NameTemplateError, fill
 from provenance.path_template import PathTemplate
 from provenance.registration import FileId, Registration, register
-from provenance.replicas import LIVE_STATES, Replica, last_holders
+from provenance.replicas import SEEN_BAD, Replica, last_holders
 
 if TYPE_CHECKING:
     from provenance.snapshot import Snapshot
@@ -83,13 +83,15 @@ class Registered:
 class RawFiles:
     """The result of one registration, in the order in which files were found. ``commit`` None: nothing was to be said.
 
-    ``left_out``: what was named and is not registered, with reasons.
+    ``left_out``: what was named and is not registered, with reasons. ``not_believed``: URLs of copies that were found
+    bad or missing and stay that, for they were declared and not read.
     """
 
     registration: uuid.UUID
     files: tuple[Registered, ...]
     commit: Commit | None
     left_out: tuple[Unusable, ...] = ()
+    not_believed: tuple[str, ...] = ()
 
 
 def add_files(
@@ -128,7 +130,7 @@ def add_files(
     found = _found(store, [str(path) for path in paths], table, trees, unusable)
     found = _with_metadata(found, metadata or {}, path_metadata)
     if sha256 is not None or declared is not None:
-        _require_one(found, unusable)
+        _require_one(found, unusable, declared)
         found = [replace(each, declared=declared or each.declared) for each in found]
     _require_sizes((each, each.size_bytes) for each in found)
     if unusable and not keep_going:
@@ -145,7 +147,8 @@ def add_files(
     registration = new_run_id()
     with committing():
         commit, ids = _commit(store, snapshot, holders, source_of(registration), entries, author)
-    return RawFiles(registration, tuple(_registered(registration, places, entries, ids)), commit, tuple(unusable))
+    files = tuple(_registered(registration, places, entries, ids))
+    return RawFiles(registration, files, commit, tuple(unusable), tuple(_not_believed(entries, ids, holders)))
 
 
 def _found(
@@ -173,11 +176,17 @@ def _with_metadata(found: Sequence[FoundFile], given: Mapping[str, Value], templ
     return [replace(each, metadata={**given, **each.metadata} if each.metadata else given) for each in found]
 
 
-def _require_one(found: Sequence[FoundFile], unusable: Sequence[Unusable]) -> None:
+def _require_one(found: Sequence[FoundFile], unusable: Sequence[Unusable], declared: Declared | None) -> None:
+    """What was said of the one file must be about one, and about a file if it is a checksum of its bytes."""
     if len(found) + len(unusable) != 1:
         raise StoreError(
             f"a checksum was declared for one file, but there are {len(found) + len(unusable)}",
             hint="name one file, or declare checksums of many in a table (--table)",
+        )
+    if declared is not None and declared.checksums and any(each.kind == "folder" for each in found):
+        raise StoreError(
+            f"{found[0].path}: expected a checksum of a file; of a folder none could be verified",
+            hint="leave it out: the folder is read; --checksum sha256:HEX is compared with what its manifest has",
         )
 
 
@@ -230,7 +239,7 @@ def _is_to_read(found: FoundFile) -> bool:
 
 def _asked(holder: Replica | None) -> tuple[str, ...]:
     """The foreign checksums that tell whether a file is the one that was declared at its place and never read."""
-    if holder is None or holder.sha256 is not None or holder.state not in LIVE_STATES:
+    if holder is None or holder.sha256 is not None or holder.state == "replaced":
         return ()
     return algorithms(holder.checksums or ())
 
@@ -300,6 +309,15 @@ def _commit(
         base=snapshot,
     )
     return commit, ids
+
+
+def _not_believed(
+    entries: Sequence[Registration], ids: Sequence[FileId], holders: Mapping[str, Replica]
+) -> Iterator[str]:
+    for entry, file in zip(entries, ids, strict=True) if holders else ():
+        holder = holders.get(entry.url)
+        if entry.stat is None and holder is not None and holder.id == file and holder.state in SEEN_BAD:
+            yield entry.url
 
 
 def _registered(

@@ -21,6 +21,7 @@ from provenance.damage import damage_named
 from provenance.published_views import PUBLISHED
 from provenance.relations import quoted
 from provenance.schema import BY_NAME
+from provenance.storable import storable
 from provenance.views import VIEWS, needed, view_sql
 from query.errors import LocatedError, QueryError
 from query.literals import FromOutside, Moment, Number, TextValue, Truth, read
@@ -72,8 +73,9 @@ def ask(store: Store, sql: str, parameters: Mapping[str, object] | None = None) 
     ``parameters``: values for ``$name``; text is read as a literal, as in the query language. Raises QueryError (with
     the place in the text, where DuckDB knows it), DamagedStoreError.
     """
+    _require_unicode("the statement", sql)
     snapshot = store.snapshot()
-    values = {name: _value(value) for name, value in (parameters or {}).items()}
+    values = {name: _value(name, value) for name, value in (parameters or {}).items()}
     connection = _opened(store, snapshot, sql)
     with damage_named(store.storage, snapshot), _errors_placed(sql):
         _refuse_others(_only_reading(connection, sql), values)
@@ -82,6 +84,12 @@ def ask(store: Store, sql: str, parameters: Mapping[str, object] | None = None) 
         names = [column[0] for column in result.description or ()]
     columns = tuple(ResultColumn(*pair) for pair in zip(names, map(_field_type, types), strict=True))
     return SqlResult(columns, _rows(store, snapshot, connection, sql, columns))
+
+
+def _require_unicode(what: str, text: str) -> None:
+    """A terminal of another encoding hands over bytes that are no text; no value of the store can equal those."""
+    if storable(text) != text:
+        raise QueryError(f"{what} holds bytes that are not UTF-8: {storable(text)}", hint="write it as UTF-8")
 
 
 def _opened(store: Store, snapshot: Snapshot, sql: str) -> duckdb.DuckDBPyConnection:
@@ -195,10 +203,11 @@ def _shown(column: ResultColumn, value: Any) -> object:
             return value
 
 
-def _value(value: object) -> object:
+def _value(name: str, value: object) -> object:
     """A parameter as DuckDB takes it: the number, truth or time that its text reads like, else the text."""
     if isinstance(value, list):
-        return [_value(element) for element in value]
+        return [_value(name, element) for element in value]
+    _require_unicode(f"the value of ${name}", str(value))
     found = read(str(value))
     match found.reading if isinstance(found, FromOutside) else found:
         case Number(value=number) | Truth(value=number):

@@ -19,7 +19,7 @@ from provenance.batch import Batch
 from provenance.identity import registered_file
 from provenance.later_digests import add_digest
 from provenance.metadata import Value, add_metadata_of_many
-from provenance.replicas import GIVEN_UP, LIVE_STATES, Replica, add_event, last_holders, stat_columns, time_of_ns
+from provenance.replicas import GIVEN_UP, Replica, add_event, last_holders, stat_columns, time_of_ns
 
 if TYPE_CHECKING:
     from provenance.snapshot import Snapshot
@@ -95,7 +95,8 @@ def register(
         if repeated:
             content = entry if holder is None or file != holder.file or holder.sha256 is None else holder
             checksums = tuple({*content.checksums, *entry.checksums})
-            latest[entry.url] = _Holder(file, content.sha256, content.size_bytes, entry.site, "ok", checksums)
+            state = "ok" if holder is None or file != holder.file else _state_after(holder, entry)
+            latest[entry.url] = _Holder(file, content.sha256, content.size_bytes, entry.site, state, checksums)
     _add_new_files(batch, new, at)
     add_metadata_of_many(batch, "file", _sayings(known, files), origin="static", author=author, at=at)
     return files
@@ -133,9 +134,9 @@ class _Holder:
 
 
 def _same_content(holder: _Holder, entry: Registration) -> bool:
-    """Digests decide where both are known. Where only foreign checksums were known, and the bytes were read now, those
-    decide. Else a size or a checksum that differs tells files apart, and nothing joins them but the URL, which must
-    then be a live copy.
+    """Digests decide where both are known. Else a size or a checksum that differs tells files apart. A checksum that
+    agrees joins them, and where none was compared the URL does if it is a live copy and nothing was read: what has been
+    read must be proven to be what was declared.
     """
     if holder.state == "replaced":
         return False
@@ -144,18 +145,22 @@ def _same_content(holder: _Holder, entry: Registration) -> bool:
     sizes_agree = None in (entry.size_bytes, holder.size_bytes) or entry.size_bytes == holder.size_bytes
     if not sizes_agree or differing(holder.checksums, entry.checksums):
         return False
-    if entry.sha256 is not None:
-        # The file that was known has no sha256: something else must prove that it is this one.
-        return holder.state in LIVE_STATES and agreeing(holder.checksums, entry.checksums)
-    return holder.state not in GIVEN_UP
+    if agreeing(holder.checksums, entry.checksums):
+        return True
+    return entry.sha256 is None and holder.state not in GIVEN_UP
 
 
 def _add_seen_again(batch: Batch, entry: Registration, holder: _Holder, at: dt.datetime) -> None:
-    """The same file at the same place: its copy is verified, or back if it was given up."""
-    if holder.state != "ok":
-        event, reason = "reinstated", "registered again with the same content"
-    elif entry.stat is not None:
-        event, reason = "verified", None
+    """The same file at the same place: its copy is verified, or back if it was read, or if somebody had given it up.
+
+    What was seen of a copy, that its bytes are bad or that it is not there, is taken back by a sight of its bytes only:
+    who declares what they should be has not looked.
+    """
+    reason: str | None = "registered again with the same content"
+    if entry.stat is not None:
+        event, reason = ("verified", None) if holder.state == "ok" else ("reinstated", reason)
+    elif holder.state in GIVEN_UP:
+        event = "registered"
     else:
         return
     source, file = holder.file
@@ -170,6 +175,11 @@ def _add_seen_again(batch: Batch, entry: Registration, holder: _Holder, at: dt.d
         stat=entry.stat,
         reason=reason,
     )
+
+
+def _state_after(holder: _Holder, entry: Registration) -> str:
+    """The state of a copy that was registered again."""
+    return "ok" if entry.stat is not None or holder.state in GIVEN_UP else holder.state
 
 
 def _add_learnt(batch: Batch, entry: Registration, holder: _Holder, at: dt.datetime) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GIVEN_UP",
     "LIVE_STATES",
+    "SEEN_BAD",
     "Replica",
     "add_event",
     "by_file",
@@ -47,6 +48,8 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 LIVE_STATES = frozenset({"ok", "quarantined"})
 GIVEN_UP = frozenset({"retired", "removed", "replaced"})
 """States that somebody decided on: looking at the place does not change them."""
+SEEN_BAD = frozenset({"quarantined", "missing"})
+"""States that somebody saw: nothing but looking again changes them."""
 
 _COLUMNS = """SELECT r.source, r.file, r.name, r.url, r.site, r.sha256, r.size_bytes, r.seen_bytes, r.modified_ns,
        r.changed_ns, r.inode, r.device, r.state, r.origin, r.job, r.attempt, r.digest_origin, r.verified, r.since,

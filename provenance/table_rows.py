@@ -7,12 +7,14 @@ of JSON and Parquet keep their types, numbers of JSON their source text.
 from __future__ import annotations
 
 import csv
+import stat as status_bits
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from integrity.digest import kind_of
 from provenance.errors import StoreError
 from provenance.metadata import JsonNumber, MetadataError, Value, Written, from_json, from_text, load_json
 
@@ -74,6 +76,10 @@ def table_rows(table: Path) -> Iterator[Row]:
         raise MetadataTableError(
             f"{table}: expected a table that ends in one of {', '.join(_READERS)}, found {table.suffix or 'no ending'}"
         )
+    mode = table.stat().st_mode
+    if not status_bits.S_ISREG(mode):
+        # One would wait for ever for what nobody writes into a pipe.
+        raise MetadataTableError(f"{table}: expected a file, found {kind_of(mode)}", hint="save the table in a file")
     return read(table)
 
 
@@ -141,26 +147,25 @@ def _parquet_rows(table: Path) -> Iterator[Row]:
             names = _header(str(table), file.schema_arrow.names)
             number = 0
             for batch in file.iter_batches(batch_size=_BATCH_ROWS):
-                columns = [_values(column) for column in batch.columns]
+                pairs = zip(names, batch.columns, strict=True)
+                columns = [_column(table, name, number, column) for name, column in pairs]
                 for cells in zip(*columns, strict=True):
                     number += 1
                     there = {name: value for name, value in zip(names, cells, strict=True) if value is not None}
                     yield Row(f"{table}: row {number}", there)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError) as error:
         raise MetadataTableError(f"{table}: not a Parquet table that can be read: {error}") from error
 
 
-def _values(column: pa.Array) -> list[Any]:
-    """A column as values of Python; times as text, for those of Python have no nanoseconds."""
-    import pyarrow as pa
+def _column(table: Path, name: str, before: int, column: pa.Array) -> list[Any]:
+    """The cells of a column; ``before`` rows are before its first one."""
+    from provenance.parquet_values import values
 
-    if pa.types.is_timestamp(column.type):
-        # Text of Arrow: 2026-11-23 05:20:00.000000000, with a Z where the column has a time zone.
-        return [None if text is None else Written(text, "time") for text in column.cast(pa.string()).to_pylist()]
-    if pa.types.is_decimal(column.type):
-        return [None if text is None else JsonNumber(text) for text in column.cast(pa.string()).to_pylist()]
-    values: list[Any] = column.to_pylist()
-    return values
+    try:
+        return values(column)
+    except MetadataError as error:
+        row = before + 1 + column.is_valid().index(True).as_py()
+        raise MetadataTableError(f"{table}: row {row}: column {name!r}: {error}", hint=error.hint) from error
 
 
 _READERS: Mapping[str, Callable[[Path], Iterator[Row]]] = {

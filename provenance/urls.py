@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from urllib.parse import quote_from_bytes, unquote, unquote_to_bytes
+from urllib.parse import quote_from_bytes, unquote, unquote_to_bytes, urlsplit
 
 from provenance.errors import StoreError
 
@@ -34,6 +34,7 @@ _SECRET_PREFIXES = ("x-amz-", "x-goog-")
 PLAIN_FILE = re.compile(r"file://(?:/(?:\.?[A-Za-z0-9_~-][A-Za-z0-9_.~-]*))+")
 """``file:`` URLs that are in the form of `file_url` already, as one can tell without taking them apart."""
 _NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+_BYTE = re.compile("[\udc80-\udcff]")
 
 
 class UrlError(StoreError):
@@ -44,7 +45,9 @@ def file_url(path: str | Path) -> str:
     """The ``file:`` URL of a local path (RFC 8089): absolute, bytes of the name percent-encoded, symlinks not
     followed.
     """
-    return "file://" + quoted_path(os.path.abspath(path))  # noqa: PTH100 - Path keeps ".."
+    absolute = os.path.abspath(path)  # noqa: PTH100 - Path keeps ".."
+    # POSIX lets a path that begins with two slashes mean something else, and abspath keeps them; Linux does not.
+    return "file://" + quoted_path(absolute[1:] if absolute.startswith("//") else absolute)
 
 
 def quoted_path(path: str) -> str:
@@ -74,8 +77,14 @@ def local_name(url: str) -> str | None:
     return None if "\0" in name else name
 
 
+def url_path(url: str) -> str:
+    """The path in a URL of any scheme, its bytes decoded as those of a file name. Raises ValueError for no URL."""
+    return os.fsdecode(unquote_to_bytes(urlsplit(url).path))
+
+
 def copy_url(text: str) -> str:
-    """A URL as the store keeps it, from a URL or a path: paths become ``file:`` URLs, credentials are cut off.
+    """A URL as the store keeps it, from a URL or a path: paths become ``file:`` URLs, bytes that are no Unicode are
+    percent-encoded, credentials are cut off.
 
     Raises UrlError for text that cannot be either.
     """
@@ -86,7 +95,7 @@ def copy_url(text: str) -> str:
     if not _SCHEME.match(text):
         return file_url(text)
     path = local_path(text)
-    return without_credentials(text) if path is None else file_url(path)
+    return without_credentials(_BYTE.sub(_quoted_byte, text)) if path is None else file_url(path)
 
 
 def is_copy_url(text: str) -> bool:
@@ -102,6 +111,10 @@ def without_credentials(url: str) -> str:
     query, sharp, fragment = rest.partition("#")
     kept = [part for part in query.split("&") if not _is_secret(part)]
     return base + ("?" if kept else "") + "&".join(kept) + sharp + fragment
+
+
+def _quoted_byte(match: re.Match[str]) -> str:
+    return f"%{ord(match.group()) - 0xDC00:02X}"
 
 
 def _is_secret(parameter: str) -> bool:

@@ -121,6 +121,10 @@ def _say(invocation: Invocation, done: RawFiles, output_format: str) -> None:
         invocation.note(f"{amount(new, 'new files')}, {len(done.files) - new} known already")
     else:
         _print_registered(invocation, done.files, output_format)
+    if done.not_believed:
+        # However quiet: who gets a damaged file must not have been told that all is well.
+        said = f"damaged or missing before, not read now, and so still that: {amount(len(done.not_believed), 'files')}"
+        click.echo(harmless(f"{said} ({done.not_believed[0]}); `pirene audit` reads what is there"), err=True)
     for each in done.left_out:
         click.echo(harmless(f"not registered: {each.path}: {each.reason}"), err=True)
 

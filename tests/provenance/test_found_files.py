@@ -117,6 +117,19 @@ def test_a_file_that_vanishes_while_its_folder_is_walked_is_named(raw: Path) -> 
     assert unusable == [Unusable(f"{raw}/hyytiala/1997/flux.csv", "No such file or directory")]
 
 
+def test_files_below_the_root_have_the_urls_of_their_paths() -> None:
+    first = next(find(["/"], []))
+    assert first.path is not None
+    assert first.path.startswith("/")
+    assert first.url == file_url(first.path)
+    assert file_url("//etc/passwd") == "file:///etc/passwd"
+
+
+def test_a_url_of_other_bytes_is_percent_encoded() -> None:
+    (found,) = find(["root://h/caf\udce9?x=\udcff"], [])
+    assert (found.url, found.name) == ("root://h/caf%E9?x=%FF", "caf\udce9")
+
+
 def test_folders_nest_deeper_than_calls(tmp_path: Path) -> None:
     folder = os.open(tmp_path, os.O_RDONLY)
     for _ in range(1200):

@@ -367,6 +367,13 @@ def test_names_that_postgresql_would_cut_off_are_refused(schema: str) -> None:
         address("postgresql://ada@h/db", schema)
 
 
+@pytest.mark.parametrize(("user", "schema"), [("\udcff", "x"), ("s3cr\udcff", "x"), ("ada", "\udcff")])
+def test_bytes_that_are_no_text_are_refused(user: str, schema: str) -> None:
+    with pytest.raises(LakeError, match="holds bytes that are not UTF-8") as refused:
+        address(f"postgresql://{user}@h/db", schema)
+    assert "s3cr" not in str(refused.value)
+
+
 def test_a_password_is_used_and_written_nowhere(
     filled: Store, postgresql: Any, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

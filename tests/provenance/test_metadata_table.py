@@ -6,7 +6,10 @@ import datetime as dt
 import decimal
 import hashlib
 import json
+import os
 import re
+import socket
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +86,10 @@ def test_values_of_parquet_keep_their_types(tmp_path: Path) -> None:
         day=[dt.date(2026, 5, 1), None],
         price=[decimal.Decimal("1.10"), None],
         pair=[[1, 2], []],
+        prices=[[decimal.Decimal("1.10"), None], None],
+        moments=pa.array([[moment], None]),
+        bands=pa.ListArray.from_arrays(pa.array([0, 2, 2]), pa.array(["r", "g"]).dictionary_encode()),
+        hours=pa.array([None, None], pa.time64("ns")),
     )
     first, second = read_table(table)
     assert first.metadata == {
@@ -95,11 +102,15 @@ def test_values_of_parquet_keep_their_types(tmp_path: Path) -> None:
         "day": Written("2026-05-01", "time"),
         "price": Written("1.10", "number"),
         "pair": (Written("1", "number"), Written("2", "number")),
+        "prices": (Written("1.10", "number"), Written("null", "null")),
+        "moments": (Written("2025-11-13 02:13:20.123456789Z", "time"),),
+        "bands": (Written("r", "text"), Written("g", "text")),
     }
-    assert second.metadata == {"x": Written(".nan", "number"), "t": Written("", "text"), "pair": ()}
+    assert second.metadata == {"x": Written(".nan", "number"), "t": Written("", "text"), "pair": (), "bands": ()}
     assert second.where == f"{table}: row 2"
 
 
+NO_TEXT = pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff"))
 cells = st.one_of(st.integers(-(2**53), 2**53), st.booleans(), st.text(min_size=1, max_size=8), st.none())
 keys = st.text(min_size=1, max_size=6).filter(lambda key: key not in RESERVED)
 RESERVED = ("path", "size", "md5", "adler32", "crc32c", "sha256")
@@ -180,9 +191,21 @@ def test_what_are_no_json_lines(tmp_path: Path, text: str | bytes, message: str)
     [
         ({"name": ["a"]}, "expected a column 'path' that names the files, found name"),
         ({"path": ["a", None]}, "row 2: the path is empty"),
-        ({"path": ["a"], "k": [{"b": 1}]}, "row 1: column 'k': a metadata value cannot be a mapping"),
-        ({"path": ["a"], "k": [b"x"]}, "row 1: column 'k': a metadata value cannot be of type bytes"),
-        ({"path": ["a"], "k": [dt.time(5)]}, "row 1: column 'k': a metadata value cannot be of type time"),
+        ({"path": ["a"], "k": [{"b": 1}]}, "row 1: column 'k': a value cannot be of type struct<b: int64>"),
+        ({"path": ["a"], "k": [b"x"]}, "row 1: column 'k': a value cannot be of type binary"),
+        ({"path": ["a"], "k": [dt.time(5)]}, "row 1: column 'k': a value cannot be of type time64[us]"),
+        ({"path": ["a", "b"], "k": pa.array([None, 1], pa.time64("ns"))}, "row 2: column 'k': a value cannot be of"),
+        (
+            {"path": ["a"], "k": pa.array([1], pa.duration("ns"))},
+            "row 1: column 'k': a value cannot be of type duration",
+        ),
+        (
+            {"path": ["a"], "k": [[[1]]]},
+            "row 1: column 'k': a value cannot be of type list<element: list<element: int64>>",
+        ),
+        ({"path": ["a"], "k": [[dt.time(5)]]}, "row 1: column 'k': a value cannot be of type time64[us]"),
+        ({"path": pa.array([1], pa.time64("ns"))}, "row 1: column 'path': a value cannot be of type time64[ns]"),
+        ({"path": ["a"], "k": NO_TEXT}, "row 1: column 'k': text that is not UTF-8"),
         ({"path": ["a"], "size": [-1]}, "row 1: column 'size': expected a number of bytes, found '-1'"),
         ({"path": [1]}, "row 1: expected text in column 'path', found 1"),
     ],
@@ -190,6 +213,21 @@ def test_what_are_no_json_lines(tmp_path: Path, text: str | bytes, message: str)
 def test_what_is_no_parquet_table_of_files(tmp_path: Path, columns: dict[str, list[Any]], message: str) -> None:
     with pytest.raises(MetadataTableError, match=re.escape(message)):
         list(read_table(parquet_of(tmp_path, **columns)))
+
+
+@pytest.mark.parametrize("kind", ["a named pipe", "a socket", "a character device", "a folder"])
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, kind: str) -> None:
+    table = tmp_path / "files.csv"
+    with closing(socket.socket(socket.AF_UNIX)) as server:
+        make = {
+            "a named pipe": lambda: os.mkfifo(table),
+            "a socket": lambda: server.bind(str(table)),
+            "a character device": lambda: table.symlink_to("/dev/zero"),
+            "a folder": table.mkdir,
+        }
+        make[kind]()
+        with pytest.raises(MetadataTableError, match=f"files.csv: expected a file, found {kind}"):
+            list(read_table(table))
 
 
 def test_a_table_of_another_kind(tmp_path: Path) -> None:

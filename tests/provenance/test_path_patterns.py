@@ -64,6 +64,19 @@ def test_links_are_followed_and_loops_end(tmp_path: Path) -> None:
     assert list(matching(f"{tmp_path}/raw/**/*.fits")) == [f"{tmp_path}/raw/link/where/x.fits"]
 
 
+def test_folders_nest_deeper_than_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    depth = 1100
+    for _ in range(depth):
+        os.mkdir("d")  # noqa: PTH102 - a Path for each level takes as long as the test
+        os.chdir("d")
+    monkeypatch.chdir(tmp_path)
+    found = [list(matching(pattern)) for pattern in ("**", "/".join(["?"] * depth))]
+    subprocess.run(["rm", "-r", tmp_path / "d"], check=True)  # that of Python is recursive
+    everything = ["/".join(["d"] * level) for level in range(1, depth + 1)]
+    assert found == [everything, everything[-1:]]
+
+
 def test_a_file_that_is_called_like_a_pattern_is_meant_itself(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tree)
     (tree / "[ab].fits").write_text("x")

@@ -44,6 +44,19 @@ def test_columns_are_those_that_are_documented(filled: Store, view) -> None:
     assert len(rows(filled, f"FROM {view.name.upper()}")) == rows(filled, f"SELECT count(*) FROM {view.name}")[0][0]
 
 
+@pytest.mark.parametrize(
+    ("sql", "parameters", "message"),
+    [
+        ("SELECT '\udcff'", {}, r"the statement holds bytes that are not UTF-8: SELECT '\\xff'"),
+        ("SELECT $x", {"x": "caf\udce9"}, r"the value of \$x holds bytes that are not UTF-8: caf\\xe9"),
+        ("SELECT $x", {"x": ["a", "\udce9"]}, r"the value of \$x holds bytes that are not UTF-8"),
+    ],
+)
+def test_text_of_other_bytes_is_refused(store: Store, sql: str, parameters: dict[str, object], message: str) -> None:
+    with pytest.raises(QueryError, match=message):
+        ask(store, sql, parameters)
+
+
 def test_units_follow_from_names_and_types() -> None:
     units = {(view.name, column.name): unit(column) for view in PUBLISHED for column in view.columns}
     assert units["files", "size_bytes"] == "bytes"

@@ -8,12 +8,15 @@ import zlib
 
 import pytest
 
+from provenance.audits import audit_store
 from provenance.commands.files import files
 from provenance.commands.meta import meta
 from provenance.commands.query import query
 from provenance.commands.verify import verify
+from provenance.errors import StoreError
 from provenance.found_files import UnreadableFilesError
 from provenance.raw_files import UnreadDigestError
+from provenance.urls import file_url
 from provenance.views import fetch
 
 
@@ -67,6 +70,29 @@ def test_a_digest_is_never_taken_unread(store, tmp_path, run_command, others):
     with pytest.raises(UnreadDigestError, match="this one is not read here"):
         run_command(files, "add", *arguments, "--checksum", "sha256:" + "0" * 64)
     assert store.snapshot().number == 0
+
+
+def test_a_folder_has_no_checksum_that_could_be_verified(store, tmp_path, run_command):
+    (tmp_path / "d").mkdir()
+    with pytest.raises(
+        StoreError, match=r"d: expected a checksum of a file; of a folder none could be verified"
+    ) as refused:
+        run_command(files, "add", "--tree", str(tmp_path / "d"), "--md5", "0" * 32)
+    assert (refused.value.exit_code, store.snapshot().number) == (2, 0)
+    assert "--checksum sha256:HEX" in refused.value.hint
+    run_command(files, "add", "--tree", str(tmp_path / "d"), "--size", "0")
+
+
+def test_a_copy_that_was_found_damaged_stays_that_and_it_is_said(store, tmp_path, run_command, json_of):
+    (tmp_path / "a").write_text("x")
+    declared = [str(tmp_path / "a"), "--md5", hashlib.md5(b"x").hexdigest()]
+    run_command(files, "add", *declared)
+    (tmp_path / "a").write_text("y")
+    audit_store(store)
+    said = run_command(files, "add", *declared).stderr
+    url = file_url(tmp_path / "a")
+    assert f"damaged or missing before, not read now, and so still that: 1 file ({url}); `pirene audit` reads" in said
+    assert json_of(query, "files show status") == [{"status": "damaged"}]
 
 
 def test_what_is_left_out_is_named_and_ends_with_3(store, tmp_path, run_command):
