@@ -2,8 +2,9 @@
 
 Values that repeat go through a dictionary, which is also what queries compare quickest. The others are written as
 differences (integers, times, texts with a common beginning), as lengths and bytes (digests), or byte by byte (floats):
-half the size of plain values for numbers and names, and read at least as quickly. These are encodings of Parquet format
-2; what they are worth is in docs/decisions/0009-layout.md.
+half the size of plain values for numbers and names, and read at least as quickly. Values that repeat and are in order,
+as those of metadata are, may take less room as differences: where there is time for it, both are tried. These are
+encodings of Parquet format 2; what they are worth is in docs/decisions/0009-layout.md.
 """
 
 from __future__ import annotations
@@ -13,21 +14,40 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 ROW_GROUP_ROWS = 122_880
 """What DuckDB reads at a time: smaller ones are slower to scan, bigger ones slower to fetch from."""
 _BLOCKS, _BLOCK_ROWS = 16, 512
 _REPEATS = 4
 """A column is worth a dictionary if its values repeat so often, by the blocks that were looked at."""
+_HARDLY_REPEATS = 1.25
+"""If not even so often, it is not worth a trial."""
+_CLEARLY_SMALLER = 0.75
+"""Of the size with a dictionary; for less it is not given up."""
+_NOTHING_BYTES = 0.02
+"""For each row: what a column takes that has next to nothing to say."""
 _FALSE_POSITIVES = 0.05
 """Of Bloom filters: one row group in twenty is read in vain; a byte for each row."""
 _WORTH_A_FILTER = 16_384
 """Rows; what is smaller is read as quickly."""
 
 
-def write_options(rows: pa.Table, *, looked_up: Sequence[str] = ()) -> dict[str, Any]:
-    """Arguments for `pyarrow.parquet.write_table`; columns in ``looked_up`` get Bloom filters if rows are many."""
-    repeating = {field.name for field in rows.schema if _repeats(rows.column(field.name))}
+_FORM: dict[str, Any] = {
+    "row_group_size": ROW_GROUP_ROWS,
+    "version": "2.6",
+    "data_page_version": "2.0",
+    "compression": "zstd",
+    "store_schema": False,
+}
+
+
+def write_options(rows: pa.Table, *, looked_up: Sequence[str] = (), thorough: bool = False) -> dict[str, Any]:
+    """Arguments for `pyarrow.parquet.write_table`; columns in ``looked_up`` get Bloom filters if rows are many.
+
+    ``thorough``: of columns that repeat, both encodings are tried, which takes as long again as writing them.
+    """
+    repeating = {field.name for field in rows.schema if _repeats(rows, field.name, thorough)}
     encodings = {
         field.name: encoding
         for field in rows.schema
@@ -35,30 +55,48 @@ def write_options(rows: pa.Table, *, looked_up: Sequence[str] = ()) -> dict[str,
     }
     filters = {name: _filter(rows.num_rows) for name in looked_up} if rows.num_rows >= _WORTH_A_FILTER else None
     return {
-        "row_group_size": ROW_GROUP_ROWS,
-        "version": "2.6",
-        "data_page_version": "2.0",
-        "compression": "zstd",
-        "store_schema": False,
+        **_FORM,
         "use_dictionary": [_leaf(field) for field in rows.schema if field.name in repeating] or False,
         "column_encoding": encodings,
         "bloom_filter_options": filters,
     }
 
 
-def _repeats(column: pa.ChunkedArray) -> bool:
-    """Whether values repeat; of lists, whose elements mostly do, it is taken for granted."""
-    if pa.types.is_nested(column.type):
+def _repeats(rows: pa.Table, name: str, thorough: bool) -> bool:
+    """Whether a column goes through a dictionary; of lists, whose elements mostly repeat, it is taken for granted."""
+    if pa.types.is_nested(rows.schema.field(name).type):
         return True
+    sample = _sample(rows.column(name))
+    distinct = pc.count_distinct(sample, mode="all").as_py()
+    if thorough and distinct * _HARDLY_REPEATS <= len(sample):
+        return _is_worth_it(rows.select([name]))
+    return bool(distinct * _REPEATS <= max(len(sample), _REPEATS))
+
+
+def _sample(column: pa.ChunkedArray) -> pa.ChunkedArray:
     length = len(column)
     if length <= _BLOCKS * _BLOCK_ROWS:
-        sample = column
-    else:
-        step = (length - _BLOCK_ROWS) // (_BLOCKS - 1)
-        sample = pa.chunked_array(
-            [chunk for n in range(_BLOCKS) for chunk in column.slice(n * step, _BLOCK_ROWS).chunks]
-        )
-    return bool(pc.count_distinct(sample, mode="all").as_py() * _REPEATS <= max(len(sample), _REPEATS))
+        return column
+    step = (length - _BLOCK_ROWS) // (_BLOCKS - 1)
+    return pa.chunked_array([chunk for n in range(_BLOCKS) for chunk in column.slice(n * step, _BLOCK_ROWS).chunks])
+
+
+def _is_worth_it(column: pa.Table) -> bool:
+    """Whether the values of a column, which is a table of its own, really take the least room in a dictionary."""
+    (field,) = column.schema
+    encoding = _encoding(field.type)
+    if encoding is None:
+        return True
+    with_one = _size(column, use_dictionary=True)
+    if with_one < _NOTHING_BYTES * column.num_rows:
+        return True
+    return _size(column, use_dictionary=False, column_encoding={field.name: encoding}) > _CLEARLY_SMALLER * with_one
+
+
+def _size(column: pa.Table, **options: Any) -> int:
+    sink = pa.BufferOutputStream()
+    pq.write_table(column, sink, write_statistics=False, **_FORM, **options)
+    return int(sink.getvalue().size)
 
 
 def _leaf(field: pa.Field) -> str:

@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterable
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from provenance.arrow import arrow_schema, arrow_table, in_order, statistics
@@ -20,7 +21,7 @@ from provenance.commits import Segment
 from provenance.damage import intact
 from provenance.encodings import write_options
 from provenance.errors import WriteFailedError
-from provenance.schema import BY_NAME, LOOKED_UP, Table
+from provenance.schema import BY_NAME, COMMIT_NUMBER, LOOKED_UP, Table
 from provenance.storage.interface import Storage
 
 FOLDER = "segments"
@@ -95,14 +96,18 @@ def _decoded(data: bytes) -> pa.Table:
 
 
 def encoded(table: Table, rows: pa.Table) -> tuple[memoryview[int], pq.FileMetaData]:
-    """The bytes of a segment with these rows, and its Parquet metadata. Equal rows are equal bytes, by one pyarrow."""
+    """The bytes of a segment with these rows, and its Parquet metadata. Equal rows are equal bytes, by one pyarrow.
+
+    Rows of several commits were merged: they stay, and nobody waits for them, so what takes least room is looked for.
+    """
+    commits = pc.min_max(rows[COMMIT_NUMBER.name])
     sink = pa.BufferOutputStream()
     collected: list[pq.FileMetaData] = []
     pq.write_table(
         rows,
         sink,
         metadata_collector=collected,
-        **write_options(rows, looked_up=LOOKED_UP.get(table.name, ())),
+        **write_options(rows, looked_up=LOOKED_UP.get(table.name, ()), thorough=commits["min"] != commits["max"]),
     )
     return memoryview(sink.getvalue()), collected[0]
 

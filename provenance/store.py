@@ -161,7 +161,7 @@ class Store:
         No answer changes, as-of answers included, and no reader is disturbed. Errors as of `commit`.
         """
         made = self._merge(run)
-        self._promote(eager=run is None)
+        self.promote(eager=run is None)
         return made
 
     def tidy(self, *, run: int | None = None) -> None:
@@ -170,6 +170,24 @@ class Store:
             self.compact(run=run)
         except StoreError as error:
             self._not_merged(error)
+
+    def promote(self, *, eager: bool = False) -> None:
+        """Make wide tables of what has become big, anew where they are far behind (``eager``: behind at all).
+
+        They are derived: what keeps them from being made is logged as a warning and is never an error.
+        """
+        from provenance.vocabulary import WIDE
+        from provenance.wide import MIN_ROWS
+
+        for table in WIDE:
+            if sum(segment.rows for segment in self._seen.segments(table.sql)) < MIN_ROWS:
+                continue
+            from provenance.wide_build import promote
+
+            try:
+                promote(self, table, eager=eager)
+            except (StoreError, OSError) as error:
+                _warn(f"{self.storage.location}: no wide table of {table.entity.value} was made: {error}")
 
     def sum_up(self) -> None:
         """Write a checkpoint of what the store holds now, so that it opens quickly. It is derived: what keeps it from
@@ -296,23 +314,6 @@ class Store:
 
     def _not_merged(self, error: StoreError) -> None:
         _warn(f"{self.storage.location}: small segments were not merged: {error}")
-
-    def _promote(self, *, eager: bool) -> None:
-        """Make wide tables of what has become big. They are derived: what keeps them from being made is logged as a
-        warning and is never an error.
-        """
-        from provenance.vocabulary import WIDE
-        from provenance.wide import MIN_ROWS
-
-        for table in WIDE:
-            if sum(segment.rows for segment in self._seen.segments(table.sql)) < MIN_ROWS:
-                continue
-            from provenance.wide_build import promote
-
-            try:
-                promote(self, table, eager=eager)
-            except (StoreError, OSError) as error:
-                _warn(f"{self.storage.location}: no wide table of {table.entity.value} was made: {error}")
 
     def _sum_up_after(self, made: Commit) -> None:
         if made.number % checkpoints.INTERVAL == 0:

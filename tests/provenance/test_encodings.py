@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import random
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -32,7 +33,7 @@ COLUMNS: dict[str, pa.Array] = {
 }
 
 
-def written(tmp_path: Path, rows: pa.Table, **options: tuple[str, ...]) -> Path:
+def written(tmp_path: Path, rows: pa.Table, **options: Any) -> Path:
     path = tmp_path / "rows.parquet"
     pq.write_table(rows, path, **write_options(rows, **options))
     return path
@@ -66,6 +67,29 @@ def test_what_repeats_goes_through_a_dictionary_and_nothing_else(tmp_path: Path)
     assert "DELTA_BINARY_PACKED" in encodings(path, "ordinal") & encodings(path, "time")
     assert "DELTA_BYTE_ARRAY" in encodings(path, "name")
     assert "DELTA_LENGTH_BYTE_ARRAY" in encodings(path, "digest")
+
+
+def test_what_repeats_in_order_is_written_as_differences(tmp_path: Path) -> None:
+    """As metadata has it: the values of one key after those of the other, few of the one, many of the other."""
+    half = ROWS // 2
+    few, many = [n * 3 // half for n in range(half)], [10 * (n // 2) for n in range(half)]
+    few = few * 3
+    columns: dict[str, pa.Array] = {
+        "text": pa.array([f"site-{n}" for n in few] + [f"{n:06d}" for n in many]),
+        "integer": pa.array(few + many, pa.int64()),
+        "float": pa.array([float(n) for n in few + many]),
+        "no order": pa.array([RANDOM.randrange(1000) << 50 for _ in few + many], pa.int64()),
+    }
+    path = written(tmp_path, pa.table(columns), thorough=True)
+    assert {name for name in columns if "RLE_DICTIONARY" in encodings(path, name)} == {"no order"}
+    group = pq.read_metadata(path).row_group(0)
+    sizes = {group.column(n).path_in_schema: group.column(n).total_compressed_size for n in range(group.num_columns)}
+    pq.write_table(pa.table(columns), tmp_path / "plain.parquet", compression="zstd", use_dictionary=True)
+    group = pq.read_metadata(tmp_path / "plain.parquet").row_group(0)
+    for n in range(group.num_columns):
+        column = group.column(n)
+        if column.path_in_schema != "no order":
+            assert sizes[column.path_in_schema] < column.total_compressed_size / 2, column.path_in_schema
 
 
 def test_digests_take_their_bytes_and_ordinals_next_to_nothing(tmp_path: Path) -> None:
