@@ -23,7 +23,8 @@ from planner.workflow import Metadata
 from provenance.batch import Batch
 from provenance.commits import Commit, CommitKind
 from provenance.identity import produced_file, registered_file
-from provenance.metadata import EntityName, Value, add_metadata
+from provenance.metadata import Value
+from provenance.metadata_rows import EntityName, add_metadata
 from provenance.observations import still_news
 from provenance.registration import FileId, Registration, add_new_file
 from provenance.replicas import add_event, by_url

@@ -32,7 +32,8 @@ from planner.version import VERSION
 from provenance.batch import Batch
 from provenance.commits import CommitKind
 from provenance.identity import new_run_id, source_of
-from provenance.metadata import Value, add_metadata, parse_assignments
+from provenance.metadata import Value, parse_assignments
+from provenance.metadata_rows import add_metadata
 from provenance.placement import add_placed
 from provenance.registration import FileId, Registration, register
 from provenance.replicas import Replica, by_path, file_url

@@ -6,7 +6,7 @@ Importing this module imports pyarrow, which only writers need.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import pyarrow as pa
@@ -68,6 +68,14 @@ def checked_block(table: Table, rows: pa.Table) -> pa.Table:
     return rows.cast(schema)
 
 
+def block_of(table: Table, columns: Mapping[str, Sequence[object]]) -> pa.Table:
+    """Rows with the columns of `row_schema`, from columns of values that a batch has checked; none: no rows."""
+    schema = row_schema(table)
+    return pa.Table.from_arrays(
+        [pa.array(columns[field.name] if columns else [], field.type) for field in schema], schema=schema
+    )
+
+
 def record_digests(batch: Batch) -> list[bytes]:
     """Digests of the invocation records that a batch brings, in the order in which a commit sums them up: that of run,
     job, attempt and digest, nulls last, so that whoever has the rows can make the root again, however they were merged
@@ -119,10 +127,7 @@ def statistics(kind: Kind, column: pa.ChunkedArray, compressed_bytes: int) -> di
 
 
 def _rows(table: Table, batch: Batch) -> pa.Table:
-    schema = row_schema(table)
-    columns = batch.columns(table.name)
-    alone = [pa.array(columns[field.name] if columns else [], field.type) for field in schema]
-    return pa.concat_tables([*batch.blocks(table.name), pa.Table.from_arrays(alone, schema=schema)])
+    return pa.concat_tables([*batch.blocks(table.name), block_of(table, batch.columns(table.name))])
 
 
 def _field(name: str, kind: Kind, field_id: int) -> pa.Field:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from provenance.errors import StoreError, WideTableError
-from provenance.metadata import EMPTY_LIST_POSITION, shown
+from provenance.metadata import shown
+from provenance.metadata_rows import EMPTY_LIST_POSITION
 from provenance.views import Reading, Row, fetch
 from provenance.vocabulary import ENTITIES, StoreVocabulary
 from provenance.wide_reading import WideReading

@@ -75,6 +75,14 @@ class Batch:
         if len(rows):
             self._blocks.setdefault(table, []).append(checked_block(BY_NAME[table], rows))
 
+    def pack(self) -> None:
+        """Keep the rows that were added one by one as those that were added at once: they take a tenth of the room."""
+        from provenance.arrow import block_of
+
+        for table in [table for table, columns in self._columns.items() if any(columns.values())]:
+            block = block_of(BY_NAME[table], self._columns.pop(table))
+            self._blocks.setdefault(table, []).append(block)
+
     def extend(self, other: Batch) -> None:
         """Add all rows of another batch, after those that are here."""
         for table, theirs in other._columns.items():

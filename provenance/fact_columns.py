@@ -18,7 +18,8 @@ from provenance.arrow import column_type
 from provenance.certain_records import CertainRecords
 from provenance.columns import RECORD_TYPE, Columns, child, counted, repeated, table_of
 from provenance.identity import produced_file
-from provenance.metadata import Value, Written, form_columns, from_text, positions_and_values
+from provenance.metadata import Value, Written, form_columns, from_text
+from provenance.metadata_rows import positions_and_values
 from provenance.reported import parse_reported
 from provenance.schema import Kind
 from provenance.wire import RecordEntry, source_of_run

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provenance.metadata import EMPTY_LIST_POSITION, EntityName, shown
+from provenance.metadata import shown
+from provenance.metadata_rows import EMPTY_LIST_POSITION, EntityName
 from provenance.storable import storable
 from provenance.views import Reading, Row
 from provenance.vocabulary import ENTITIES

@@ -47,6 +47,7 @@ class FoundFile:
 
     ``path`` None: it is not on this machine. ``url`` is as the store has it. ``below`` is its path for templates: below
     the folder that was named, or as it was named itself. ``size_bytes`` None: not known (a folder, another machine).
+    ``where`` it stands, if a table names it.
     """
 
     name: str
@@ -58,6 +59,7 @@ class FoundFile:
     kind: Literal["file", "folder"] = "file"
     metadata: Mapping[str, Value] = field(default_factory=lambda: _NOTHING)
     declared: Declared | None = None
+    where: str | None = None
 
 
 def find(
@@ -125,7 +127,15 @@ _SHOWN = 5
 
 def _of_row(row: TableRow, size_bytes: int | None, owner: str | None) -> FoundFile:
     return FoundFile(
-        row.name, row.path, row.url, row.below, size_bytes, owner, metadata=row.metadata, declared=row.declared
+        row.name,
+        row.path,
+        row.url,
+        row.below,
+        size_bytes,
+        owner,
+        metadata=row.metadata,
+        declared=row.declared,
+        where=row.where,
     )
 
 

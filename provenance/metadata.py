@@ -1,9 +1,7 @@
 """Values of metadata: each keeps what was written and answers in every form that it has.
 
-``42``, ``"42"`` and ``'42'`` all have the text form ``42`` and the number form 42; what differs between them is the
-type that they were written with, and output gives that back. Which forms a text has is decided by the core schema of
-YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema) and, for times, by ISO 8601; nothing else is guessed: ``yes``
-is no truth value, ``1,5`` and ``11-23-26`` are text.
+``42``, ``"42"`` and ``'42'`` all have the text form ``42`` and the number form 42 (`provenance.text_forms`); what
+differs between them is the type that they were written with, and output gives that back.
 
 Refused: nested mappings and lists of lists (a key has a value or a list of values), and text that no encoding of
 Unicode can hold (lone surrogates).
@@ -15,39 +13,13 @@ import datetime as dt
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
 
 from provenance.errors import StoreError
+from provenance.text_forms import BOOLEANS, WrittenType, core_type, number, time, typed
 
-if TYPE_CHECKING:
-    from provenance.batch import Batch
-
-WrittenType = Literal["text", "number", "boolean", "time", "null", "untyped"]
-Origin = Literal["static", "runtime", "set"]
-EntityName = Literal["workflow", "job", "file", "transformation"]
-
-EMPTY_LIST_POSITION = -1
-
-_NULL = frozenset({"", "~", "null", "Null", "NULL"})
-_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-# [0-9], never \d, which also takes the digits of other scripts; fullmatch, never $, which forgives a final newline.
-_INTEGER = re.compile(r"[-+]?[0-9]+")
-_OCTAL = re.compile(r"0o[0-7]+")
-_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_INFINITY = re.compile(r"([-+]?)\.(?:inf|Inf|INF)")
-_NOT_A_NUMBER = re.compile(r"\.(?:nan|NaN|NAN)")
-_TIME = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
-    r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?"
-    r" ?(?:([Zz])|([-+])([0-9]{2}):?([0-9]{2})?)?)?"
-)
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# No 64-bit integer and no float that is not infinite needs more; it also keeps clear of Python's limit on int(text).
-_LONGEST_NUMBER = 400
-_STARTS_OF_NUMBERS = frozenset("+-.0123456789")
 
 
 class MetadataError(StoreError):
@@ -96,7 +68,7 @@ def from_yaml(text: str, plain: bool) -> Written:
     """A scalar of a YAML 1.2 document; ``plain`` False: it was quoted or a block, thus text."""
     if not plain:
         return Written(text, "text")
-    return Written(text, _core_type(text))
+    return Written(text, core_type(text))
 
 
 def from_text(text: str) -> Written:
@@ -141,8 +113,8 @@ def form_columns(
     if value.type == "null" or value.text is None:
         return (None, None, None, None, None)
     text = value.text
-    integer, floating = _number(text)
-    return (text, integer, floating, _BOOLEANS.get(text), _time(text))
+    integer, floating = number(text)
+    return (text, integer, floating, BOOLEANS.get(text), time(text))
 
 
 def shown(written: str | None, written_type: str, text_form: str | None = None) -> object:
@@ -155,17 +127,8 @@ def shown(written: str | None, written_type: str, text_form: str | None = None) 
     if text is None:
         return None
     if written_type == "untyped":
-        written_type = "text" if text == "" else _core_type(text)
-    if written_type == "null":
-        return None
-    if written_type == "boolean":
-        return _BOOLEANS.get(text, text)
-    if written_type == "number":
-        integer, floating = _number(text)
-        if integer is not None:
-            return integer
-        return _long_integer(text) if floating is None or _is_integer(text) else floating
-    return text
+        written_type = "text" if text == "" else core_type(text)
+    return typed(text, written_type)
 
 
 def parse_assignment(text: str) -> tuple[str, Written]:
@@ -186,95 +149,6 @@ def parse_assignments(texts: tuple[str, ...]) -> dict[str, Value]:
     return {key: values[0] if len(values) == 1 else tuple(values) for key, values in collected.items()}
 
 
-def add_metadata(
-    batch: Batch,
-    entity: EntityName,
-    source: int,
-    number: int,
-    key: str,
-    value: Value | None,
-    *,
-    origin: Origin,
-    author: str | None,
-    at: dt.datetime,
-    subject: str | None = None,
-    withdrawn: bool = False,
-) -> None:
-    """Add the rows of one key of one thing to ``batch``: one a value, one for an empty list, one for a withdrawal.
-
-    ``value`` None is for withdrawals only. Raises MetadataError for a key that is not Unicode.
-    """
-    require_unicode(key, "a metadata key")
-    common = {
-        "entity": entity,
-        "source": source,
-        "number": number,
-        "subject": subject,
-        "key": key,
-        "origin": origin,
-        "author": author,
-        "at": at,
-        "withdrawn": withdrawn,
-    }
-    if withdrawn:
-        batch.add("metadata", **common)
-    elif value is None:
-        raise ValueError(f"metadata key {key!r}: no value, and not a withdrawal")
-    else:
-        for position, element in positions_and_values(value):
-            columns = {"position": position} if element is None else _columns(element, position)
-            batch.add("metadata", **common, **columns)
-
-
-def positions_and_values(value: Value) -> Sequence[tuple[int | None, Written | None]]:
-    """The rows of one value: position in the list (None: it is none) and what is there (None: the list is empty)."""
-    if isinstance(value, Written):
-        return ((None, value),)
-    return tuple(enumerate(value)) or ((EMPTY_LIST_POSITION, None),)
-
-
-def add_metadata_of_many(
-    batch: Batch,
-    entity: EntityName,
-    sayings: Iterable[tuple[int, int, str, Value]],
-    *,
-    origin: Origin,
-    author: str | None,
-    at: dt.datetime,
-) -> None:
-    """Add the rows of keys of many things: each (source, number, key, value). The same as `add_metadata` of each, for
-    values that repeat: their forms are found once.
-    """
-    known: dict[Written, tuple[object, ...]] = {}
-    rows: list[tuple[object, ...]] = []
-    for source, number, key, value in sayings:
-        require_unicode(key, "a metadata key")
-        if isinstance(value, tuple) and not value:
-            rows.append((source, number, key, EMPTY_LIST_POSITION, *_NO_COLUMNS))
-        for position, element in enumerate(value) if isinstance(value, tuple) else ((None, value),):
-            columns = known.get(element)
-            if columns is None:
-                columns = known[element] = tuple(_columns(element, None).values())[1:]
-            rows.append((source, number, key, position, *columns))
-    names = ("source", "number", "key", "position", *_VALUE_COLUMNS)
-    columns_of_rows = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {}
-    same = {"entity": entity, "origin": origin, "author": author, "at": at, "withdrawn": False}
-    if rows:
-        batch.add_columns("metadata", len(rows), columns_of_rows, **same)
-
-
-_VALUE_COLUMNS = (
-    "written",
-    "written_type",
-    "text_form",
-    "integer_form",
-    "float_form",
-    "boolean_form",
-    "time_form",
-)
-_NO_COLUMNS = (None,) * len(_VALUE_COLUMNS)
-
-
 def require_unicode(text: str, what: str) -> None:
     """Raise MetadataError, naming ``what``, if ``text`` holds a lone surrogate: no encoding of Unicode can store it."""
     match = None if text.isascii() else _SURROGATE.search(text)
@@ -283,29 +157,6 @@ def require_unicode(text: str, what: str) -> None:
             f"{what} is not valid Unicode: U+{ord(match.group()):04X} at position {match.start()} of {text!r}",
             hint="write it as UTF-8",
         )
-
-
-def _columns(value: Written, position: int | None) -> dict[str, object]:
-    found = forms(value)
-    return {
-        "position": position,
-        "written": value.text,
-        "written_type": value.type,
-        "text_form": found.text,
-        "integer_form": found.integer,
-        "float_form": found.float,
-        "boolean_form": found.boolean,
-        "time_form": found.time,
-    }
-
-
-def _core_type(text: str) -> WrittenType:
-    if text in _NULL:
-        return "null"
-    if text in _BOOLEANS:
-        return "boolean"
-    patterns = (_FLOAT, _OCTAL, _HEXADECIMAL, _INFINITY, _NOT_A_NUMBER)
-    return "number" if any(pattern.fullmatch(text) for pattern in patterns) else "text"
 
 
 def _scalar(value: object) -> Written:
@@ -354,60 +205,6 @@ def _float_text(value: float) -> str:
     if math.isinf(value):
         return ".inf" if value > 0 else "-.inf"
     return repr(float(value))
-
-
-def _is_integer(text: str) -> bool:
-    if _INTEGER.fullmatch(text):
-        return True
-    return text.startswith("0") and bool(_OCTAL.fullmatch(text) or _HEXADECIMAL.fullmatch(text))
-
-
-def _long_integer(text: str) -> object:
-    """An integer beyond 64 bits for output, exact; the text itself where Python would refuse to convert it."""
-    if _is_integer(text) and len(text) <= _LONGEST_NUMBER:
-        return _integer(text)
-    return text
-
-
-def _integer(text: str) -> int:
-    return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
-
-
-def _number(text: str) -> tuple[int | None, float | None]:
-    """Integer and float form. A finite number that only infinity could stand for has none: it would answer wrongly."""
-    if len(text) > _LONGEST_NUMBER or text[:1] not in _STARTS_OF_NUMBERS:
-        return None, None
-    if _is_integer(text):
-        integer = _integer(text)
-        try:
-            floating = float(integer)
-        except OverflowError:
-            return None, None
-        return (integer if -(1 << 63) <= integer < 1 << 63 else None), floating
-    if _FLOAT.fullmatch(text):
-        floating = float(text)
-        return None, (None if math.isinf(floating) else floating)
-    if infinity := _INFINITY.fullmatch(text):
-        return None, (-math.inf if infinity.group(1) == "-" else math.inf)
-    return None, (math.nan if _NOT_A_NUMBER.fullmatch(text) else None)
-
-
-def _time(text: str) -> dt.datetime | None:
-    """The time form: a date is its first instant, times without an offset are UTC, beyond microseconds is cut off."""
-    match = _TIME.fullmatch(text) if text[4:5] == "-" else None
-    if not match:
-        return None
-    year, month, day, hour, minute, second, fraction, _, sign, offset_hours, offset_minutes = match.groups()
-    try:
-        zone = dt.UTC
-        if sign:
-            offset = dt.timedelta(hours=int(offset_hours), minutes=int(offset_minutes or 0))
-            zone = dt.timezone(-offset if sign == "-" else offset)
-        microsecond = int((fraction or "").ljust(6, "0")[:6])
-        clock = (int(hour or 0), int(minute or 0), int(second or 0), microsecond)
-        return dt.datetime(int(year), int(month), int(day), *clock, tzinfo=zone).astimezone(dt.UTC)
-    except (ValueError, OverflowError):
-        return None  # shaped like a time but none, as 2026-02-30: it is text
 
 
 def _refuse_constant(name: str) -> object:

@@ -4,8 +4,9 @@ key.
 Five columns are no keys but declare what the file holds, so that it need not be read: `sha256`, `md5`, `adler32`,
 `crc32c` (hex digits) and `size` (bytes).
 
-It refuses what would be lost or guessed at silently: a row without a path, a file that is named twice with other
-values, a row with more or fewer cells than the header, a column that is named twice or not at all.
+It refuses what would be lost or guessed at silently: a row without a path, a row with more or fewer cells than the
+header, a column that is named twice or not at all. That a file is named twice is found where they all come together
+(provenance/found_once.py).
 """
 
 from __future__ import annotations
@@ -64,24 +65,13 @@ class TableRow:
 
 
 def read_table(table: Path) -> Iterator[TableRow]:
-    """The files that a table names (CSV with a header line, JSON lines or Parquet), in its order, each once.
+    """The files that a table names (CSV with a header line, JSON lines or Parquet), in its order.
 
     A path is relative to the folder of the table, or absolute, or a URL. The logical name of a file is its path as it
     stands there; of an absolute one or a URL the last part of it. Raises MetadataTableError, with line or row, and
     OSError.
     """
-    seen: dict[str, tuple[str, int]] = {}
-    for row in table_rows(table):
-        found = _file(table, row)
-        said = hash((frozenset(found.metadata.items()), found.declared))
-        first = seen.setdefault(found.url, (found.where, said))
-        if first[0] is found.where:
-            yield found
-        elif first[1] != said:
-            other = first[0].removeprefix(f"{table}:").strip()
-            raise MetadataTableError(
-                f"{row.where}: {row.text(PATH_COLUMN)} is named a second time and with other values (first: {other})"
-            )
+    return (_file(table, row) for row in table_rows(table))
 
 
 def _file(table: Path, row: Row) -> TableRow:

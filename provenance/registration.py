@@ -9,7 +9,8 @@ a sha256.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,8 @@ from integrity.digest import Stat
 from provenance.batch import Batch
 from provenance.identity import registered_file
 from provenance.later_digests import add_digest
-from provenance.metadata import Value, add_metadata_of_many
+from provenance.metadata import Value
+from provenance.metadata_rows import add_metadata_of_many, add_what_is_new
 from provenance.replicas import GIVEN_UP, Replica, add_event, last_holders, stat_columns, time_of_ns
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 FileId = tuple[int, int]
 """(source, file)."""
+_Sayings = dict[FileId, Mapping[str, Value]]
+_BLOCK_ENTRIES = 1 << 13
+"""Entries that become columns at a time: so few are in memory as objects of Python."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,52 +73,78 @@ def register(
 
     New files are of ``source`` and count from the ordinal ``first``. ``at`` is now unless given, ``snapshot`` the
     state that the rules look at: after a lost race call this again on a new batch with the new one. ``holders`` is
-    what `last_holders` says of the URLs then, for whoever has asked already.
+    what `last_holders` says of the URLs then, for whoever has asked already. An iterator is taken a block at a time,
+    and must name each URL once.
     """
-    known = entries if isinstance(entries, Sequence) else list(entries)
-    at = dt.datetime.now(dt.UTC) if at is None else at
+    shown = store.snapshot() if snapshot is None else snapshot
     if holders is None:
-        holders = last_holders(store, [entry.url for entry in known], snapshot=snapshot)
-    latest = {url: _Holder.of(replica) for url, replica in holders.items()}
-    # Most registrations name a place once: then nothing of an entry has to be kept for those after it.
-    repeated = len({entry.url for entry in known}) < len(known)
-    files: list[FileId] = []
-    new: list[tuple[Registration, FileId]] = []
-    for entry in known:
-        holder = latest.get(entry.url)
-        if holder is not None and _same_content(holder, entry):
-            file = holder.file
-            _add_seen_again(batch, entry, holder, at)
-            _add_learnt(batch, entry, holder, at)
-        else:
-            file = (source, registered_file(first))
-            first += 1
-            if holder is not None and holder.state not in GIVEN_UP:
-                _add_replaced(batch, entry, holder, at)
-            new.append((entry, file))
-        files.append(file)
-        if repeated:
-            content = entry if holder is None or file != holder.file or holder.sha256 is None else holder
-            checksums = tuple({*content.checksums, *entry.checksums})
-            state = "ok" if holder is None or file != holder.file else _state_after(holder, entry)
-            latest[entry.url] = _Holder(file, content.sha256, content.size_bytes, entry.site, state, checksums)
-    _add_new_files(batch, new, at)
-    add_metadata_of_many(batch, "file", _sayings(known, files), origin="static", author=author, at=at)
-    return files
+        entries = entries if isinstance(entries, Sequence) else list(entries)
+        holders = last_holders(store, [entry.url for entry in entries], snapshot=shown)
+    repeated = isinstance(entries, Sequence) and len({entry.url for entry in entries}) < len(entries)
+    registering = _Registering(batch, source, dt.datetime.now(dt.UTC) if at is None else at, author, first, holders)
+    rest = iter(entries)
+    while block := list(rest if repeated else itertools.islice(rest, _BLOCK_ENTRIES)):
+        registering.add(block)
+        if len(block) == _BLOCK_ENTRIES:
+            batch.pack()
+    add_what_is_new(batch, registering.said_of_known(), store, shown)
+    return registering.files
 
 
-def _sayings(entries: Sequence[Registration], files: Sequence[FileId]) -> Iterator[tuple[int, int, str, Value]]:
-    """What is said of each file. Of two entries that turn out to be one file the later says what counts: a key has one
-    value at a time.
-    """
-    pairs = zip(entries, files, strict=True)
-    if len(set(files)) < len(files):
-        said: dict[FileId, dict[str, Value]] = {}
-        for entry, file in pairs:
-            said.setdefault(file, {}).update(entry.metadata)
-        yield from ((*file, key, value) for file, metadata in said.items() for key, value in metadata.items())
-    else:
-        yield from ((*file, key, value) for entry, file in pairs for key, value in entry.metadata.items())
+class _Registering:
+    """Registrations on their way into a batch. ``files``: which file each of them is."""
+
+    def __init__(
+        self,
+        batch: Batch,
+        source: int,
+        at: dt.datetime,
+        author: str | None,
+        first: int,
+        holders: Mapping[str, Replica],
+    ) -> None:
+        self.files: list[FileId] = []
+        self._batch = batch
+        self._source = source
+        self._at = at
+        self._author = author
+        self._next = first
+        self._latest = {url: _Holder.of(replica) for url, replica in holders.items()}
+        self._of_known: _Sayings = {}
+
+    def add(self, block: Sequence[Registration]) -> None:
+        """Add what entries say, but for the metadata of files that were known: others may be of the same file."""
+        new: list[tuple[Registration, FileId]] = []
+        said: _Sayings = {}
+        for entry in block:
+            holder = self._latest.get(entry.url)
+            if holder is not None and _same_content(holder, entry):
+                file = holder.file
+                _add_seen_again(self._batch, entry, holder, self._at)
+                _add_learnt(self._batch, entry, holder, self._at)
+            else:
+                file = (self._source, registered_file(self._next))
+                self._next += 1
+                if holder is not None and holder.state not in GIVEN_UP:
+                    _add_replaced(self._batch, entry, holder, self._at)
+                new.append((entry, file))
+            self.files.append(file)
+            # Of two entries that turn out to be one file the later says what counts: a key has one value at a time.
+            of_file = said if file[0] == self._source else self._of_known
+            of_file[file] = {**of_file[file], **entry.metadata} if file in of_file else entry.metadata
+            self._latest[entry.url] = _Holder.after(holder, entry, file)
+        _add_new_files(self._batch, new, self._at)
+        self._say(self._batch, said)
+
+    def said_of_known(self) -> Batch:
+        """What is said of files that were known before, by all entries."""
+        batch = Batch()
+        self._say(batch, self._of_known)
+        return batch
+
+    def _say(self, batch: Batch, said: _Sayings) -> None:
+        values = ((*file, key, value) for file, metadata in said.items() for key, value in metadata.items())
+        add_metadata_of_many(batch, "file", values, origin="static", author=self._author, at=self._at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +162,16 @@ class _Holder:
     def of(cls, replica: Replica) -> _Holder:
         sizes = (replica.size_bytes, replica.site, replica.state, replica.checksums or ())
         return cls(replica.id, replica.sha256, *sizes)
+
+    @classmethod
+    def after(cls, before: _Holder | None, entry: Registration, file: FileId) -> _Holder:
+        """The holder of a URL after it was registered as a copy of ``file``."""
+        if before is None or before.file != file:
+            return cls(file, entry.sha256, entry.size_bytes, entry.site, "ok", entry.checksums)
+        content = entry if before.sha256 is None else before
+        state = "ok" if entry.stat is not None or before.state in GIVEN_UP else before.state
+        checksums = tuple({*before.checksums, *entry.checksums})
+        return cls(file, content.sha256, content.size_bytes, entry.site, state, checksums)
 
 
 def _same_content(holder: _Holder, entry: Registration) -> bool:
@@ -175,11 +216,6 @@ def _add_seen_again(batch: Batch, entry: Registration, holder: _Holder, at: dt.d
         stat=entry.stat,
         reason=reason,
     )
-
-
-def _state_after(holder: _Holder, entry: Registration) -> str:
-    """The state of a copy that was registered again."""
-    return "ok" if entry.stat is not None or holder.state in GIVEN_UP else holder.state
 
 
 def _add_learnt(batch: Batch, entry: Registration, holder: _Holder, at: dt.datetime) -> None:

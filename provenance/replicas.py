@@ -133,7 +133,8 @@ def last_holders(store: Store, urls: Sequence[str], *, snapshot: Snapshot | None
     """
     found: dict[str, Replica] = {}
     elsewhere: dict[str, list[Replica]] = {}
-    for row in fetch(store, _BY_URL, [list(urls)], snapshot=snapshot) if urls else ():
+    known = store.snapshot() if snapshot is None else snapshot
+    for row in fetch(store, _BY_URL, [list(urls)], snapshot=known) if urls and known.segments("replicas") else ():
         replica = Replica(*row)
         if not replica.here:
             elsewhere.setdefault(replica.url, []).append(replica)

@@ -18,7 +18,8 @@ from planner.passes.copies import as_planned, readable
 from planner.planned import FrozenSelection, Plan, PlannedFile
 from planner.workflow import Metadata, Selection
 from provenance.ask import Answer, answer, without_conditions
-from provenance.metadata import EMPTY_LIST_POSITION, Value, Written
+from provenance.metadata import Value, Written
+from provenance.metadata_rows import EMPTY_LIST_POSITION
 from provenance.replicas import Replica, by_file, holds, local_path
 from provenance.views import fetch
 from query.errors import QueryError

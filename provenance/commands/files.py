@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,10 +104,11 @@ def add(
                 progress=progress,
                 committing=lambda: point,
             )
+        store.project()
+        store.promote()
     except KeyboardInterrupt:
         invocation.note("all files were registered" if point.passed else "nothing was registered")
         raise
-    store.project()
     _say(invocation, done, output_format)
     context.exit(_INCOMPLETE if done.left_out else 0)
 
@@ -117,8 +118,7 @@ def _say(invocation: Invocation, done: RawFiles, output_format: str) -> None:
     from query.terminal_text import harmless
 
     if output_format == "table":
-        new = sum(file.new for file in done.files)
-        invocation.note(f"{amount(new, 'new files')}, {len(done.files) - new} known already")
+        invocation.note(f"{amount(done.files.new, 'new files')}, {len(done.files) - done.files.new} known already")
     else:
         _print_registered(invocation, done.files, output_format)
     if done.not_believed:
@@ -129,7 +129,7 @@ def _say(invocation: Invocation, done: RawFiles, output_format: str) -> None:
         click.echo(harmless(f"not registered: {each.path}: {each.reason}"), err=True)
 
 
-def _print_registered(invocation: Invocation, registered: Sequence[Registered], output_format: str) -> None:
+def _print_registered(invocation: Invocation, registered: Iterable[Registered], output_format: str) -> None:
     from provenance.commands.printing import Column, print_rows
     from provenance.designators import file_id
     from provenance.storable import storable

@@ -144,7 +144,7 @@ def _say(store: Store, sayings: Sequence[tuple[Thing, str, Value | None]]) -> No
     """One commit that sets keys of things, or (value None) withdraws them."""
     from provenance.batch import Batch
     from provenance.commits import CommitKind
-    from provenance.metadata import add_metadata
+    from provenance.metadata_rows import add_metadata
     from provenance.users import current_user
 
     batch, at, who = Batch(), dt.datetime.now(dt.UTC), current_user()

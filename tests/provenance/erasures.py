@@ -19,7 +19,8 @@ from provenance.check.whole import check_store
 from provenance.commits import CommitKind, Segment
 from provenance.erasure import ErasureReport, Target, erase
 from provenance.facts import Thing
-from provenance.metadata import add_metadata, from_yaml
+from provenance.metadata import from_yaml
+from provenance.metadata_rows import add_metadata
 from provenance.schema import BY_NAME
 from provenance.storage.interface import Stored
 from provenance.storage.segment_cache import SegmentCache, Source

@@ -15,7 +15,7 @@ from provenance.certain_records import CertainRecords
 from provenance.columns import RECORD
 from provenance.fact_columns import JobFact, fact_rows, plain_fact_rows
 from provenance.identity import source_of
-from provenance.metadata import add_metadata
+from provenance.metadata_rows import add_metadata
 from provenance.reported import parse_reported
 from provenance.wire import WIRE_SCHEMA
 

@@ -141,7 +141,6 @@ def test_json_lines_and_parquet_say_the_same(tmp_path: Path, said: dict[str, Any
         ("path,\na,1\n", ":1: a column has no name"),
         ("path,n\na\n", ":2: expected 2 cells as in the header, found 1"),
         ("path,n\n,1\n", ":2: the path is empty"),
-        ("path,n\na,1\nb,1\n./a,2\n", ":4: ./a is named a second time and with other values (first: 2)"),
         (b"path,n\n\xff,1\n", ":2: not UTF-8"),
         ('path,n\n"a,1\n', "not a CSV table"),
         ("path,n\na\0b,1\n", ":2: the path 'a\\x00b' holds a NUL, which no file name can"),
@@ -176,7 +175,6 @@ def test_what_is_no_table(tmp_path: Path, text: str | bytes, message: str) -> No
         ('{"path": "a", "k": "\\ud800"}\n', ":1: column 'k': a metadata value is not valid Unicode"),
         ('{"path": "a", "": 1}\n', ":1: a key is empty"),
         ('{"path": "a", "adler32": 12345678}\n', ":1: expected text in column 'adler32', found 12345678"),
-        ('{"path": "a", "n": 1}\n{"path": "a", "n": "1"}\n', ":2: a is named a second time and with other values"),
     ],
 )
 def test_what_are_no_json_lines(tmp_path: Path, text: str | bytes, message: str) -> None:
@@ -235,10 +233,6 @@ def test_a_table_of_another_kind(tmp_path: Path) -> None:
         list(read_table(table_of(tmp_path, "x", "files.xlsx")))
     with pytest.raises(MetadataTableError, match="not a Parquet table that can be read"):
         list(read_table(table_of(tmp_path, "x", "files.parquet")))
-
-
-def test_a_file_that_is_named_twice_with_the_same_values_is_one(tmp_path: Path) -> None:
-    assert len(list(read_table(table_of(tmp_path, "path,n\na,1\n./a,1\n")))) == 1
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,6 @@ from provenance.metadata import (
     JsonNumber,
     MetadataError,
     Written,
-    add_metadata,
-    add_metadata_of_many,
     forms,
     from_json,
     from_text,
@@ -27,6 +25,7 @@ from provenance.metadata import (
     parse_assignments,
     shown,
 )
+from provenance.metadata_rows import add_metadata, add_metadata_of_many
 
 UTC = dt.UTC
 scalars = st.one_of(

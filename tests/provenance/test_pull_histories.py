@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from provenance import publication
 from provenance.batch import Batch
 from provenance.commits import CommitKind
-from provenance.metadata import add_metadata, from_text
+from provenance.metadata import from_text
+from provenance.metadata_rows import add_metadata
 from provenance.pull import pull
 from provenance.store import Store
 from provenance.views import Reading

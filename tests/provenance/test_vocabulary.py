@@ -9,7 +9,8 @@ import pytest
 
 from provenance.batch import Batch
 from provenance.commits import CommitKind
-from provenance.metadata import add_metadata, from_json
+from provenance.metadata import from_json
+from provenance.metadata_rows import add_metadata
 from provenance.store import Store
 from provenance.views import Reading, Row
 from provenance.vocabulary import StoreVocabulary

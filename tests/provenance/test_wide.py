@@ -18,7 +18,8 @@ from provenance.batch import Batch
 from provenance.check import wide_tables
 from provenance.commits import CommitKind, publish
 from provenance.errors import DamagedStoreError
-from provenance.metadata import add_metadata, from_json
+from provenance.metadata import from_json
+from provenance.metadata_rows import add_metadata
 from provenance.orphans import orphans
 from provenance.publication import new_nonce, next_commit
 from provenance.store import Store

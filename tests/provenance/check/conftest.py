@@ -20,7 +20,8 @@ from provenance.check.whole import check_store
 from provenance.commits import CommitKind, commit_name
 from provenance.identity import produced_file, source_of
 from provenance.ingest import Published, ingest
-from provenance.metadata import add_metadata, from_yaml
+from provenance.metadata import from_yaml
+from provenance.metadata_rows import add_metadata
 from provenance.raw_files import add_files
 from provenance.store import Store
 from provenance.urls import file_url

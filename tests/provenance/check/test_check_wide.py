@@ -21,7 +21,8 @@ from provenance.check.findings import Finding, Kind, Verdict
 from provenance.check.mending import check_and_mend
 from provenance.check.whole import check_store
 from provenance.commits import CommitKind, publish
-from provenance.metadata import add_metadata, from_json
+from provenance.metadata import from_json
+from provenance.metadata_rows import add_metadata
 from provenance.publication import new_nonce, next_commit
 from provenance.store import Store
 from provenance.vocabulary import FILES

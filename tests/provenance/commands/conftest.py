@@ -20,7 +20,8 @@ from provenance.commands.context import Invocation
 from provenance.commits import CommitKind
 from provenance.identity import source_of
 from provenance.ingest import Published, ingest
-from provenance.metadata import add_metadata, from_json, from_yaml
+from provenance.metadata import from_json, from_yaml
+from provenance.metadata_rows import add_metadata
 from provenance.raw_files import add_files
 from provenance.store import Store
 from provenance.urls import file_url
