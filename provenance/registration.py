@@ -81,7 +81,8 @@ def register(
         entries = entries if isinstance(entries, Sequence) else list(entries)
         holders = last_holders(store, [entry.url for entry in entries], snapshot=shown)
     repeated = isinstance(entries, Sequence) and len({entry.url for entry in entries}) < len(entries)
-    registering = _Registering(batch, source, dt.datetime.now(dt.UTC) if at is None else at, author, first, holders)
+    at = dt.datetime.now(dt.UTC) if at is None else at
+    registering = _Registering(batch, source, at, author, first, holders, repeated)
     rest = iter(entries)
     while block := list(rest if repeated else itertools.islice(rest, _BLOCK_ENTRIES)):
         registering.add(block)
@@ -102,13 +103,16 @@ class _Registering:
         author: str | None,
         first: int,
         holders: Mapping[str, Replica],
+        repeated: bool,
     ) -> None:
+        """``repeated``: entries may name a URL that others have named before."""
         self.files: list[FileId] = []
         self._batch = batch
         self._source = source
         self._at = at
         self._author = author
         self._next = first
+        self._repeated = repeated
         self._latest = {url: _Holder.of(replica) for url, replica in holders.items()}
         self._of_known: _Sayings = {}
 
@@ -132,7 +136,8 @@ class _Registering:
             # Of two entries that turn out to be one file the later says what counts: a key has one value at a time.
             of_file = said if file[0] == self._source else self._of_known
             of_file[file] = {**of_file[file], **entry.metadata} if file in of_file else entry.metadata
-            self._latest[entry.url] = _Holder.after(holder, entry, file)
+            if self._repeated:
+                self._latest[entry.url] = _Holder.after(holder, entry, file)
         _add_new_files(self._batch, new, self._at)
         self._say(self._batch, said)
 

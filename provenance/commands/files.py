@@ -105,12 +105,14 @@ def add(
                 committing=lambda: point,
             )
         store.project()
+        _say(invocation, done, output_format)
+        exit_code = _INCOMPLETE if done.left_out else 0
+        del done  # it may be a million files, and what follows takes memory of its own
         store.promote()
     except KeyboardInterrupt:
         invocation.note("all files were registered" if point.passed else "nothing was registered")
         raise
-    _say(invocation, done, output_format)
-    context.exit(_INCOMPLETE if done.left_out else 0)
+    context.exit(exit_code)
 
 
 def _say(invocation: Invocation, done: RawFiles, output_format: str) -> None:

@@ -8,6 +8,7 @@ import zlib
 
 import pytest
 
+from provenance import wide
 from provenance.audits import audit_store
 from provenance.commands.files import files
 from provenance.commands.meta import meta
@@ -18,6 +19,8 @@ from provenance.found_files import UnreadableFilesError
 from provenance.raw_files import UnreadDigestError
 from provenance.urls import file_url
 from provenance.views import fetch
+from provenance.vocabulary import ENTITIES
+from query.vocabulary import Entity
 
 
 def test_declared_for_one_file_and_verified_later(store, tmp_path, json_of, run_command):
@@ -93,6 +96,16 @@ def test_a_copy_that_was_found_damaged_stays_that_and_it_is_said(store, tmp_path
     url = file_url(tmp_path / "a")
     assert f"damaged or missing before, not read now, and so still that: 1 file ({url}); `pirene audit` reads" in said
     assert json_of(query, "files show status") == [{"status": "damaged"}]
+
+
+def test_a_store_that_is_filled_by_registering_alone_gets_its_wide_table(store, tmp_path, run_command, monkeypatch):
+    monkeypatch.setattr(wide, "MIN_ROWS", 3)
+    for name in "abcdefgh":
+        (tmp_path / name).write_text(name)
+        run_command(files, "add", str(tmp_path / name), "-m", "kind=raw")
+    numbers = [int(name.split("-")[1]) for name in wide.names(store.storage, ENTITIES[Entity.FILES])]
+    assert numbers[0] >= 3
+    assert len(numbers) == 2  # made anew once it had fallen behind by a quarter, and not each time
 
 
 def test_what_is_left_out_is_named_and_ends_with_3(store, tmp_path, run_command):
