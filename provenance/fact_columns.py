@@ -80,7 +80,7 @@ def facts_of(entry: RecordEntry, number: int) -> tuple[list[JobFact], list[str]]
 
 
 def fact_rows(facts: Sequence[JobFact]) -> pa.Table:
-    """The rows of ``metadata`` for facts; see `provenance.metadata.add_metadata`."""
+    """The rows of ``metadata`` for facts; see `provenance.metadata_rows.add_metadata`."""
     said: list[JobFact] = []
     positions: list[int | None] = []
     values: list[Written | None] = []
