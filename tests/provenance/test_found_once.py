@@ -43,7 +43,7 @@ files = st.builds(
 )  # fmt: skip
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(files, max_size=9))
 def test_as_a_dictionary_of_all_of_them_would_have_it(found: list[FoundFile]) -> None:
     assert list(once(found)) == plainly(found)

@@ -6,7 +6,7 @@ import tracemalloc
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from provenance import packed
@@ -19,6 +19,7 @@ def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(packed, "_BLOCK", request.param)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(values=st.lists(st.integers() | st.text()), start=st.integers(0, 9), more=st.integers(0, 9))
 def test_it_is_the_sequence_that_it_was_made_of(values: list[object], start: int, more: int) -> None:
     made = Packed(values)
