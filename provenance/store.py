@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from provenance.ask import Answer
+    from query.builder import Query
 
 Rebase = Callable[[Snapshot, Batch], Batch]
 
@@ -252,7 +253,7 @@ class Store:
 
     def query(
         self,
-        text: str,
+        text: str | Query,
         parameters: Mapping[str, object] | None = None,
         *,
         now: dt.datetime | None = None,
@@ -260,11 +261,17 @@ class Store:
         unknown_keys: Literal["error", "no match"] = "error",
         readable_only: bool = False,
     ) -> Answer:
-        """The answer to a query of the language (see `provenance.ask.answer`)."""
+        """The answer to a query, as a text or made with `query.builder` (see `provenance.ask.answer`)."""
         from provenance.ask import answer
 
         return answer(
-            self, text, parameters, now=now, as_of=as_of, unknown_keys=unknown_keys, readable_only=readable_only
+            self,
+            text if isinstance(text, str) else text.text,
+            parameters,
+            now=now,
+            as_of=as_of,
+            unknown_keys=unknown_keys,
+            readable_only=readable_only,
         )
 
     # Inner workings

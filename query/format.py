@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import assert_never
 
 from query import tree
@@ -26,6 +27,34 @@ def format_statement(statement: tree.Statement) -> str:
             return f"{text} as of commit {_count(number)}"
         case _ as unreachable:
             assert_never(unreachable)
+
+
+def laid_out(statement: tree.Statement, width: int = 100) -> str:
+    """The whole query for people: on one line of ``width`` if it fits, else a line for each clause, and for each of the
+    conditions that `and` joins. It parses to the same tree.
+    """
+    text = format_statement(statement)
+    if len(text) <= width:
+        return text
+    query = statement.query
+    operands = query.rows.operands if isinstance(query.rows, tree.SetOperation) else (query.rows,)
+    word = query.rows.operator if isinstance(query.rows, tree.SetOperation) else ""
+    lines: list[str] = []
+    for number, operand in enumerate(operands):
+        lines.append(f"{word} " * bool(number) + _operand(replace(operand, where=None)))
+        lines.extend([] if operand.where is None else _conditions(operand.where))
+    for clause in query.clauses:
+        lines.extend(_conditions(clause.condition) if isinstance(clause, tree.Where) else [f"  {_clause(clause)}"])
+    if statement.as_of is not None:
+        lines.append("  " + text.removeprefix(format_query(query)).strip())
+    return "\n".join(lines)
+
+
+def _conditions(where: tree.Expression) -> list[str]:
+    operands = where.operands if isinstance(where, tree.And) else None
+    if operands is None:
+        return [f"  where {format_expression(where)}"]
+    return [f"  {'and' if number else 'where'} {_at(operand, _NOT)}" for number, operand in enumerate(operands)]
 
 
 def format_query(query: tree.Query) -> str:

@@ -46,6 +46,11 @@ def parse(text: str) -> Statement:
     return statement
 
 
+def has_comments(text: str) -> bool:
+    """Whether a query has comments, which its tree does not keep."""
+    return any(match["skip"] and match["skip"].startswith("#") for match in _SKIPPED_OR_BRACKET.finditer(text))
+
+
 @functools.cache
 def _parser() -> Parser:
     return parser_tables.load()

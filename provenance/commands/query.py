@@ -20,6 +20,7 @@ _AS_TEXT = {"table": ("metadata", "metadata value"), "csv": ("metadata value",),
 @click.argument("text", metavar="QUERY", required=False)
 @param_option
 @click.option("--explain", is_flag=True, help="Show the resolved tree, the SQL and DuckDB's plan instead of rows.")
+@click.option("--fmt", is_flag=True, help="Print the query laid out well instead of asking it.")
 @click.option("--save", "name", metavar="NAME", help="Keep the query in the store: ask it as @NAME(parameter = value).")
 @click.option("--saved", is_flag=True, help="List the saved queries, all versions; the last of each name is used.")
 @format_option
@@ -29,6 +30,7 @@ def query(
     text: str | None,
     parameters: tuple[str, ...],
     explain: bool,
+    fmt: bool,
     name: str | None,
     saved: bool,
     output_format: str,
@@ -42,12 +44,14 @@ def query(
 
     `pirene fields` lists what can be asked.
     """
-    if sum((explain, name is not None, saved)) > 1:
-        raise click.UsageError("--explain, --save and --saved are asked for one at a time")
+    if sum((explain, fmt, name is not None, saved)) > 1:
+        raise click.UsageError("--explain, --fmt, --save and --saved are asked for one at a time")
     if saved:
         _list_saved(invocation, output_format)
     elif text is None:
         raise click.UsageError("expected a query, for example 'files where size > 2 GiB'")
+    elif fmt:
+        _format(invocation, text)
     elif name is not None:
         _save(invocation, name, text, output_format)
     elif explain:
@@ -99,6 +103,18 @@ def _explain(invocation: Invocation, text: str, parameters: dict[str, object], o
     click.echo(harmless_lines(f"plan:\n{plan}"))
     for one in dropped:
         click.echo(harmless(f"nothing matches; without `{one.condition}` {one.rows} rows would"))
+
+
+def _format(invocation: Invocation, text: str) -> None:
+    """Needs no store: what names mean is not asked."""
+    from query.format import laid_out
+    from query.parse import has_comments, parse
+    from query.terminal_text import harmless_lines
+
+    statement = parse(text)
+    if has_comments(text):
+        invocation.note("warning: comments are not kept")
+    click.echo(harmless_lines(laid_out(statement)))
 
 
 def _save(invocation: Invocation, name: str, text: str, output_format: str) -> None:

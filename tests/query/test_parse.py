@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from query import tree
 from query.errors import QueryError
-from query.format import format_statement
+from query.format import format_statement, laid_out
 from query.parse import parse
 from query.terminal_text import harmless
 from query.tree import to_json
@@ -175,6 +175,26 @@ whole = st.builds(
 def test_formatted_trees_parse_to_themselves(statement: tree.Statement) -> None:
     text = format_statement(statement)
     assert parse(text) == statement
+    assert parse(laid_out(statement, width=40)) == statement
+
+
+def test_a_long_query_has_a_line_for_each_part() -> None:
+    text = (
+        'files where kind = "raw" and (band = "g" or band = "r") latest 1 per tract by created '
+        "where run > 1 show name, run as of commit 3"
+    )
+    assert laid_out(parse(text), 40).split("\n") == [
+        "files",
+        '  where kind = "raw"',
+        '  and (band = "g" or band = "r")',
+        "  latest 1 per tract by created",
+        "  where run > 1",
+        "  show name, run",
+        "  as of commit 3",
+    ]
+    union = laid_out(parse('files where kind = "raw" union @good(a = 1) union files limit 3'), 40).split("\n")
+    assert union == ["files", '  where kind = "raw"', "union @good(a = 1)", "union files", "  limit 3"]
+    assert laid_out(parse(text), 200) == text
 
 
 @settings(max_examples=200, deadline=None)

@@ -168,3 +168,9 @@ def test_saved_queries_are_kept_used_and_listed(runs, run_command, json_of):
     assert json_of(query, "--saved") == [saved]
     assert "expected a query" in run_command(query, exit_code=2).stderr
     assert "one at a time" in run_command(query, "--saved", "--explain", exit_code=2).stderr
+
+
+def test_a_query_is_laid_out_without_a_store(run_command):
+    result = run_command(query, "--fmt", "files  where a==1 # the first")
+    assert (result.stdout, result.stderr) == ("files where a = 1\n", "warning: comments are not kept\n")
+    assert run_command(query, "--fmt", "files where a = '#'").stderr == ""
