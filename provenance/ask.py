@@ -177,7 +177,7 @@ def without_conditions(
     unknown_keys: UnknownKeys = "error",
     readable_only: bool = False,
 ) -> list[WithoutCondition]:
-    """For each condition at the top of a query that finds nothing: how many rows would match without it."""
+    """For each condition of a query that finds nothing: how many rows would match without it."""
     moment = dt.datetime.now(dt.UTC) if now is None else now
     values = dict(parameters or {})
     with _reading(store, text, values, moment, as_of) as reading:

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
+from query import dropping, limits, literals, resolve, resolved, saved, tree
 from query import format as text_of
-from query import limits, literals, resolve, resolved, saved, tree
 from query.context import Context
 from query.counts import Count
 from query.errors import QueryTooLarge
@@ -45,7 +45,7 @@ class OutputColumn(Frozen):
 
 @frozen
 class Condition(Frozen):
-    """A top-level condition and a statement that counts the rows there would be without it."""
+    """A condition and a statement that counts the rows there would be without it."""
 
     text: str
     sql: str
@@ -142,20 +142,22 @@ def without_each(
     unknown_keys: UnknownKeys = "error",
     selection: bool = False,
 ) -> tuple[Condition, ...]:
-    """For each condition joined by `and` at the top of the query: how many rows match without it. Same arguments."""
+    """For each condition that all rows must fulfil (see `query.dropping`): how many rows match without it. Same
+    arguments as `compile_query`; of a summary, its rows are counted.
+    """
     context = Context(text, vocabulary, parameters, now, unknown_keys)
     statement, context = _statement(context, selection)
-    query = _rows_only(statement.query)
-    if not isinstance(query.rows, tree.Operand) or query.rows.where is None:
-        return ()
-    conditions = _conjuncts(query.rows.where)
     found = []
-    for position, condition in enumerate(conditions):
-        rest = conditions[:position] + conditions[position + 1 :]
-        where = None if not rest else rest[0] if len(rest) == 1 else tree.And(rest)
-        found_query = resolve.query(context, replace(query, rows=replace(query.rows, where=where)))
-        sql, values = Compiler(vocabulary).count_statement(found_query)
-        found.append(Condition(text_of.format_expression(condition), sql, values))
+    for condition, query in dropping.without_each(statement.query):
+        with resolve.errors_of(context):
+            without = resolve.statement(context, query)
+        compiler = Compiler(vocabulary)
+        if isinstance(without.output, resolved.Summary):
+            sql, values = compiler.summary_statement(without.query, without.output)
+            sql = f"SELECT count(*) FROM ({sql}) AS counted"
+        else:
+            sql, values = compiler.count_statement(without.query)
+        found.append(Condition(condition, sql, values))
     return tuple(found)
 
 
@@ -175,16 +177,6 @@ def _statement(context: Context, selection: bool) -> tuple[tree.Statement, Conte
     if context.opened:
         limits.check(query)
     return replace(statement, query=readable(context, query) if selection else query), context
-
-
-def _rows_only(query: tree.Query) -> tree.Query:
-    """The query up to what is shown of its rows."""
-    shown = [isinstance(clause, tree.Show | tree.Summarize) for clause in query.clauses]
-    return replace(query, clauses=query.clauses[: shown.index(True)]) if True in shown else query
-
-
-def _conjuncts(where: tree.Expression) -> tuple[tree.Expression, ...]:
-    return where.operands if isinstance(where, tree.And) else (where,)
 
 
 def _columns(output: tuple[resolved.Column, ...] | resolved.Summary) -> tuple[OutputColumn, ...]:

@@ -32,6 +32,11 @@ _RELATIONS = (
 )  # fmt: skip
 _BARE_RELATION = re.compile(rf"\b(?:{'|'.join(_RELATIONS)})\b(?!\s*\()".replace(" ", r"\s+"), re.IGNORECASE)
 _WORDS = (*_ENTITIES, *_CLAUSES, *_PREDICATES, *_RELATIONS, "per", "by", "within", "steps")
+WORDS = (
+    *_WORDS, *(entity.removesuffix("s") for entity in _ENTITIES), "step", "asc", "desc", "as", "commit", "now", "true",
+    "false",
+)  # fmt: skip
+"""All words of the language; some are several words."""
 
 
 def parse(text: str) -> Statement:

@@ -83,6 +83,7 @@ def _explain(invocation: Invocation, text: str, parameters: dict[str, object], o
 
     from provenance.ask import answer, without_conditions
     from provenance.commands.printing import open_store, print_document
+    from query.context import amount
     from query.terminal_text import harmless, harmless_lines
 
     store = open_store(invocation)
@@ -102,7 +103,7 @@ def _explain(invocation: Invocation, text: str, parameters: dict[str, object], o
     click.echo(harmless_lines(f"tree:\n{tree}\n\nsql:\n{found.sql}\n\nparameters: {list(found.parameters)!r}\n"))
     click.echo(harmless_lines(f"plan:\n{plan}"))
     for one in dropped:
-        click.echo(harmless(f"nothing matches; without `{one.condition}` {one.rows} rows would"))
+        click.echo(harmless(f"nothing matches; without `{one.condition}` {amount(one.rows, 'rows')} would"))
 
 
 def _format(invocation: Invocation, text: str) -> None:

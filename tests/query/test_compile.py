@@ -168,6 +168,30 @@ def test_which_condition_to_drop(small: Any, connection: Any, now: Any) -> None:
     assert found == {'kind = "raw"': 0, 'name = "b.fits"': 2, 'status = "ok"': 0}
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('files where (kind = "raw" or kind = "x") and size > 1 MB', {'kind = "raw" or kind = "x"': 0, "size > 1 MB": 2}),
+        ('files upstream of (jobs) where size > 1 MB', {"upstream of (jobs)": 0, "size > 1 MB": 1}),
+        ('(files where kind = "x") where size > 1', {'kind = "x"': 3, "size > 1": 0}),
+        ("files limit 1 where size > 1 MB limit 5", {"size > 1 MB": 1}),
+        ('files where kind = "x" union files where kind = "y"', {'kind = "x"': 3, 'kind = "y"': 3}),
+        ("files where size > 1 minus (files)", {"size > 1": 0, "minus (files)": 3}),
+        ('@good(kind = "x") where size > 2000', {'kind = "x"': 1, "size > 2000": 0}),
+        ('@good(kind = "x")', {'kind = "x"': 3}),
+        ("files summarize count(*) as n by kind where n > 5", {"n > 5": 2}),
+        ('files where kind = "x" summarize count(*) as n by origin where n > 5', {'kind = "x"': 0, "n > 5": 0}),
+        ("files limit 0", {}),
+    ],
+)  # fmt: skip
+def test_which_condition_to_drop_wherever_it_stands(
+    text: str, expected: dict[str, int], small: Any, connection: Any, now: Any
+) -> None:
+    conditions = without_each(text, small, {}, now)
+    found = {each.text: connection.execute(each.sql, list(each.parameters)).fetchone()[0] for each in conditions}
+    assert found == expected
+
+
 # ---- output ---------------------------------------------------------------------------------------------------------
 
 

@@ -109,7 +109,12 @@ def test_fields_lists_what_can_be_asked(runs, json_of, run_command):
     assert by_name["duration"]["types"] == ["duration"]
     assert by_name["timesteps"]["kind"] == "metadata"
     assert by_name["timesteps"]["types"] == ["text", "number"]
-    assert by_name["timesteps"]["things"] == 2
+    assert by_name["timesteps"] == {
+        "entity": "jobs", "name": "timesteps", "kind": "metadata", "types": ["text", "number"],
+        "forms": {"text": 2, "number": 2}, "values": 2, "things": 2, "lists": 0,
+        "examples": by_name["timesteps"]["examples"], "meaning": "",
+    }  # fmt: skip
+    assert by_name["status"]["examples"][0] == "planned"
     assert by_name["meta.status"]["values"] == 2
     assert by_name["workflow.*"]["kind"] == "path"
     assert {row["entity"] for row in json_of(fields)} == {"files", "jobs", "workflows", "replicas", "checks"}
