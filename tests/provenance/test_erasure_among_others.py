@@ -71,11 +71,11 @@ def test_somebody_commits_and_compacts_in_between(grown: Store, monkeypatch: pyt
         return create(self, name, data)
 
     monkeypatch.setattr(LocalStorage, "create", raced)
-    before = told(grown)
+    before = told(grown, every=3)
     erase_all(grown)
     assert holders(grown.root) == []
     assert grave(grown) == []
-    after = told(grown)
+    after = told(grown, every=3)
     assert {key: after[key] for key in before} == without(before)
     assert grown.rows("SELECT count(*) FROM files WHERE name = 'meanwhile.dat'", tables=["files"]) == [(1,)]
 
@@ -101,12 +101,12 @@ def test_what_was_pulled_is_erased_with_what_its_store_said_of_it(grown: Store, 
     pull(here, grown)
     here.compact()
     here.project()
-    before = told(here)
+    before = told(here, every=3)
     assert holders(here.root)
     erase_all(here)
     assert holders(here.root) == []
     assert grave(here) == []
-    after = told(here)
+    after = told(here, every=3)
     assert {key: after[key] for key in before} == without(before)
     pull(here, grown)
     pull(next_door, here)
@@ -225,10 +225,10 @@ def test_bounds_that_another_store_says_again_do_not_come(grown: Store, tmp_path
 def test_two_erase_at_once(grown: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     other = Store.open(grown.root)
     after(monkeypatch, erasing, "_read", lambda: erase(other, EVERYTHING[1], "asked to"))
-    before = told(grown)
+    before = told(grown, every=3)
     erase(grown, EVERYTHING[0], "asked to")
     assert (holders(grown.root), grave(grown)) == ([], [])
-    found = told(grown)
+    found = told(grown, every=3)
     assert {key: found[key] for key in before} == without(before)
 
 

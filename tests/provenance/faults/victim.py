@@ -32,6 +32,7 @@ from provenance.errors import StoreError
 from provenance.schema import TABLES
 from provenance.store import Store
 from provenance.views import VIEWS, view_sql
+from query.vocabulary import Entity
 
 for _package in (provenance, planner):
     for _module in pkgutil.walk_packages(_package.__path__, f"{_package.__name__}."):
@@ -39,6 +40,7 @@ for _package in (provenance, planner):
 
 REFUSED, BROKEN = 3, 5
 PAGE = 4096
+ERASED_RUN = 7_000_000_000_000_000_001
 _PR_SET_PTRACER = 0x59616D61
 _ANYBODY = ctypes.c_ulong(-1)
 
@@ -76,8 +78,14 @@ def pull(store: Store) -> None:
     provenance.pull.pull(store, Store.existing(store.root.with_name("other")))
 
 
+def erase(store: Store) -> None:
+    """Erase a file with all that is known of it."""
+    thing = provenance.facts.Thing(Entity.FILES, ERASED_RUN, 1, "id", "label")
+    provenance.erasure.erase(store, provenance.erasure.Target((thing,)), "asked to")
+
+
 OPERATIONS: dict[str, Callable[[Store], None]] = {
-    each.__name__: each for each in (commit, commit_to_all, ingest, compact, pull)
+    each.__name__: each for each in (commit, commit_to_all, ingest, compact, pull, erase)
 }
 
 
