@@ -10,7 +10,8 @@ import pytest
 from provenance.batch import Batch
 from provenance.check.whole import check_store
 from provenance.commits import CommitKind
-from provenance.metadata import add_metadata, from_json
+from provenance.metadata import from_json
+from provenance.metadata_rows import add_metadata
 from provenance.pull import pull
 from provenance.saved_queries import BadNameError, save, versions
 from provenance.store import Store
