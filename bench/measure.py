@@ -46,15 +46,38 @@ def once(command: Sequence[str | Path], folder: Path, environment: Mapping[str, 
     return seconds
 
 
-def take_turns(commands: Mapping[str, Sequence[str | Path]], folder: Path, times: int) -> list[Timing]:
+def take_turns(
+    commands: Mapping[str, Sequence[str | Path]],
+    folder: Path,
+    times: int,
+    environment: Mapping[str, str] | None = None,
+) -> list[Timing]:
     """Each command once to warm up, then all of them in turn, so that a slow spell of the machine hits all alike."""
     for command in commands.values():
-        once(command, folder)
+        once(command, folder, environment)
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(times):
         for name, command in commands.items():
-            seconds[name].append(once(command, folder))
+            seconds[name].append(once(command, folder, environment))
     return [Timing(name, tuple(values)) for name, values in seconds.items()]
+
+
+def compiled_once(folder: Path) -> dict[str, str]:
+    """The environment in which Python keeps what it compiled, as it does of packages that were installed: else each
+    process of ours would compile the sources again, and DuckDB's would not.
+    """
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
+
+
+def peak(command: Sequence[str | Path], folder: Path, environment: Mapping[str, str]) -> tuple[float, int]:
+    """Seconds that a command takes, and the bytes that it has in memory at most. CalledProcessError if it fails."""
+    start = time.perf_counter()
+    with subprocess.Popen(command, cwd=folder, env={**os.environ, **environment}, stdout=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return time.perf_counter() - start, usage.ru_maxrss * 1024
 
 
 def machine() -> str:
