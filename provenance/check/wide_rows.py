@@ -33,10 +33,11 @@ WITH newest AS (
     SELECT source, number, max((commit_order, "at")) AS said
     FROM metadata_in_order WHERE entity = {entity} AND key = {key} GROUP BY source, number
 )
-SELECT m.* FROM metadata_in_order AS m
+SELECT m.source, m.number, m.position, m.written, {forms} FROM metadata_in_order AS m
 JOIN newest AS n ON n.source = m.source AND n.number = m.number AND (m.commit_order, m."at") = n.said
 WHERE m.entity = {entity} AND m.key = {key} AND NOT coalesce(m.withdrawn, false)
 """
+_SUMMED = "SELECT {'rows': count(*), 'hashes': coalesce(sum(hash(r)), 0)} FROM"
 _COUNTS = """
 SELECT count(text_form), count(float_form), count(boolean_form), count(time_form), 0, count(*) FROM said
 """
@@ -120,7 +121,9 @@ class Comparison:
 
     def _values(self, column: str, key: MetadataKey) -> tuple[str, str]:
         """What the tables say of a key, which is counted, and what the part says: statements."""
-        self._connection.execute(_SAID.format(entity=quoted(self._table.metadata or ""), key=quoted(key.name)))
+        forms = ", ".join(f"m.{form}" for form in _FORMS)
+        entity = quoted(self._table.metadata or "")
+        self._connection.execute(_SAID.format(entity=entity, key=quoted(key.name), forms=forms))
         (counts,) = self._connection.execute(_COUNTS).fetchall()
         before = self._counted[key.name]
         self._counted[key.name] = [one + more for one, more in zip(before, counts, strict=True)]
@@ -134,10 +137,19 @@ class Comparison:
             f"SELECT {', '.join(shown)} FROM {_PART} AS e WHERE {column}_values > 0",
         )
 
-    def _differing(self, of: str, said: str, shown: str) -> str | None:
-        """How many rows only one of two statements gives, and of which things some are; None: they give the same."""
+    def _differing(self, of: str, told: str, shown: str) -> str | None:
+        """How many rows only one of two statements gives, and of which things some are; None: they give the same.
+
+        Both give the columns k0 and k1 first. Sums of hashes decide, which takes no memory; only rows that differ are
+        put beside each other.
+        """
+        ((one, other),) = self._connection.execute(
+            f"SELECT ({_SUMMED} ({told}) AS r), ({_SUMMED} ({shown}) AS r)"
+        ).fetchall()
+        if one == other:
+            return None
         ((count, samples),) = self._connection.execute(
-            f"WITH told AS ({said}), shown AS ({shown}), differing AS ("
+            f"WITH told AS ({told}), shown AS ({shown}), differing AS ("
             "(FROM told EXCEPT ALL FROM shown) UNION ALL (FROM shown EXCEPT ALL FROM told)) "
             f"SELECT count(*), list_sort(list(DISTINCT concat(k0, '/', k1)))[:{_SAMPLES}] FROM differing"
         ).fetchall()
