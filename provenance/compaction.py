@@ -61,6 +61,9 @@ def is_due(made: Commit, snapshot: Snapshot) -> bool:
     """Whether whoever made this commit should compact the store now."""
     if made.kind is CommitKind.COMPACT:
         return False
+    is_regular = made.number % CARE_INTERVAL == 0 or made.kind is CommitKind.PULL
+    if not is_regular and all(len(snapshot.segments(table)) < 2 * MANY for table in snapshot.tables()):
+        return False  # without a look at each of them, which every commit would pay for
     most = max((len(small) for small in _small(snapshot).values()), default=0)
     interval = max(1, CARE_INTERVAL >> max(0, most // MANY - 1))
     return most > MANY and (made.number % interval == 0 or made.kind is CommitKind.PULL)
