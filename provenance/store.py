@@ -17,7 +17,7 @@ from provenance import checkpoints, location
 from provenance.batch import Batch
 from provenance.commits import FOLDER, Commit, CommitKind, number_of, read
 from provenance.database import Database
-from provenance.errors import DamagedStoreError, NotAStoreError, StoreError, unread
+from provenance.errors import DamagedStoreError, NotAStoreError, unread
 from provenance.relations import relation
 from provenance.snapshot import Snapshot
 from provenance.storage.interface import Storage
@@ -84,6 +84,11 @@ class Store:
             self._seen = self._seen.after(self.commits(after=self._seen.number))
             return self._seen
 
+    @property
+    def seen(self) -> Snapshot:
+        """The newest snapshot that this object has handed out; nobody is asked for later commits."""
+        return self._seen
+
     def follow(self, made: Commit) -> None:
         """Know a commit that was published just now through this object, without reading it back: nothing that fails
         from here on may make it look as if it were not there.
@@ -145,14 +150,9 @@ class Store:
         """Let one writer in a while merge small segments that pile up, and sum up the commits. This one is made:
         nothing takes it back.
         """
-        from provenance.compaction import is_due
-        from provenance.turns import alone
+        from provenance.upkeep import care
 
-        if is_due(made, self._seen):
-            with alone(self.storage) as nobody_else_does:
-                if nobody_else_does:
-                    self._relieve()
-        self._sum_up_after(made)
+        care(self, made)
 
     def compact(self, *, run: int | None = None) -> Commit | None:
         """Merge small segments: all, or those written since ``run`` was planned, with those of earlier runs as soon as
@@ -161,57 +161,40 @@ class Store:
 
         No answer changes, as-of answers included, and no reader is disturbed. Errors as of `commit`.
         """
-        made = self._merge(run)
-        self.promote(eager=run is None)
-        return made
+        from provenance.upkeep import compact
+
+        return compact(self, run)
 
     def tidy(self, *, run: int | None = None) -> None:
         """`compact` after work that is done and must not fail for it: what keeps it from being done is logged."""
-        try:
-            self.compact(run=run)
-        except StoreError as error:
-            self._not_merged(error)
+        from provenance.upkeep import tidy
+
+        tidy(self, run)
 
     def promote(self, *, eager: bool = False) -> None:
         """Make wide tables of what has become big, anew where they are far behind (``eager``: behind at all).
 
         They are derived: what keeps them from being made is logged as a warning and is never an error.
         """
-        from provenance.vocabulary import WIDE
-        from provenance.wide import MIN_ROWS
+        from provenance.upkeep import promote
 
-        for table in WIDE:
-            if sum(segment.rows for segment in self._seen.segments(table.sql)) < MIN_ROWS:
-                continue
-            from provenance.wide_build import promote
-
-            try:
-                promote(self, table, eager=eager)
-            except (StoreError, OSError) as error:
-                _warn(f"{self.storage.location}: no wide table of {table.entity.value} was made: {error}")
+        promote(self, eager=eager)
 
     def sum_up(self) -> None:
         """Write a checkpoint of what the store holds now, so that it opens quickly. It is derived: what keeps it from
         being written is logged as a warning and is never an error.
         """
-        if self.snapshot().rewritten:
-            self.reread()  # what was seen before an erasure may say what is erased, or where it was
-        try:
-            checkpoints.write(self.storage, self.store_id, self.snapshot())
-        except (StoreError, OSError) as error:
-            _warn(f"{self.storage.location}: no checkpoint was written: {error}")
+        from provenance.upkeep import sum_up
+
+        sum_up(self)
 
     def project(self) -> None:
         """Bring the DuckLake catalog ``lake.sqlite`` up to date. It is derived: what keeps it from being written is
         logged as a warning and is never an error.
         """
-        from provenance.errors import LakeError
-        from provenance.lake import project
+        from provenance.upkeep import project
 
-        try:
-            project(self)
-        except LakeError as error:
-            _warn(f"the DuckLake catalog of {self.root} was not brought up to date: {error}")
+        project(self)
 
     # Reading
 
@@ -299,37 +282,3 @@ class Store:
             f"{self.storage.location}: commit {number} is missing, later ones are there",
             hint="restore it from a backup of the store",
         )
-
-    def _merge(self, run: int | None) -> Commit | None:
-        from provenance.compaction import compact
-
-        made = compact(self, run=run)
-        if made is not None:
-            self._sum_up_after(made)
-        return made
-
-    def _relieve(self) -> None:
-        from provenance.compaction import relieve
-
-        try:
-            made = relieve(self)
-        except StoreError as error:
-            self._not_merged(error)
-        else:
-            if made is not None:
-                self._sum_up_after(made)
-
-    def _not_merged(self, error: StoreError) -> None:
-        _warn(f"{self.storage.location}: small segments were not merged: {error}")
-
-    def _sum_up_after(self, made: Commit) -> None:
-        if made.number % checkpoints.INTERVAL == 0:
-            self.sum_up()
-
-
-def _warn(message: str) -> None:
-    import logging  # late: it takes as long as all other imports of this module, and a query has no use for it
-
-    from query.terminal_text import harmless
-
-    logging.getLogger(__name__).warning("%s", harmless(message))
