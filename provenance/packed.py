@@ -48,6 +48,15 @@ class Packed(Sequence[T]):
             first = number * _BLOCK
             yield from itertools.islice(self._block(number), max(start - first, 0), stop - first)
 
+    def taken(self) -> Iterator[T]:
+        """All values, for the last time: what was passed is given up, and at the end nothing is left."""
+        self._last = (-1, [])
+        self._blocks.reverse()
+        while self._blocks:
+            yield from _unpacked(*self._blocks.pop())
+        values, self._open = self._open, []
+        yield from values
+
     @overload
     def __getitem__(self, index: int) -> T: ...
     @overload

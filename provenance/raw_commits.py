@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from provenance.snapshot import Snapshot
     from provenance.store import Store
 
-COMMIT_FILES = 200_000
-COMMIT_VALUES = 1_000_000
+COMMIT_FILES = 100_000
+COMMIT_VALUES = 500_000
 
 Entries = Packed[tuple[str | None, Registration]]
 """Path (None: not on this machine) and registration of each file; each URL once."""

@@ -162,16 +162,15 @@ def add_files(
     unusable: list[Unusable] = []
     template = None if path_metadata is None else PathTemplate.parse(path_metadata)
     description = Description(site, metadata or {}, template, name, sha256)
-    found: Sequence[FoundFile] = once(_named(store, [str(path) for path in paths], table, trees, unusable))
+    found = once(_named(store, [str(path) for path in paths], table, trees, unusable))
     if sha256 is not None or declared is not None:
         _require_one(found, unusable, declared)
-        found = [replace(each, declared=declared or each.declared) for each in found]
+        found = Packed(replace(each, declared=declared or each.declared) for each in found)
     reading = Reading(store, store.snapshot(), description, keep_going, workers, progress)
     reading.check(found)
     if unusable and not keep_going:
         raise refusal(unusable, GO_ON)
-    entries = reading.entries(found, unusable)
-    del found
+    entries = reading.entries(found.taken(), unusable)
     registration = new_run_id()
     with committing():
         return _register(store, reading, registration, entries, author, unusable)

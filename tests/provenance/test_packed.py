@@ -30,6 +30,8 @@ def test_it_is_the_sequence_that_it_was_made_of(values: list[object], start: int
     assert list(made.between(start, min(start + more, len(values)))) == values[start : start + more]
     with pytest.raises(IndexError):
         made[len(values)]
+    assert list(made.taken()) == values
+    assert list(made) == []
 
 
 def test_values_come_out_equal() -> None:
