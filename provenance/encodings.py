@@ -33,15 +33,6 @@ _WORTH_A_FILTER = 16_384
 """Rows; what is smaller is read as quickly."""
 
 
-_FORM: dict[str, Any] = {
-    "row_group_size": ROW_GROUP_ROWS,
-    "version": "2.6",
-    "data_page_version": "2.0",
-    "compression": "zstd",
-    "store_schema": False,
-}
-
-
 def write_options(rows: pa.Table, *, looked_up: Sequence[str] = (), thorough: bool = False) -> dict[str, Any]:
     """Arguments for `pyarrow.parquet.write_table`; columns in ``looked_up`` get Bloom filters if rows are many.
 
@@ -55,10 +46,21 @@ def write_options(rows: pa.Table, *, looked_up: Sequence[str] = (), thorough: bo
     }
     filters = {name: _filter(rows.num_rows) for name in looked_up} if rows.num_rows >= _WORTH_A_FILTER else None
     return {
-        **_FORM,
+        **_form(),
         "use_dictionary": [_leaf(field) for field in rows.schema if field.name in repeating] or False,
         "column_encoding": encodings,
         "bloom_filter_options": filters,
+    }
+
+
+def _form() -> dict[str, Any]:
+    """What all columns have in common."""
+    return {
+        "row_group_size": ROW_GROUP_ROWS,
+        "version": "2.6",
+        "data_page_version": "2.0",
+        "compression": "zstd",
+        "store_schema": False,
     }
 
 
@@ -95,7 +97,7 @@ def _is_worth_it(column: pa.Table) -> bool:
 
 def _size(column: pa.Table, **options: Any) -> int:
     sink = pa.BufferOutputStream()
-    pq.write_table(column, sink, write_statistics=False, **_FORM, **options)
+    pq.write_table(column, sink, write_statistics=False, **_form(), **options)
     return int(sink.getvalue().size)
 
 
