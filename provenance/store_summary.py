@@ -17,7 +17,7 @@ from provenance.quarantine import Quarantined, quarantined
 from provenance.schema import TABLES
 
 if TYPE_CHECKING:
-    from provenance.commits import Segment
+    from provenance.commits import Commit, Segment
     from provenance.store import Store
 
 _SPOOL = "spool"
@@ -37,7 +37,8 @@ class StoreSummary:
     """One store as of its newest commit. Times are UTC; ``tables`` are in the order of the schema.
 
     ``superseded_bytes`` are segments that were merged into others, ``orphaned_bytes`` what no commit names (its writer
-    may be at work), ``spooled`` and ``spooled_bytes`` records of commands on their way in.
+    may be at work), ``spooled`` and ``spooled_bytes`` records of commands on their way in. ``erasures`` are the commits
+    that took something away, in order.
     """
 
     store: str
@@ -54,6 +55,7 @@ class StoreSummary:
     spooled_bytes: int
     catalog: CatalogState
     read_only: bool
+    erasures: tuple[Commit, ...] = ()
 
     @property
     def live_bytes(self) -> int:
@@ -80,6 +82,7 @@ class StoreSummary:
                 {"what": one.what, "sha256": one.sha256, "reason": one.reason, "at": one.at} for one in self.quarantined
             ],
             "spool": {"files": self.spooled, "size_bytes": self.spooled_bytes},
+            "erasures": [_erasure(commit) for commit in self.erasures],
             "catalog": {
                 "path": None if self.catalog.path is None else str(self.catalog.path),
                 "commit": self.catalog.newest,
@@ -113,7 +116,21 @@ def summarize(store: Store) -> StoreSummary:
         spooled_bytes=sum(spooled),
         catalog=catalog_state(store),
         read_only=is_read_only(store.root),
+        erasures=tuple(commit for commit in commits if commit.erased),
     )
+
+
+def _erasure(commit: Commit) -> dict[str, object]:
+    assert commit.erased is not None
+    return {
+        "commit": commit.number,
+        "at": commit.time,
+        "author": commit.author,
+        "reason": commit.erased.reason,
+        "rows": sum(commit.erased.rows.values()),
+        "cleared": commit.erased.cleared,
+        "files": len(commit.erased.files),
+    }
 
 
 def is_read_only(folder: Path) -> bool:

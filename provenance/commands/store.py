@@ -54,6 +54,9 @@ def _print_summary(summary: StoreSummary) -> None:
         ("commits", f"{summary.commits}" + _newest(summary)),
         ("data", f"{summary.live_bytes} bytes; {summary.superseded_bytes} more were merged into these"),
     ]
+    if summary.erasures:
+        said = f"{amount(len(summary.erasures), 'times')}, the last by commit {summary.erasures[-1].number}"
+        lines.append(("erased", f"{said}: {harmless(_reason(summary))}"))
     if summary.orphaned_bytes:
         lines.append(("orphans", f"{summary.orphaned_bytes} bytes of writers at work, or killed"))
     if summary.spooled:
@@ -67,6 +70,11 @@ def _print_summary(summary: StoreSummary) -> None:
         click.echo(f"{amount(len(summary.quarantined), 'things')} in quarantine:")
     for one in summary.quarantined:
         click.echo(harmless(f"  {one.what} {one.sha256[:12]}: {one.reason}"))
+
+
+def _reason(summary: StoreSummary) -> str:
+    erased = summary.erasures[-1].erased
+    return erased.reason if erased else ""
 
 
 def _newest(summary: StoreSummary) -> str:

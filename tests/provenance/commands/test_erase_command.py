@@ -49,6 +49,11 @@ def test_without_yes_it_says_what_would_go_and_with_it_goes(runs: Any, run_comma
     assert [one for one in check_store(store.storage).findings if one.kind.verdict.exit_code] == []
     assert "nothing to erase" in run_command(store_command, *arguments, "--yes").stdout
     assert "0 segments" in run_command(store_command, "erase", "--finish").stderr
+    said = f"erased    1 time, the last by commit {commit.number}: asked to be forgotten\n"
+    assert said in run_command(store_command, "info").stdout
+    (told,) = json.loads(run_command(store_command, "info", "--format", "json").stdout)["erasures"]
+    assert told["reason"] == commit.erased.reason
+    assert (told["commit"], told["files"], told["rows"]) == (commit.number, 2, sum(commit.erased.rows.values()))
 
 
 def test_json_says_the_same(runs: Any, run_command: RunCommand) -> None:
