@@ -13,7 +13,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -24,7 +24,11 @@ from provenance.errors import StoreError
 from query.errors import QueryError
 from query.terminal_text import harmless, harmless_lines
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 BAD_USAGE = 2
+COMPLETE = "_PIRENE_COMPLETE"  # set by the script that a shell runs on Tab: see `click.shell_completion`
 BUG = 70
 INTERRUPTED = 130
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000  # of the youngest: a few megabytes
@@ -115,6 +119,13 @@ class LazyGroup(click.Group):
         _share_options(command)
         self._loaded[name] = command
         return command
+
+    def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names of commands from COMMANDS alone, and options."""
+        from click.shell_completion import CompletionItem
+
+        found = [CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)]
+        return [*found, *click.Command.shell_complete(self, context, incomplete)]
 
     def resolve_command(
         self, context: click.Context, arguments: list[str]
@@ -243,10 +254,26 @@ def open_standard_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def _complete() -> int:
+    """Answer a shell that asks what may come next; whatever goes wrong, its line of input is left alone."""
+    if not os.environ.get("PIRENE_DEBUG"):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+    try:
+        root(prog_name="pirene", complete_var=COMPLETE)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except Exception:  # the process boundary: a bug here must not end up on the line that somebody writes
+        if os.environ.get("PIRENE_DEBUG"):
+            raise
+    return 0
+
+
 def main() -> NoReturn:
     """Entry point of the command ``pirene``."""
     collect_garbage_rarely()
     open_standard_streams()
+    if os.environ.get(COMPLETE):
+        leave(_complete())
     try:
         with exit_codes():
             result = root(standalone_mode=False)

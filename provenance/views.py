@@ -115,6 +115,10 @@ class Reading:
         """Give the connection back."""
         self._connection.close()
 
+    def interrupt(self) -> None:
+        """End a statement that another thread waits for; it raises duckdb.Error."""
+        self._connection.interrupt()
+
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """All rows of a statement: for answers that fit in memory."""
         return [row for block in self.blocks(sql, parameters) for row in block]

@@ -119,6 +119,16 @@ class Parser:
             symbols.append(leaf)
             position = leaf.span[1]
 
+    def expected_after(self, text: str) -> frozenset[str] | None:
+        """The terminals that can come after ``text``; None if no text of the language starts with it."""
+        states = [0]
+        position = 0
+        while (leaf := self._next(text, position, states[-1])).type != END:
+            if not self._take(states, leaf.type, lambda rule: None):
+                return None
+            position = leaf.span[1]
+        return self._expected(states)
+
     def _next(self, text: str, position: int, state: int) -> Leaf:
         """The next token that is not ignored: one that can come in ``state``, or else any that the language knows."""
         while position < len(text):

@@ -56,6 +56,11 @@ def has_comments(text: str) -> bool:
     return any(match["skip"] and match["skip"].startswith("#") for match in _SKIPPED_OR_BRACKET.finditer(text))
 
 
+def expected_after(text: str) -> frozenset[str] | None:
+    """The terminals that can come after ``text``; None if it is the start of no query."""
+    return _parser().expected_after(text)
+
+
 @functools.cache
 def _parser() -> Parser:
     return parser_tables.load()
@@ -169,6 +174,11 @@ _TERMINALS = {
     "missing": "MISSING", "present": "PRESENT", "has": "_HAS", "any": "ANY", "all": "ALL", "per": "_PER", "by": "_BY",
     "within": "_WITHIN", "steps": "_STEPS",
 }  # fmt: skip
+TERMINALS = {
+    **dict.fromkeys(_ENTITIES, "ENTITY"), **_TERMINALS, "asc": "ASC", "desc": "DESC", "as": "_AS", "now": "NOW",
+    "commit": "_COMMIT", "true": "TRUE", "false": "FALSE", **{f"{word} (": "REL" for word in _RELATIONS},
+}  # fmt: skip
+"""Words that can be written, each with its terminal."""
 _SIGNS = {"(": "LPAR", ")": "RPAR", "=": "EQ", "a number": "INT", "a name": "NAME", "step": "_STEP"}
 
 

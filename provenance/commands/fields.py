@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from provenance.commands.completing import complete_entity
 from provenance.commands.context import Invocation, format_option, pass_invocation
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ def _entity(context: click.Context, parameter: click.Parameter, value: str | Non
 
 
 @click.command()
-@click.argument("entity", required=False, metavar=f"[{'|'.join(ENTITIES)}]", callback=_entity)
+@click.argument(
+    "entity", required=False, metavar=f"[{'|'.join(ENTITIES)}]", callback=_entity, shell_complete=complete_entity
+)
 @format_option
 @pass_invocation
 def fields(invocation: Invocation, entity: str | None, output_format: str) -> None:

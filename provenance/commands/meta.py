@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from provenance.commands.completing import complete_query
 from provenance.commands.context import Invocation, format_option, param_option, parameter_values, pass_invocation
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def meta() -> None:
 
 
 @meta.command("list", short_help="Show what was given, reported and measured.")
-@click.argument("what", metavar=_WHAT, nargs=-1, required=True)
+@click.argument("what", metavar=_WHAT, nargs=-1, required=True, shell_complete=complete_query)
 @click.option("--history", "with_history", is_flag=True, help="Everything that was ever said, withdrawals too.")
 @param_option
 @format_option
@@ -82,7 +83,7 @@ def list_(
 
 
 @meta.command("set", short_help="Set metadata; the history stays.")
-@click.argument("what", metavar=f"{_WHAT} KEY=VALUE...", nargs=-1, required=True)
+@click.argument("what", metavar=f"{_WHAT} KEY=VALUE...", nargs=-1, required=True, shell_complete=complete_query)
 @click.option("-m", "--metadata", multiple=True, metavar="KEY=VALUE", help="What to set; the same key again: a list.")
 @param_option
 @pass_invocation
@@ -102,7 +103,7 @@ def set_(invocation: Invocation, what: tuple[str, ...], metadata: tuple[str, ...
 
 
 @meta.command("unset", short_help="Withdraw keys; the history stays.")
-@click.argument("what", metavar=f"{_WHAT}", nargs=-1, required=True)
+@click.argument("what", metavar=f"{_WHAT}", nargs=-1, required=True, shell_complete=complete_query)
 @click.option(
     "-k", "--key", "keys", multiple=True, required=True, metavar="KEY", help="The key to withdraw; repeatable."
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from provenance.commands.completing import complete_query
 from provenance.commands.context import Invocation, format_option, param_option, parameter_values, pass_invocation
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ _AS_TEXT = {"table": ("metadata", "metadata value"), "csv": ("metadata value",),
 
 
 @click.command()
-@click.argument("text", metavar="QUERY", required=False)
+@click.argument("text", metavar="QUERY", required=False, shell_complete=complete_query)
 @param_option
 @click.option("--explain", is_flag=True, help="Show the resolved tree, the SQL and DuckDB's plan instead of rows.")
 @click.option("--fmt", is_flag=True, help="Print the query laid out well instead of asking it.")
@@ -42,12 +44,14 @@ def query(
     pirene query 'jobs where status = "failed" order by started desc limit 10'
     pirene query 'files upstream of (files where name = "result.txt")'
 
-    `pirene fields` lists what can be asked.
+    `pirene fields` lists what can be asked. Without a query, on a terminal, queries are asked for one by one.
     """
     if sum((explain, fmt, name is not None, saved)) > 1:
         raise click.UsageError("--explain, --fmt, --save and --saved are asked for one at a time")
     if saved:
         _list_saved(invocation, output_format)
+    elif text is None and not (explain or fmt or name) and _on_a_terminal():
+        _prompt(invocation, parameter_values(parameters), output_format)
     elif text is None:
         raise click.UsageError("expected a query, for example 'files where size > 2 GiB'")
     elif fmt:
@@ -58,6 +62,21 @@ def query(
         _explain(invocation, text, parameter_values(parameters), output_format)
     else:
         _ask(invocation, text, parameter_values(parameters), output_format)
+
+
+def _on_a_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _prompt(invocation: Invocation, values: dict[str, object], output_format: str) -> None:
+    from provenance.commands.printing import open_store
+    from provenance.commands.prompt import ask_repeatedly
+    from query.terminal_text import harmless_lines
+
+    def say(text: str) -> None:
+        click.echo(harmless_lines(text), err=True)
+
+    ask_repeatedly(open_store(invocation), lambda text: _ask(invocation, text, values, output_format), say)
 
 
 def _ask(invocation: Invocation, text: str, values: dict[str, object], output_format: str) -> None:
