@@ -30,7 +30,7 @@ def checked(text: str, vocabulary: Vocabulary, now: dt.datetime, *, name: str) -
     statement = parse(text)
     if statement.as_of is not None:
         context.fail("a saved query carries no `as of`", statement.as_of.span, f"leave it out: @{name} as of …")
-    context = saved.inside(context, name, text)
+    context = context.inside(name, text)
     with_names = pinning.pinned(context, statement.query)
     whole = saved.expanded(context, statement.query)
     found = parameters(text)

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
-from query import dropping, limits, literals, resolve, resolved, saved, tree
 from query import format as text_of
+from query import limits, literals, resolve, resolved, tree
 from query.context import Context
 from query.counts import Count
 from query.errors import QueryTooLarge
@@ -145,6 +145,8 @@ def without_each(
     """For each condition that all rows must fulfil (see `query.dropping`): how many rows match without it. Same
     arguments as `compile_query`; of a summary, its rows are counted.
     """
+    from query import dropping  # asked when nothing was found: the good way must start fast
+
     context = Context(text, vocabulary, parameters, now, unknown_keys)
     statement, context = _statement(context, selection)
     found = []
@@ -166,17 +168,22 @@ def _statement(context: Context, selection: bool) -> tuple[tree.Statement, Conte
     if context.now.tzinfo is None:
         raise ValueError(f"now needs a time zone: {context.now.isoformat()}")
     statement = parse(context.text)
-    whole = saved.alone(statement.query)
+    query = statement.query
+    if "@" in context.text:
+        query, context = _with_saved(context, query)
+    return replace(statement, query=readable(context, query) if selection else query), context
+
+
+def _with_saved(context: Context, query: tree.Query) -> tuple[tree.Query, Context]:
+    from query import saved  # few queries use any
+
+    whole = saved.alone(query)
     try:
-        if whole is None:
-            query = saved.expanded(context, statement.query)
-        else:
-            query, context = saved.opened(context, whole)
+        found, within = (saved.expanded(context, query), context) if whole is None else saved.opened(context, whole)
     except RecursionError:
         raise QueryTooLarge("saved queries within saved queries are nested too deeply") from None
-    if context.opened:
-        limits.check(query)
-    return replace(statement, query=readable(context, query) if selection else query), context
+    limits.check(found)
+    return found, within
 
 
 def _columns(output: tuple[resolved.Column, ...] | resolved.Summary) -> tuple[OutputColumn, ...]:

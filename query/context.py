@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NoReturn
 
 from query import literals, tree
@@ -40,6 +40,10 @@ class Context:
         if (entity, key) not in self._keys:
             self._keys[entity, key] = self.vocabulary.metadata_key(entity, key)
         return self._keys[entity, key]
+
+    def inside(self, name: str, text: str) -> Context:
+        """The context in which the saved query ``name`` is read: its own text, the names of those it is in."""
+        return replace(self, text=text, saved=(*self.saved, name))
 
     def note(self, message: str) -> None:
         """Something worth knowing; said once."""

@@ -51,6 +51,10 @@ class LocatedError(QueryError):
         self.text = text
         self.span = span
 
+    def within_saved(self, name: str) -> LocatedError:
+        """The same error, of the saved query ``name``: at its place in the text of that query."""
+        return type(self)(f"in the saved query {name}: {self}", text=self.text, span=self.span, hint=self.hint)
+
     def report(self) -> str:
         """What is wrong, the line of the query with a caret under the place, and what to write instead."""
         lines = [harmless(str(self)), *excerpt(self.text, self.span)]

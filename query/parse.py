@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 
-from query import limits, lookalikes, parser_tables, syntax_nodes
+from query import limits, parser_tables, syntax_nodes
 from query.errors import QuerySyntaxError, QueryTooLarge, Span, did_you_mean
 from query.lalr import END, Leaf, Parser, Unexpected
 from query.tree import Statement
@@ -91,6 +91,8 @@ def _explained(text: str, leaf: Leaf, expected: frozenset[str]) -> QuerySyntaxEr
     """What is wrong at the place where the parser stopped, and what to write instead."""
     if leaf.type == END:
         return _at_end(text, expected)
+    from query import lookalikes  # only when something is wrong: the good way must start fast
+
     start = leaf.span[0]
     lookalike = lookalikes.around(text, start)
     if lookalike is not None:

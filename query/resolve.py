@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import assert_never
 
-from query import groups, literals, resolved, saved, tree
+from query import literals, resolved, tree
 from query.asked_keys import AskedKeys
 from query.context import ENTITY_WORDS, Context
 from query.errors import LocatedError
@@ -47,6 +47,8 @@ def statement(context: Context, node: tree.Query) -> resolved.Resolved:
 
 def _summarized(context: Context, node: tree.Query, clause: tree.Summarize) -> resolved.Resolved:
     """Clauses before `summarize` choose rows; those after it are about the groups and their columns."""
+    from query import groups  # few queries summarize
+
     position = node.clauses.index(clause)
     rows = query(context, replace(node, clauses=node.clauses[:position]))
     found = summary(Conditions(context, rows.entity, relation), clause)
@@ -97,7 +99,7 @@ def _operand(context: Context, node: tree.Operand) -> tuple[resolved.Operand, En
             source = query(context, inner)
             entity = source.entity
         case tree.Nested(query=inner, origin=tree.Origin(name=name, text=text)):
-            with errors_of(saved.inside(context, name, text)) as within:
+            with errors_of(context.inside(name, text)) as within:
                 source = query(within, inner)
             entity = source.entity
         case tree.Saved():
@@ -116,7 +118,7 @@ def errors_of(context: Context) -> Iterator[Context]:
     except LocatedError as error:
         if not context.saved or error.text != context.text or str(error).startswith("in the saved query"):
             raise
-        raise saved.located(context.saved[-1], error) from error
+        raise error.within_saved(context.saved[-1]) from error
 
 
 def _conjuncts(condition: resolved.Condition) -> tuple[resolved.Condition, ...]:

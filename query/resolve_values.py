@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from query import literals, lookalikes, names, resolved, tree
+from query import literals, names, resolved, tree
 from query.asked_keys import AskedKeys
 from query.context import NUMERIC, Context
 from query.errors import Span
@@ -64,6 +64,8 @@ def value(context: Context, entity: Entity, node: tree.Expression) -> Typed:
         case tree.Quantity() | tree.Text() | tree.Boolean() | tree.Time() | tree.Now() | tree.Parameter():
             return _of_constant(constant(context, node), node.span)
         case tree.Lookalike(written=written):
+            from query import lookalikes  # only when something is wrong
+
             message, hint = lookalikes.glued(written)
             context.fail(message, node.span, hint)
         case tree.Call(function=function):

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from query import rewrite, tree
 from query.context import Context
-from query.errors import LocatedError, QueryError, QueryMeaningError, QueryTooLarge, Span, did_you_mean
+from query.errors import LocatedError, QueryError, QueryTooLarge, Span, did_you_mean
 from query.parse import parse
 from query.vocabulary import SavedText
 
@@ -52,7 +52,7 @@ def opened(context: Context, node: tree.Saved) -> tuple[tree.Query, Context]:
         raise QueryTooLarge(f"saved queries are used more than {_MOST_OPENED} times in one query")
     if saved.note:
         context.note(saved.note)
-    inner = inside(context, node.name, saved.text)
+    inner = context.inside(node.name, saved.text)
     with_names = pinned(inner, node.name, saved)
     arguments = _arguments(context, node)
     query = _Arguments(inner, arguments).put_into(with_names)
@@ -63,11 +63,6 @@ def opened(context: Context, node: tree.Saved) -> tuple[tree.Query, Context]:
             hint = f"did you mean {near}?" if near else f"it takes {', '.join(sorted(used)) or 'no arguments'}"
             context.fail(f"@{node.name} has no parameter {argument.name}", argument.span, hint)
     return expanded(inner, query), inner
-
-
-def inside(context: Context, name: str, text: str) -> Context:
-    """The context in which the saved query ``name`` is read: its own text, the names of those it is in."""
-    return replace(context, text=text, saved=(*context.saved, name))
 
 
 def pinned(context: Context, name: str, saved: SavedText) -> tree.Query:
@@ -97,14 +92,9 @@ def parse_inside(name: str, text: str) -> tree.Statement:
     try:
         return parse(text)
     except LocatedError as error:
-        raise located(name, error) from error
+        raise error.within_saved(name) from error
     except QueryError as error:
         raise QueryError(f"in the saved query {name}: {error}", hint=error.hint) from error
-
-
-def located(name: str, error: LocatedError) -> QueryMeaningError:
-    """``error`` as one of the saved query ``name``, at its place in the text of that query."""
-    return QueryMeaningError(f"in the saved query {name}: {error}", text=error.text, span=error.span, hint=error.hint)
 
 
 def _names_of(json: object) -> Iterator[tuple[tree.Part, ...]]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from query import groups, resolved, sql_numbers, sql_summary
+from query import resolved, sql_numbers
 from query.counts import Count, Saying
 from query.frozen import Frozen, frozen
 from query.literals import Moment, Number, TextValue, Truth
@@ -62,6 +62,8 @@ class Compiler:
 
     def summary_statement(self, query: resolved.Query, summary: resolved.Summary) -> tuple[str, tuple[object, ...]]:
         """The statement of `summarize`: the groups, then what comes after it as for any other rows."""
+        from query import groups, sql_summary  # few queries summarize
+
         rows = self.closed_if_limited(self.rows(query))
         self.note_kept(rows)
         name = sql_summary.grouped(self.open(rows), summary)
