@@ -2,7 +2,8 @@
 
 Each round is a process of its own. Its clock runs from the first record that is opened until the last commit is on
 disk: reading, checking, looking for known attempts, writing and fsync. After that the same process reads back what it
-has committed and lets pyarrow write it once more, as Parquet with zstd, with an fsync of each file.
+has committed and lets pyarrow write it twice more, with an fsync of each file: laid out as the store's segments are,
+and as pyarrow does unasked, with zstd.
 """
 
 from __future__ import annotations
@@ -31,47 +32,75 @@ _SHELL_DIGEST = "5e" * 32
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """Seconds by the clock, and seconds of processors."""
+
+    clock: float
+    processor: float
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
-    """One process: seconds of ingest and of pyarrow, what was ingested, its largest resident set."""
+    """One process: what was ingested, the largest resident set while it was, and what it took; what pyarrow took for
+    the same rows, with the same layout (``alike``) and with its own (``plain``).
+    """
 
     records: int
     rows: int
     commits: int
-    seconds: float
-    pyarrow_seconds: float
     peak_bytes: int
+    ingest: Taken
+    alike: Taken
+    plain: Taken
 
 
 def section(scratch: Path) -> str:
     """The section of the report."""
     spool = scratch / "records"
     write_records(spool, MILLION, kickstart_record(scratch))
+    load = os.getloadavg()[0]
     rounds = [_round(scratch / f"store-{number}", spool, RECORDS) for number in range(ROUNDS)]
     whole = _round(scratch / "store", spool, MILLION)
-    ours = statistics.median(one.rows / one.seconds for one in rounds)
-    ratio = statistics.median(one.pyarrow_seconds / one.seconds for one in rounds)
-    pyarrow = statistics.median(one.rows / one.pyarrow_seconds for one in rounds)
     each = rounds[0].rows / RECORDS
-    events = ours / MONITORD_EVENTS_PER_SECOND
+    rate = statistics.median(one.rows / one.ingest.clock for one in rounds)
+    alike, plain = (statistics.median(ratio(one) for one in rounds) for ratio in (_to_alike, _to_plain))
     size = (spool / "0" / "1-1.json").stat().st_size
     return f"""## Ingest
 
 {RECORDS} spooled records of {size} bytes, one file each, as the wrapper writes them (an executable, an input, an
 output, three reported values, random digests), {each:.0f} rows each; the median of {ROUNDS} processes.
 Reading, checks, the search for known attempts, commits and fsync are inside the clock; pyarrow writes the rows that
-came of it as Parquet with zstd, with fsync, right after, in the same process.
+came of it, which it finds in memory, with fsync, right after, in the same process. When this began,
+{load:.1f} processes wanted the processors, which it left to them (niceness {os.nice(0)}).
 
-| | rows/s | records/s |
-|---|---:|---:|
-| `ingest` | {ours:,.0f} | {ours / each:,.0f} |
-| pyarrow | {pyarrow:,.0f} | {pyarrow / each:,.0f} |
+| | rows/s | records/s | µs of processor time a record |
+|---|---:|---:|---:|
+| `ingest` | {_row([one.ingest for one in rounds], each)} |
+| pyarrow, laid out as segments are | {_row([one.alike for one in rounds], each)} |
+| pyarrow, as it does unasked, zstd | {_row([one.plain for one in rounds], each)} |
 
-Ingest runs at **{ratio:.2f} times** pyarrow's rate (aim: at least 0.5), and makes
-{events:.0f} times as many rows a second as pegasus-monitord was seen to take events (2 200; aim: 50 times).
+Ingest runs at **{alike:.2f} times** the rate of pyarrow with the same layout, {plain:.2f} times that of pyarrow
+with its own (aim: at least 0.5), and makes {rate / MONITORD_EVENTS_PER_SECOND:.0f} times as many rows a second as
+pegasus-monitord was seen to take events (2 200; aim: 50 times).
 
-{MILLION:,} records at once: {whole.seconds:.0f} s, {whole.rows / whole.seconds:,.0f} rows/s, {whole.commits} commits,
-{whole.pyarrow_seconds / whole.seconds:.2f} times pyarrow's rate,
-at most **{whole.peak_bytes / 1e6:.0f} MB** of memory (aim: below 1 000)."""
+{MILLION:,} records at once: {whole.ingest.clock:.0f} s, {whole.rows / whole.ingest.clock:,.0f} rows/s,
+{whole.ingest.processor / MILLION * 1e6:.0f} µs of processor time a record, {whole.commits} commits,
+{_to_alike(whole):.2f} and {_to_plain(whole):.2f} times pyarrow's rates, at most **{whole.peak_bytes / 1e6:.0f} MB** of
+memory (aim: below 1 000)."""
+
+
+def _row(taken: list[Taken], rows_each: float) -> str:
+    records = RECORDS / statistics.median(each.clock for each in taken)
+    processor = statistics.median(each.processor for each in taken) / RECORDS * 1e6
+    return f"{records * rows_each:,.0f} | {records:,.0f} | {processor:.1f}"
+
+
+def _to_alike(one: Round) -> float:
+    return one.alike.clock / one.ingest.clock
+
+
+def _to_plain(one: Round) -> float:
+    return one.plain.clock / one.ingest.clock
 
 
 def kickstart_record(scratch: Path) -> dict[str, Any]:
@@ -127,7 +156,7 @@ def write_records(spool: Path, count: int, like: dict[str, Any]) -> None:
 
 
 def record_path(spool: Path, job: int) -> Path:
-    return spool / str(job // PER_FOLDER) / f"{job}-1.json"
+    return Path(f"{spool}/{job // PER_FOLDER}/{job}-1.json")
 
 
 def _another(like: dict[str, Any], job: int, chance: random.Random) -> dict[str, Any]:
@@ -169,7 +198,8 @@ def _round(store: Path, spool: Path, records: int) -> Round:
     command = [sys.executable, __file__, store, spool, str(records)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
-    return Round(**json.loads(done.stdout))
+    read = json.loads(done.stdout)
+    return Round(**read | {name: Taken(**read[name]) for name in ("ingest", "alike", "plain")})
 
 
 def _measure(place: Path, spool: Path, records: int) -> Round:
@@ -183,33 +213,50 @@ def _measure(place: Path, spool: Path, records: int) -> Round:
         return (record_path(spool, job) for job in range(1, records + 1))
 
     store = Store.open(place)
-    start = time.perf_counter()
+    began = _now()
     result = ingest(store, paths())
-    seconds = time.perf_counter() - start
+    taken = _since(began)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     if result.new != records or result.rejected or result.warnings:
         raise RuntimeError(f"{result.new} of {records} records came in: {result.rejected[:3]} {result.warnings[:3]}")
     rows = sum(segment.rows for commit in result.commits for segment in commit.segments)
-    return Round(records, rows, len(result.commits), seconds, _pyarrow(store, place), peak)
+    alike, plain = (_pyarrow(store, place, as_segments=as_segments) for as_segments in (True, False))
+    return Round(records, rows, len(result.commits), peak, taken, alike, plain)
 
 
-def _pyarrow(store: Any, place: Path) -> float:
-    """Seconds in which pyarrow writes what every commit has brought, batch by batch."""
+def _now() -> Taken:
+    return Taken(time.perf_counter(), time.process_time())
+
+
+def _since(began: Taken, before: Taken = Taken(0, 0)) -> Taken:
+    """``before`` and what it took since then."""
+    now = _now()
+    return Taken(before.clock + now.clock - began.clock, before.processor + now.processor - began.processor)
+
+
+def _pyarrow(store: Any, place: Path, *, as_segments: bool) -> Taken:
+    """What it takes pyarrow to write what every commit has brought, batch by batch."""
     import pyarrow.parquet as pq
 
-    seconds = 0.0
+    from provenance.encodings import write_options
+    from provenance.schema import LOOKED_UP
+
+    taken = Taken(0, 0)
     for commit in store.commits():
         for segment in commit.segments:
             rows = pq.read_table(place / segment.path).combine_chunks()
+            options: dict[str, Any] = {"compression": "zstd"}
+            if as_segments:
+                options = write_options(rows, looked_up=LOOKED_UP.get(segment.table, ()))
             copy = place / "copy.parquet"
-            start = time.perf_counter()
+            began = _now()
             with copy.open("wb") as file:
-                pq.write_table(rows, file, compression="zstd")
+                pq.write_table(rows, file, **options)
                 file.flush()
                 os.fsync(file.fileno())
-            seconds += time.perf_counter() - start
+            taken = _since(began, taken)
             copy.unlink()
-    return seconds
+    return taken
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from provenance.metadata import Value, Written, form_columns, from_text
 from provenance.metadata_rows import positions_and_values
 from provenance.reported import parse_reported
 from provenance.schema import Kind
+from provenance.storable import storable
 from provenance.wire import RecordEntry, source_of_run
 
 LONGEST_TEXT = 1 << 20
@@ -30,6 +31,7 @@ _TIME = column_type(Kind.TIME)
 _FORMS = ("integer_form", "float_form", "boolean_form", "time_form")
 _FORM_TYPES = (pa.int64(), pa.float64(), pa.bool_(), _TIME)
 _NO_FORMS = (None, None, None, None, None)
+_NO_FORMS_AT_ALL: tuple[tuple[object, ...], ...] = ((), (), (), (), ())
 _PLAIN = r"^[ -~\n]*$"
 _JSON = r"^[ \n]*[\[{]"
 _INTEGER = "^-?[0-9]{1,18}$"
@@ -62,7 +64,7 @@ def facts_of(entry: RecordEntry, number: int) -> tuple[list[JobFact], list[str]]
         return [], [f"longer than {LONGEST_TEXT} characters, of which the wrapper would have kept so many"]
     run = source_of_run(entry.run_id)
     assert run is not None  # or the record would have been refused
-    found = parse_reported(entry.metadata.text)
+    found, author = parse_reported(entry.metadata.text), storable(entry.user)
     outputs: dict[str | None, int | None] = {None: None}
     for position, output in enumerate(entry.outputs):
         if output.actual_sha256 is not None:
@@ -71,7 +73,7 @@ def facts_of(entry: RecordEntry, number: int) -> tuple[list[JobFact], list[str]]
     for fact in found.facts:
         if fact.file in outputs:
             file = outputs[fact.file]
-            facts.append(JobFact(number, run, entry.job, file, fact.key, fact.value, entry.user, entry.end))
+            facts.append(JobFact(number, run, entry.job, file, fact.key, fact.value, author, entry.end))
         else:
             problems.append(f"{fact.key!r}: {fact.file!r} is no output of this job")
     if entry.metadata.truncated:
@@ -108,18 +110,14 @@ def fact_rows(facts: Sequence[JobFact]) -> pa.Table:
     return _table(columns, pa.array([fact.record for fact in said], RECORD_TYPE))
 
 
-_NO_FORMS_AT_ALL: tuple[tuple[object, ...], ...] = ((), (), (), (), ())
-
-
 def plain_fact_rows(records: CertainRecords) -> tuple[pa.Table, list[int]]:
     """The rows of ``metadata`` of those records whose jobs wrote plain lines only, each key once; and the positions of
     the others that have metadata.
     """
     texts = child(records.rows["metadata"], "text")
-    is_plain = pc.and_(pc.match_substring_regex(texts, _PLAIN), pc.invert(pc.match_substring_regex(texts, _JSON)))
-    whole = pc.invert(child(records.rows["metadata"], "truncated"))
-    where = counted(len(texts)).filter(pc.fill_null(pc.and_(is_plain, whole), False))
-    others = counted(len(texts)).filter(pc.and_not(pc.is_valid(texts), pc.fill_null(pc.and_(is_plain, whole), False)))
+    are_plain = _are_plain(texts, child(records.rows["metadata"], "truncated"))
+    where = counted(len(texts)).filter(are_plain)
+    others = counted(len(texts)).filter(pc.and_not(pc.is_valid(texts), are_plain))
     lines = pc.split_pattern(texts.take(where), "\n")
     row, line = where.take(pc.list_parent_indices(lines)), pc.list_flatten(lines)
     says = pc.invert(pc.or_(pc.equal(pc.ascii_trim(line, " "), ""), pc.starts_with(line, "#")))
@@ -133,6 +131,13 @@ def plain_fact_rows(records: CertainRecords) -> tuple[pa.Table, list[int]]:
         kept = pc.invert(pc.is_in(row, value_set=odd))
         row, key, value = row.filter(kept), key.filter(kept), value.filter(kept)
     return _plain_rows(records, row, key, value), sorted({*others.to_pylist(), *odd.to_pylist()})
+
+
+def _are_plain(texts: pa.StringArray, are_truncated: pa.BooleanArray) -> pa.BooleanArray:
+    """Whether texts are whole, in ASCII, not too long, and no JSON."""
+    fits = pc.and_not(pc.less_equal(pc.binary_length(texts), LONGEST_TEXT), are_truncated)
+    is_json = pc.match_substring_regex(texts, _JSON)
+    return pc.fill_null(pc.and_(pc.and_not(fits, is_json), pc.match_substring_regex(texts, _PLAIN)), False)
 
 
 def _with_doubled_keys(row: pa.Int64Array, key: pa.StringArray) -> pa.Int64Array:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from provenance.batch import Batch
 from provenance.certain_records import CertainRecords
 from provenance.columns import RECORD
-from provenance.fact_columns import JobFact, fact_rows, plain_fact_rows
+from provenance.fact_columns import LONGEST_TEXT, JobFact, fact_rows, plain_fact_rows
 from provenance.identity import source_of
 from provenance.metadata_rows import add_metadata
 from provenance.reported import parse_reported
@@ -98,6 +98,13 @@ def test_plain_lines_are_taken_apart_by_the_column(run_id, text, rows):
 def test_what_else_jobs_write_is_left_to_others(run_id, text):
     plain, others = plain_fact_rows(_records(["a=1", text, "b=2"], run_id))
     assert (plain["key"].to_pylist(), others) == (["a", "b"], [1])
+
+
+def test_what_is_too_long_is_left_to_others(run_id):
+    plain, others = plain_fact_rows(
+        _records(["a=".ljust(LONGEST_TEXT, "x"), "a=".ljust(LONGEST_TEXT + 1, "x")], run_id)
+    )
+    assert (len(plain), others) == (1, [1])
 
 
 def test_what_was_cut_off_is_left_to_others(run_id):

@@ -291,8 +291,11 @@ def test_two_workflows_with_an_empty_done_flag_have_two_files(store, record_byte
 
 
 def test_names_that_are_no_unicode_are_stored_with_escapes(store, record_bytes, made_file):
-    ingest(store, [record_bytes(outputs=[made_file("a\udcff b")])])
+    said = {"text": "a=1", "truncated": False}
+    ingest(store, [record_bytes(outputs=[made_file("a\udcff b")], user="\udcff", hostname="\udcff", metadata=said)])
     assert fetch(store, "SELECT name FROM files") == [("a\\xff b",)]
+    assert fetch(store, "SELECT author, text_form FROM current_metadata") == [("\\xff", "1")]
+    assert fetch(store, "SELECT host, user_name FROM invocations") == [("\\xff", "\\xff")]
 
 
 def _ingest_many(location: str, records: list[bytes]) -> None:
