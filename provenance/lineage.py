@@ -6,17 +6,19 @@ workflows, have nothing to do with each other here. A job that was reused made n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provenance.designators import FileRef, file_id, files_by_key
-from provenance.views import Row, fetch, report_sql
+from provenance.views import Reading, Row, fetch, report_sql
 
 if TYPE_CHECKING:
     from provenance.snapshot import Snapshot
     from provenance.store import Store
 
+_Key = tuple[int, int]
+"""Of a file (source, file) or of a job (run, job)."""
 _JOBS = """
 SELECT j.run, j.job, j.id, concat(j.namespace || '::', j.name, ':' || j.version), s.status, w.run_id, w.name
 FROM jobs AS j
@@ -25,6 +27,22 @@ LEFT JOIN workflows AS w ON w.run = j.run
 WHERE (j.run, j.job) IN (SELECT unnest($1::BIGINT[]), unnest($2::BIGINT[]))
 ORDER BY j.run, j.job
 """
+
+_PAIRS = "(SELECT unnest($1::BIGINT[]), unnest($2::BIGINT[]))"
+_MADE = "SELECT 'write', source, file, source, job FROM files WHERE job IS NOT NULL"
+_READ = """
+SELECT DISTINCT 'read', source, file, run, job FROM uses
+WHERE direction = 'read' AND role IN ('input', 'inout', 'checkpoint') AND source IS NOT NULL AND file IS NOT NULL
+"""
+_STEPS = {
+    # direction: from files to jobs, from jobs to files
+    "up": (f"{_MADE} AND (source, file) IN {_PAIRS}", f"{_READ} AND (run, job) IN {_PAIRS}"),
+    "down": (f"{_READ} AND (source, file) IN {_PAIRS}", f"{_MADE} AND (source, job) IN {_PAIRS}"),
+}
+"""Statements for edges as `lineage.sql` gives them. Rows of jobs lie together, so most of the tables is passed over."""
+_NEAR_STEPS = 16
+_NEAR_THINGS = 10_000
+"""A graph that goes further, or is broader, is asked for at once: that reads all edges, a second for each million."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +122,43 @@ class Lineage:
 def lineage(store: Store, files: Sequence[FileRef], *, snapshot: Snapshot | None = None) -> Lineage:
     """The graph of everything that led to ``files`` and everything that was made from them."""
     state = store.snapshot() if snapshot is None else snapshot
-    columns = [[ref.source for ref in files], [ref.file for ref in files]]
-    edges = fetch(store, report_sql("lineage"), columns, snapshot=state)
+    with Reading(store, state) as reading:
+        seeds = {ref.key for ref in files}
+        edges = _near_edges(reading, seeds)
+        if edges is None:
+            edges = set(reading.rows(report_sql("lineage"), _columns(seeds)))
     file_keys = {ref.key for ref in files} | {(source, file) for _, source, file, _, _ in edges}
     job_keys = {(run, job) for _, _, _, run, job in edges}
     nodes: dict[str, Node] = _file_nodes(store, file_keys, state) | _job_nodes(store, job_keys, state)
     pairs = sorted(_edge(edge) for edge in edges)
     known = tuple((before, after) for before, after in pairs if before in nodes and after in nodes)
     return Lineage(tuple(_file_node_id(*ref.key) for ref in files), nodes, known)
+
+
+def _near_edges(reading: Reading, seeds: Collection[_Key]) -> set[Row] | None:
+    """The edges of a small graph, asked for step by step; None if it is not small."""
+    edges: set[Row] = set()
+    for to_jobs, to_files in _STEPS.values():
+        files, jobs, ahead = set(seeds), set[_Key](), set(seeds)
+        for _ in range(_NEAR_STEPS):
+            first = reading.rows(to_jobs, _columns(ahead))
+            new_jobs = {(run, job) for _, _, _, run, job in first} - jobs
+            second = reading.rows(to_files, _columns(new_jobs)) if len(new_jobs) <= _NEAR_THINGS else []
+            ahead = {(source, file) for _, source, file, _, _ in second} - files
+            if max(len(new_jobs), len(ahead)) > _NEAR_THINGS:
+                return None
+            edges.update(first, second)
+            jobs |= new_jobs
+            files |= ahead
+            if not ahead:
+                break
+        else:
+            return None
+    return edges
+
+
+def _columns(keys: Collection[_Key]) -> list[list[int]]:
+    return [[first for first, _ in keys], [second for _, second in keys]]
 
 
 def _edge(row: Row) -> tuple[str, str]:

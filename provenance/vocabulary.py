@@ -255,8 +255,8 @@ class StoreVocabulary:
         return found or ENTITIES[entity]
 
     def relations(self) -> Relations:
-        """The edges of lineage."""
-        return Relations(reads="reads", writes="writes")
+        """The edges of lineage; that some come twice is nothing to who asks whether there is one."""
+        return Relations(reads="read_edges", writes="write_edges")
 
     def metadata_sql(self) -> str:
         """The view of current metadata values."""

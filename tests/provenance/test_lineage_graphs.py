@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from unittest.mock import patch
 
 import networkx as nx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from provenance import lineage as lineage_module
 from provenance.batch import Batch
 from provenance.commits import CommitKind
 from provenance.designators import FileRef
@@ -18,9 +20,16 @@ jobs = st.lists(st.tuples(st.sets(st.integers(0, 9), max_size=3), st.sets(st.int
 
 
 @settings(max_examples=25, deadline=None)
-@given(jobs, st.integers(0, 9), st.booleans())
-def test_the_graph_is_what_a_naive_walk_finds(jobs, seed, twice):
-    """Second opinion: ancestors and descendants by networkx, on edges that are made here; cycles included."""
+@given(
+    jobs,
+    st.integers(0, 9),
+    st.booleans(),
+    st.sampled_from([("_NEAR_STEPS", 16), ("_NEAR_STEPS", 1), ("_NEAR_THINGS", 1)]),
+)
+def test_the_graph_is_what_a_naive_walk_finds(jobs, seed, twice, limit):
+    """Second opinion: ancestors and descendants by networkx, on edges that are made here; cycles included. Near graphs
+    are asked for step by step, others at once.
+    """
     edges, writers = set(), {}
     batch = Batch()
     for number, (reads, writes) in enumerate(jobs, start=1):
@@ -43,7 +52,8 @@ def test_the_graph_is_what_a_naive_walk_finds(jobs, seed, twice):
     with tempfile.TemporaryDirectory() as folder:
         store = Store.open(Path(folder) / ".pirene")
         store.commit(CommitKind.PLAN, batch)
-        found = lineage(store, [FileRef(1, seed, f"f{seed}", None, None, None, "raw")])
+        with patch.object(lineage_module, *limit):
+            found = lineage(store, [FileRef(1, seed, f"f{seed}", None, None, None, "raw")])
     assert {(node.split(":")[0], int(node.rsplit("-")[1])) for node in found.nodes} == expected
     up = nx.ancestors(graph, start) | {start}
     down = nx.descendants(graph, start) | {start}

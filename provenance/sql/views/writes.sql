@@ -1,8 +1,3 @@
 -- Which job wrote which file; a reused job has the edges of its original.
-SELECT source AS run, job, source AS file_source, file
-FROM files
-WHERE job IS NOT NULL
-UNION
-SELECT r.run, r.job, f.source, f.file
-FROM reused_jobs AS r
-JOIN files AS f ON f.source = r.reused_run AND f.job = r.reused_job
+SELECT DISTINCT run, job, file_source, file
+FROM write_edges
