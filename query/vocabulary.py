@@ -108,8 +108,8 @@ class MetadataKey(Frozen):
 
 @frozen
 class Relations(Frozen):
-    """SQL names of the edges that relations walk; each is a table or view with exactly these columns, all BIGINT. An edge
-    may come several times.
+    """SQL names of the edges that relations walk; each is a table or view with exactly these columns, all BIGINT. One
+    edge may come several times.
 
     ``reads``: (file_source, file, run, job): a job (some attempt of it) read a file as input, inout or checkpoint.
     ``writes``: (run, job, file_source, file): a job wrote it. Reused jobs appear with the edges of their original.
