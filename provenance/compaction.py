@@ -177,20 +177,37 @@ def _chosen(snapshot: Snapshot, small: Sequence[Segment], first: int) -> list[Se
 
 
 def _affordable(tables: Sequence[Sequence[Segment]]) -> list[list[Segment]]:
-    """Of each table the smallest segments, until all together come to what is merged at once."""
+    """Of each table, small ones first, segments of about one size, until all come to what is merged at once.
+
+    A row is so written again only when its segment grows, not whenever a few others come.
+    """
     rows, size, count = CARE_ROWS, CARE_BYTES, CARE_SEGMENTS
     found = []
     for segments in tables:
-        ascending = sorted(segments, key=lambda one: one.rows)
-        sums = zip(accumulate(one.rows for one in ascending), accumulate(one.size for one in ascending), strict=True)
-        fitting = sum(1 for number, (r, s) in enumerate(sums) if r <= rows and s <= size and number < count)
-        if fitting >= CARE_FEWEST:
-            chosen = {one.path: one for one in ascending[:fitting]}
-            found.append([one for one in segments if one.path in chosen])
-            rows -= sum(one.rows for one in found[-1])
-            size -= sum(one.size for one in found[-1])
-            count -= fitting
+        for alike in _by_size(segments):
+            chosen = _fitting(alike, rows, size, count)
+            if len(chosen) >= CARE_FEWEST:
+                found.append(chosen)
+                rows -= sum(one.rows for one in chosen)
+                size -= sum(one.size for one in chosen)
+                count -= len(chosen)
     return found
+
+
+def _by_size(segments: Sequence[Segment]) -> list[list[Segment]]:
+    """Segments with up to 7 rows, up to 63, and so on."""
+    found: dict[int, list[Segment]] = {}
+    for segment in segments:
+        found.setdefault(len(f"{segment.rows:o}"), []).append(segment)
+    return [found[digits] for digits in sorted(found)]
+
+
+def _fitting(segments: Sequence[Segment], rows: int, size: int, count: int) -> list[Segment]:
+    """The first of some segments that have no more than so many rows and bytes together, and are no more."""
+    all_rows = accumulate(segment.rows for segment in segments)
+    all_sizes = accumulate(segment.size for segment in segments)
+    listed = zip(segments[:count], all_rows, all_sizes, strict=False)
+    return [segment for segment, r, s in listed if r <= rows and s <= size]
 
 
 def _groups(segments: Sequence[Segment]) -> list[list[Segment]]:

@@ -167,6 +167,24 @@ def test_a_writer_waits_for_so_much_only_and_segments_stay_few(store: Store, mon
     assert store.rows("SELECT count(*), count(DISTINCT run) FROM job_edges", tables=["job_edges"]) == [(199, 199)]
 
 
+def test_a_few_rows_do_not_make_many_be_written_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many segments there are that are too large to be merged on the way."""
+    monkeypatch.setattr(compaction, "MANY", 8)
+    monkeypatch.setattr(compaction, "CARE_INTERVAL", 1)
+    large = Batch()
+    for child in range(600):
+        large.add("job_edges", run=0, parent=child, child=child)
+    for _ in range(3):
+        store.commit(CommitKind.PLAN, large)
+    before = store.snapshot().segments("job_edges")
+    for run in range(1, 40):
+        store.commit(CommitKind.PLAN, states(run))
+    merged = [commit for commit in store.commits() if commit.kind is CommitKind.COMPACT]
+    assert len(merged) > 4
+    assert all(store.snapshot().is_live(segment) for segment in before)
+    assert sum(segment.rows for commit in merged for segment in commit.segments) < 2 * 40 * 4
+
+
 @pytest.mark.parametrize("bound", ["CARE_BYTES", "CARE_SEGMENTS"])
 def test_bytes_and_segments_that_are_merged_at_once_are_bounded(
     store: Store, monkeypatch: pytest.MonkeyPatch, bound: str
