@@ -2,6 +2,7 @@
 #   make demo    the real case of datasets/co2-el-nino, from registration to a flipped bit, on the terminal
 #   make test    all tests
 #   make faults  what `make test` has of killed and failing commits, and of one to every table besides
+#   make fuzz    questions and bytes that nobody thought of, for SECONDS=3600 unless told
 #   make check   ruff, mypy, import-linter, vermin
 #   make bench   measure and rewrite docs/benchmarks.md
 PYTHON ?=
@@ -9,8 +10,10 @@ BIN := .venv/bin
 # Workers for the tests; each test is independent of the others.
 JOBS ?= auto
 TESTS ?=
+# How long `make fuzz` takes.
+SECONDS ?= 3600
 
-.PHONY: demo test faults check bench clean
+.PHONY: demo test faults fuzz check bench clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -41,6 +44,9 @@ test: .venv/.stamp-dev
 faults: .venv/.stamp-dev
 	.ci/system-packages strace
 	PIRENE_TEST_ALL_FAULTS=1 $(BIN)/python -m pytest -n $(JOBS) tests/provenance/faults
+
+fuzz: .venv/.stamp-dev
+	$(BIN)/python -m tests.query.fuzz $(SECONDS)
 
 check: .venv/.stamp-dev
 	$(BIN)/ruff check .

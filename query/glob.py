@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 _CLASS = re.compile(r"\[(!?)(\]?[^\]]*)\]", re.DOTALL)
@@ -43,6 +44,7 @@ def problem(pattern: str) -> str | None:
     return None
 
 
+@functools.lru_cache(maxsize=64)
 def regex_problem(source: str) -> str | None:
     """Why RE2 refuses ``source``, or None. Asks the engine itself: no other parser knows RE2 exactly."""
     import duckdb  # only a query with `matches` pays for it, and it is about to use the engine anyway

@@ -27,7 +27,7 @@ def grouped(select: Select, summary: resolved.Summary) -> str:
         keys.append(values.group(content))
         if isinstance(content, Metadata):
             columns += _forms(values, content, f"c{number}", keys[-1])
-            order += [f"c{number}_{form}" for form in _SORTED[content.sorts_as]] + [f"c{number}_text_form"]
+            order += [form.format(f"c{number}") for form in _SORTED[content.sorts_as]] + [f"c{number}_text_form"]
         else:
             columns.append(f"{keys[-1]} AS c{number}")
             order.append(f"c{number}")
@@ -42,8 +42,9 @@ def grouped(select: Select, summary: resolved.Summary) -> str:
 
 
 _SORTED: dict[Form, tuple[str, ...]] = {
-    Form.NUMBER: ("float_form", "integer_form"),
-    Form.TIME: ("time_form",),
+    # Integers beyond 53 bits share a double with others: where those are the same, the exact values decide.
+    Form.NUMBER: ("{0}_float_form", "coalesce(CAST({0}_integer_form AS HUGEINT), TRY_CAST({0}_float_form AS HUGEINT))"),
+    Form.TIME: ("{0}_time_form",),
     Form.TEXT: (),
 }
 
@@ -65,7 +66,10 @@ def _aggregate(values: Values, each: resolved.Aggregate) -> str:
         return f"{each.function}({_comparable(values, operand)})"
     if each.function == "sum" and _whole(operand):
         return f"TRY_CAST(sum({values.numbers([operand], lambda pairs: str(pairs[0].integer))}) AS BIGINT)"
-    return f"{each.function}({values.numbers([operand], lambda pairs: pairs[0].as_double())})"
+    number = values.numbers([operand], lambda pairs: pairs[0].as_double())
+    if each.function == "median":  # the engine takes NaN for the greatest number; of sums and averages it makes NaN
+        return f"CASE WHEN bool_or(isnan({number})) THEN 'nan'::DOUBLE ELSE median({number}) END"
+    return f"{each.function}({number})"
 
 
 def _comparable(values: Values, operand: Value) -> str:

@@ -214,12 +214,6 @@ def plain() -> type[Plain]:
     return Plain
 
 
-@pytest.fixture(scope="session")
-def field_types() -> Mapping[str, Mapping[str, FieldType]]:
-    """Types of the built-in fields, by entity."""
-    return {"files": FILE_FIELDS, "jobs": JOB_FIELDS, "workflows": WORKFLOW_FIELDS}
-
-
 def metadata_row(
     entity: str, number: int, key: str, text: str | None, form: object = None, position: int | None = None
 ) -> Row:
