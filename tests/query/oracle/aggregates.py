@@ -44,7 +44,8 @@ def aggregate_of(values: Values, item: tree.Item | tree.Everything) -> Callable[
 
     def aggregate(things: list[Thing]) -> Any:
         found = [getattr(value(thing), form) for thing in things]
-        return _folded(function, [each for each in found if each is not None])
+        folded = _folded(function, [each for each in found if each is not None])
+        return bytes.fromhex(folded) if form == "digest" and folded is not None else folded
 
     return aggregate
 

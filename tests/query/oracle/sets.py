@@ -196,8 +196,10 @@ def _newest(entity: str) -> str:
 
 
 def group_of(forms: Forms) -> Any:
-    """The one value of a built-in field, or the text form."""
-    for form in ("text", "digest", "number", "time", "truth"):
+    """The one value of a built-in field, as it is shown, or the text form."""
+    if forms.digest is not None:
+        return bytes.fromhex(forms.digest)
+    for form in ("text", "number", "time", "truth"):
         if getattr(forms, form) is not None:
             return getattr(forms, form)
     return None
