@@ -99,6 +99,7 @@ def run_command(store: Store, request: SingleCommand) -> CommandResult:
     ran.
     """
     take_up(store)
+    store.snapshot()  # one that this version cannot read is refused before anything is made in it
     metadata = parse_assignments(request.metadata)
     _check_names(request)
     executable = _executable(request.command[0])

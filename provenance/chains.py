@@ -20,7 +20,7 @@ from provenance import bounds
 from provenance.commits import Commit, CommitKind, commit_name, decode, time_text
 from provenance.erased import gone_from
 from provenance.erasing import erased_tables
-from provenance.errors import CannotMergeError, DamagedStoreError, unread
+from provenance.errors import NOT_THERE, CannotMergeError, DamagedStoreError, lost
 from provenance.foreign import Pulled, PulledCommit, path_of
 
 if TYPE_CHECKING:
@@ -201,8 +201,8 @@ def _decoded(other: Store, maker: str, number: int, data: bytes) -> Commit:
 def _bytes(store: Store, name: str) -> bytes:
     try:
         return store.storage.read(name)
-    except OSError as error:
-        raise unread(store.storage.where(name), error) from error
+    except NOT_THERE as error:
+        raise lost(store.storage.where(name), error) from error
 
 
 def _forked(store: Store, other: Store, maker: str, number: int) -> CannotMergeError:

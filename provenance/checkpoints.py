@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from provenance import derived
 from provenance.commits import Commit, commit_name, segment_document, segment_from, time_text
+from provenance.errors import NOT_THERE
 from provenance.foreign import FOLDER as FOREIGN
 from provenance.foreign import Foreign, pulled_document, pulled_from
+from provenance.formats import newest as newest_format
 from provenance.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -30,13 +32,17 @@ INTERVAL = 64
 _KEPT = 2
 """The newest may be damaged, or may vanish under a slow reader: then there is the one before."""
 _VERSION = 3
+"""Of what checkpoints say. The format of commits counts too: no checkpoint stands for a commit to a version that cannot
+read it.
+"""
 _NAME = re.compile(r"[0-9]{12}\.json")
+_REMOVED = b""
 
 
 def newest(storage: Storage, store_id: str) -> Snapshot:
     """The newest checkpoint that is to be believed, as a snapshot; the empty snapshot if there is none."""
     for name in reversed(_names(storage)):
-        found = derived.believed(storage, name, store_id, _VERSION)
+        found = derived.believed(storage, name, store_id, _version())
         if found is not None and _name(found[0]) == name:
             return _snapshot(*found)
     return Snapshot()
@@ -45,7 +51,7 @@ def newest(storage: Storage, store_id: str) -> Snapshot:
 def write(storage: Storage, store_id: str, snapshot: Snapshot) -> None:
     """Write down what ``snapshot`` holds after its newest commit; checkpoints older than the one before it go.
 
-    Raises WriteFailedError; OSError if the commit that it is of cannot be read.
+    Raises WriteFailedError, and what `Storage.read` does if the commit that it is of cannot be read.
     """
     name = _name(snapshot.number)
     there = _names(storage)
@@ -71,7 +77,8 @@ def _names_what_is_there(storage: Storage, snapshot: Snapshot) -> bool:
 def wrong(storage: Storage, store_id: str, commits: Iterable[Commit]) -> Iterator[str]:
     """The names of checkpoints that do not say what ``commits``, which are all that there are, say.
 
-    One that was damaged misleads nobody; one that was made wrong does. Either may be removed.
+    One that was damaged misleads nobody; one that was made wrong does. Either may be removed. Errors as of
+    `Storage.read`.
     """
     there = set(_names(storage))
     snapshot = Snapshot()
@@ -81,7 +88,7 @@ def wrong(storage: Storage, store_id: str, commits: Iterable[Commit]) -> Iterato
         if name in there:
             there.remove(name)
             said = encode(store_id, snapshot, storage.read(commit_name(commit.number)))
-            if derived.content_of(storage, name) != said:
+            if _read(storage, name) not in (said, _REMOVED):
                 yield name
     yield from sorted(there)
 
@@ -96,7 +103,7 @@ def encode(store_id: str, snapshot: Snapshot, commit: bytes) -> bytes:
         "rewritten": snapshot.rewritten,
         "pulled": [[number, pulled_document(pulled)] for number, pulled in snapshot.foreign.pulls],
     }
-    return derived.encode(store_id, _VERSION, snapshot.number, commit, content)
+    return derived.encode(store_id, _version(), snapshot.number, commit, content)
 
 
 def _snapshot(number: int, content: Any) -> Snapshot:
@@ -105,9 +112,23 @@ def _snapshot(number: int, content: Any) -> Snapshot:
     return Snapshot.of(number, dt.datetime.fromisoformat(content["time"]), segments, foreign, content["rewritten"])
 
 
+def _version() -> int:
+    return _VERSION + newest_format() - 1
+
+
 def _names(storage: Storage) -> list[str]:
     """The names of all checkpoints, below the store, oldest first."""
     return [f"{FOLDER}/{name}" for name in derived.names(storage, FOLDER) if _NAME.fullmatch(name)]
+
+
+def _read(storage: Storage, name: str) -> bytes | None:
+    """The bytes of a checkpoint that was listed; _REMOVED: there are newer ones by now. None: it is no file."""
+    try:
+        return storage.read(name)
+    except FileNotFoundError:
+        return _REMOVED
+    except NOT_THERE:
+        return None
 
 
 def _name(number: int) -> str:

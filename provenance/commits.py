@@ -21,12 +21,10 @@ from typing import Any
 
 from provenance.canonical import seal_holds, sealed
 from provenance.erased import SEGMENT_PATH, Erased, erased_document, erased_from
-from provenance.errors import DamagedStoreError, UnsupportedStoreError, unread
+from provenance.errors import NOT_THERE, DamagedStoreError, lost
 from provenance.foreign import Pulled, pulled_document, pulled_from
+from provenance.formats import newest, upgraded
 from provenance.storage.interface import Storage
-
-FORMAT = 1
-"""The newest commit format that this version reads and the one that it writes."""
 
 FOLDER = "commits"
 _FILE_NAME = re.compile(r"([0-9]{12})\.json")
@@ -111,7 +109,7 @@ class Commit:
     signature: str | None = None
     pulled: Sequence[Pulled] = ()
     erased: Erased | None = None
-    format: int = field(default=FORMAT)
+    format: int = field(default_factory=newest)
 
 
 def file_name(number: int) -> str:
@@ -174,12 +172,10 @@ def decode(data: bytes, name: str) -> Commit:
         document = json.loads(data)
         if not isinstance(document, dict):
             raise TypeError(f"expected an object, found {type(document).__name__}")
-        if document["format"] > FORMAT:
-            raise UnsupportedStoreError(
-                f"{name}: commit format {document['format']}; this version reads up to {FORMAT}",
-                hint="install a newer pirene",
-            )
-        commit = Commit(
+        if not seal_holds(data):  # before anything that it says is believed, the format included
+            raise ValueError("these are not the bytes that were sealed")
+        document = upgraded(document, f"{name}: a commit")
+        return Commit(
             format=document["format"],
             store=document["store"],
             number=document["number"],
@@ -196,9 +192,6 @@ def decode(data: bytes, name: str) -> Commit:
             pulled=tuple(pulled_from(pulled) for pulled in document.get("pulled", ())),
             erased=erased_from(document["erased"]) if "erased" in document else None,
         )
-        if not seal_holds(data):
-            raise ValueError("these are not the bytes that were sealed")
-        return commit
     except KeyError as error:
         raise DamagedStoreError(f"{name}: no commit: {error} is missing") from None
     except (TypeError, ValueError, RecursionError) as error:
@@ -250,8 +243,8 @@ def read(storage: Storage, number: int) -> Commit | None:
         data = storage.read(name)
     except FileNotFoundError:
         return None
-    except OSError as error:
-        raise unread(storage.where(name), error) from error
+    except NOT_THERE as error:
+        raise lost(storage.where(name), error) from error
     commit = decode(data, storage.where(name))
     if commit.number != number:
         raise DamagedStoreError(f"{storage.where(name)}: holds commit {commit.number}, expected {number}")

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from provenance.commits import Segment, read
-from provenance.errors import DamagedStoreError, ReadFailedError, UserFolderError, WideTableError, unread
+from provenance.errors import NOT_THERE, DamagedStoreError, ReadFailedError, UserFolderError, WideTableError, lost
 from provenance.snapshot import Snapshot
 from provenance.storage.interface import Storage
+
+if TYPE_CHECKING:
+    import duckdb
 
 _HINT = "restore the file from a backup of the store"
 _DERIVED_HINT = "it was made from others: `pirene store check --repair` makes it again"
@@ -20,19 +26,44 @@ def intact(storage: Storage, segment: Segment) -> bytes:
     ReadFailedError if that cannot be known.
     """
     try:
-        data = storage.read(segment.path)
-    except OSError as error:
-        raise unread(storage.where(segment.path), error) from error
-    found = hashlib.sha256(data).hexdigest()
-    if found != segment.sha256:
-        raise not_as_recorded(storage.where(segment.path), segment, len(data), found)
+        data = storage.read(segment.path, segment.size)
+    except NOT_THERE as error:
+        raise lost(storage.where(segment.path), error) from error
+    found = difference(data, segment)
+    if found is not None:
+        raise not_as_recorded(storage.where(segment.path), segment, found)
     return data
 
 
-def not_as_recorded(where: str, segment: Segment, size_bytes: int, sha256: str) -> DamagedStoreError:
-    """The error to raise for a segment of which ``size_bytes`` with another digest were found."""
+def difference(data: bytes, segment: Segment) -> str | None:
+    """What was found in place of a segment, for a person; None: it is the segment. ``data`` may end one byte after its
+    size.
+    """
+    if len(data) > segment.size:
+        return f"more than {segment.size} bytes"
+    digest = hashlib.sha256(data).hexdigest()
+    if len(data) == segment.size and digest == segment.sha256:
+        return None
+    return f"{len(data)} bytes with sha256 {digest}"
+
+
+def compare(path: Path, segment: Segment) -> None:
+    """Read the local file of a segment, whatever its size in little memory. Raises DamagedStoreError if it is not what
+    was committed, OSError.
+    """
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        digest = hashlib.file_digest(file, "sha256").hexdigest() if size == segment.size else None
+    if digest is None:
+        raise not_as_recorded(str(path), segment, f"{size} bytes")
+    if digest != segment.sha256:
+        raise not_as_recorded(str(path), segment, f"{size} bytes with sha256 {digest}")
+
+
+def not_as_recorded(where: str, segment: Segment, found: str) -> DamagedStoreError:
+    """The error to raise for a segment in whose place something else was ``found``."""
     return DamagedStoreError(
-        f"{where}: expected {segment.size} bytes with sha256 {segment.sha256}, found {size_bytes} with {sha256}",
+        f"{where}: expected {segment.size} bytes with sha256 {segment.sha256}, found {found}",
         hint=_HINT if segment.path.startswith("segments/") else _DERIVED_HINT,
     )
 
@@ -55,10 +86,12 @@ def erasure_named(storage: Storage, snapshot: Snapshot) -> Iterator[None]:
 @contextmanager
 def damage_named(storage: Storage, snapshot: Snapshot, wide: Sequence[Segment] = ()) -> Iterator[None]:
     """Turns what DuckDB says of a damaged segment into DamagedStoreError, of a damaged file of a wide table into
-    WideTableError, and of a segment that it could not read into ReadFailedError; every other error stays as it is.
-    ``wide`` are the files of wide tables that are read besides the segments of the snapshot.
+    WideTableError, of a segment that it could not read into ReadFailedError, and of too little memory into MemoryError;
+    every other error stays as it is. ``wide`` are the files of wide tables that are read besides the segments of the
+    snapshot.
 
-    DuckDB does not always say which file it could not make sense of: then all are compared with their digests.
+    DuckDB does not always say which file it could not make sense of, nor that it was a file: a length that was damaged
+    is memory that nobody has. Then all are compared with their digests, unless it speaks of the statement.
     """
     with erasure_named(storage, snapshot), _said_by_duckdb(storage, snapshot, wide):
         yield
@@ -70,20 +103,38 @@ def _said_by_duckdb(storage: Storage, snapshot: Snapshot, wide: Sequence[Segment
 
     try:
         yield
-    except (duckdb.OutOfMemoryException, duckdb.InterruptException, duckdb.ConversionException):
-        raise  # these say nothing about files, and looking at all of them takes its time
+    except duckdb.InterruptException:
+        raise
     except duckdb.Error as error:
         live = [segment for table in snapshot.tables() for segment in snapshot.segments(table)]
         named, named_wide = _named(live, str(error)), _named(wide, str(error))
+        if _is_about_the_statement(error):
+            live, wide = [], []
         if not named:
             _distrust_wide(storage, named_wide or wide)
         if named or not named_wide:
             storage.distrust(named or live)
+        if isinstance(error, duckdb.OutOfMemoryException):
+            raise MemoryError(str(error).splitlines()[0]) from error
         if isinstance(error, duckdb.IOException):
             # All is well on a second look: what the system refused the first time it may refuse again.
             message = str(error).splitlines()[0].removeprefix("IO Error: ")
             raise ReadFailedError(f"{storage.location}: {message}", hint="try again") from error
         raise
+
+
+def _is_about_the_statement(error: duckdb.Error) -> bool:
+    """Whether DuckDB says what is wrong with a statement: looking at all files for that would take its time."""
+    import duckdb
+
+    return isinstance(
+        error,
+        duckdb.ParserException
+        | duckdb.BinderException
+        | duckdb.CatalogException
+        | duckdb.PermissionException
+        | duckdb.ConversionException,
+    )
 
 
 def _named(files: Sequence[Segment], message: str) -> list[Segment]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from provenance.canonical import seal_holds, sealed
 from provenance.commits import commit_name
+from provenance.errors import NOT_THERE, ReadFailedError
 from provenance.storage.interface import Storage
 
 
@@ -46,7 +47,7 @@ def content_of(storage: Storage, name: str) -> bytes | None:
     """The bytes of a file; None if it cannot be read, or is gone meanwhile."""
     try:
         return storage.read(name)
-    except OSError:
+    except (*NOT_THERE, ReadFailedError):
         return None
 
 
@@ -54,5 +55,5 @@ def names(storage: Storage, folder: str) -> list[str]:
     """The names in a folder, sorted; none if it cannot be read."""
     try:
         return sorted(storage.names(folder))
-    except OSError:
+    except (*NOT_THERE, ReadFailedError):
         return []

@@ -18,7 +18,7 @@ from provenance import bounds, checkpoints, wide
 from provenance.canonical import SEAL, sealed
 from provenance.commits import Commit, commit_name
 from provenance.erased import gone_from
-from provenance.errors import DamagedStoreError, WriteFailedError, unread
+from provenance.errors import NOT_THERE, DamagedStoreError, WriteFailedError, lost
 from provenance.foreign import FOLDER as FOREIGN
 from provenance.foreign import Pulled, path_of
 from provenance.segments import FOLDER as SEGMENTS
@@ -138,8 +138,8 @@ def _beginning(path: str) -> str:
 def _read(store: Store, name: str) -> bytes:
     try:
         return store.storage.read(name)
-    except OSError as error:
-        raise unread(store.storage.where(name), error) from error
+    except NOT_THERE as error:
+        raise lost(store.storage.where(name), error) from error
 
 
 # What is derived

@@ -75,13 +75,19 @@ class NotWrittenError(WriteFailedError):
     """It failed before the file got its name: what it would have stood for can be removed."""
 
 
-def unread(place: str, error: OSError) -> StoreError:
-    """The error to raise for what the system said when the file, or folder, at ``place`` was to be read: damage only
-    where it is not there, or is something else.
-    """
-    message = f"{place}: {error.strerror or error}"
-    if isinstance(error, (FileNotFoundError, NotADirectoryError, IsADirectoryError)):
-        return DamagedStoreError(message, hint="restore it from a backup of the store")
+NotThere = FileNotFoundError | NotADirectoryError | IsADirectoryError
+"""What a storage raises where there is no such file, or folder, or something else in its place."""
+NOT_THERE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+
+
+def lost(place: str, error: NotThere) -> DamagedStoreError:
+    """The error to raise where a file, or folder, that has to be at ``place`` is not."""
+    return DamagedStoreError(f"{place}: {error.strerror or error}", hint="restore it from a backup of the store")
+
+
+def read_failed(place: str, error: OSError) -> ReadFailedError:
+    """The error to raise for what the system said when it did not hand out what is at ``place``."""
     return ReadFailedError(
-        message, hint="look at the file system (permissions, network, hardware), then try again; the store is unchanged"
+        f"{place}: {error.strerror or error}",
+        hint="look at the file system (permissions, network, hardware), then try again; the store is unchanged",
     )

@@ -87,9 +87,16 @@ def described_mark(connection: Connection) -> str | None:
 
 
 def store_of(connection: Connection) -> str | None:
-    """The id of the store that the catalog is of; None: it is none of ours."""
+    """The id of the store that the catalog is of; None: it is none of ours. ValueError: what says so was changed."""
     mark = described_mark(connection)
-    return None if mark is None else str(json.loads(mark)["store"])
+    if mark is None:
+        return None
+    try:
+        return str(uuid.UUID(json.loads(mark)["store"]))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(
+            f"entry {_MARK!r} of ducklake_metadata: expected what Pirene writes, found {mark[:80]!r}"
+        ) from error
 
 
 def nonce(connection: Connection, number: int) -> str | None:

@@ -8,6 +8,7 @@ PGPASSWORD); none is ever shown, or written down.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ _PATIENCE = "60s"
 """How long to wait for another publish into the same schema: the first one of a store of years takes a while."""
 _LONGEST_NAME = 63
 """Bytes: PostgreSQL cuts longer ones off."""
+_ANOTHER_OR_NONE = "name another schema with --schema, or drop the tables ducklake_* in this one, then publish again"
 _NONCE = re.compile("[0-9a-f]{16}")
 _SHOWN = ("host", "port", "dbname")
 """What of an address is said to people: where the database is, never who asks or how they prove it."""
@@ -127,7 +129,10 @@ def owner_of(connection: Connection, target: Address) -> str | None:
         return None
     metadata = lake_tables.CATALOG.name
     columns = inspector.get_columns(metadata, schema=target.schema) if metadata in there else ()
-    owner = store_of(connection) if {"key", "value"} <= {column["name"] for column in columns} else None
+    try:
+        owner = store_of(connection) if {"key", "value"} <= {column["name"] for column in columns} else None
+    except ValueError as error:
+        raise LakeError(f"{target}: {error}", hint=_ANOTHER_OR_NONE) from error
     if owner is None:
         raise LakeError(
             f"{target}: there is {min(there)}, which Pirene did not make", hint="name another schema with --schema"
@@ -137,7 +142,7 @@ def owner_of(connection: Connection, target: Address) -> str | None:
     if version != VERSION or not lake_tables.METADATA.tables.keys() <= there:
         raise LakeError(
             f"{target}: another program made the catalog one of DuckLake {version} with {len(there)} tables",
-            hint=f"remove it (DROP SCHEMA {target.schema} CASCADE), then publish again",
+            hint=_ANOTHER_OR_NONE,
         )
     return owner
 
@@ -154,9 +159,9 @@ def connected(target: Address) -> Iterator[Connection]:
         with engine.begin() as connection:
             yield connection.execution_options(schema_translate_map={None: target.schema})
     except DBAPIError as error:
-        raise LakeError(f"{target}: {_one_line(error.orig)}") from None
+        raise LakeError(f"{target}: {_said(error.orig, target)}") from None
     except psycopg.Error as error:
-        raise LakeError(f"{target}: {_one_line(error)}") from None
+        raise LakeError(f"{target}: {_said(error, target)}") from None
 
 
 def _bring_up(connection: Connection, store: Store, target: Address) -> int | None:
@@ -233,6 +238,12 @@ def _require_driver() -> None:
         raise LakeError(
             f"publishing to PostgreSQL needs psycopg: {_one_line(error)}", hint="pip install 'pirene[postgres]'"
         ) from None
+
+
+def _said(error: BaseException | None, target: Address) -> str:
+    """What the database said, without the name of who asked: in whatever quotes its language has."""
+    user = re.escape(target.parameters.get("user") or os.environ.get("PGUSER") or "")
+    return re.sub(rf"""(["'«„“]\s?){user}(\s?["'»“”])""", r"\1...\2", _one_line(error)) if user else _one_line(error)
 
 
 def _one_line(error: BaseException | None) -> str:

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from provenance.canonical import seal_holds, sealed
 from provenance.commits import FOLDER as COMMITS
-from provenance.commits import FORMAT, number_of, time_text
-from provenance.errors import DamagedStoreError, NotAStoreError, UnsupportedStoreError, WriteFailedError
+from provenance.commits import number_of, time_text
+from provenance.errors import NOT_THERE, DamagedStoreError, NotAStoreError, UnsupportedStoreError, WriteFailedError
+from provenance.formats import newest, require_known
 from provenance.schema import BY_NAME
 from provenance.storage.durable import TEMPORARY
 from provenance.storage.interface import Storage
@@ -63,28 +64,24 @@ def find(location: str | Path | None = None) -> Storage:
 def identify(storage: Storage) -> StoreIdentity | None:
     """Who the store at this place is; None if there is no store.
 
-    Raises UnsupportedStoreError for a newer format, DamagedStoreError if `store.json` is not what it must be, and
-    NotAStoreError if it cannot be read.
+    Raises UnsupportedStoreError for a newer format, DamagedStoreError if `store.json` is not what it must be,
+    ReadFailedError if it cannot be read, and NotAStoreError if something else is there.
     """
     path = storage.where(IDENTITY)
     try:
         data = storage.read(IDENTITY)
     except FileNotFoundError:
         return None
-    except OSError as error:
+    except NOT_THERE as error:
         raise NotAStoreError(f"{path}: {error.strerror or error}") from error
     try:
         document = json.loads(data)
-        if document["format"] > FORMAT:
-            raise UnsupportedStoreError(
-                f"{storage.location}: a store of format {document['format']}; this version reads up to {FORMAT}",
-                hint="install a newer pirene",
-            )
-        if not seal_holds(data):
+        if not seal_holds(data):  # before anything that it says is believed, the format included
             raise DamagedStoreError(
                 f"{path}: these are not the bytes that were sealed: {data[:240]!r}",
                 hint="restore it from a backup of the store",
             )
+        require_known(document["format"], f"{storage.location}: a store")
         return StoreIdentity(str(uuid.UUID(document["store"])), dt.datetime.fromisoformat(document["created"]))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise DamagedStoreError(
@@ -147,7 +144,7 @@ def _at_url(url: str) -> Storage:
 
 def _document(store: uuid.UUID) -> bytes:
     created = time_text(dt.datetime.now(dt.UTC))
-    return sealed({"format": FORMAT, "store": str(store), "created": created})
+    return sealed({"format": newest(), "store": str(store), "created": created})
 
 
 def _refuse_strangers(storage: Storage) -> None:
@@ -157,7 +154,7 @@ def _refuse_strangers(storage: Storage) -> None:
         commits = storage.names(COMMITS) if COMMITS in names else set()
     except FileNotFoundError:
         return
-    except OSError as error:
+    except NOT_THERE as error:
         raise NotAStoreError(f"{storage.location}: {error.strerror or error}") from error
     if IDENTITY in names:
         return  # somebody has made it meanwhile

@@ -1,6 +1,7 @@
 """Rows on their way out: a table for people, or json, ndjson, csv and parquet for programs. All of them stream.
 
-Programs get everything exactly: digests as hex, times in ISO 8601 with ``Z``, text as it is. People get a table in
+Programs get everything exactly: digests as hex, times in ISO 8601 with ``Z``, text as it is, decimal numbers with all
+their digits. People get a table in
 which nothing can hide: control characters, terminal escapes and characters that turn the direction of writing are
 shown as escapes; digests are cut to 12 digits. Not-a-number and infinities, which JSON does not have, are the texts
 ``.nan``, ``.inf`` and ``-.inf``. Where a format has no lists and objects (csv, parquet) they are JSON text.
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import decimal
 import io
 import itertools
 import json
@@ -17,6 +19,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from provenance.errors import StoreError
@@ -30,11 +33,23 @@ _BLOCK_ROWS = 1000
 _UNSHOWN = re.compile(f"[\x7f-\x9f\u2028\u2029{DECEIVING}]")
 """What JSON may hold as it is and a terminal obeys; the other control characters are escaped in JSON anyway."""
 
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
 Row = Sequence[object]
 
 
+@dataclass(frozen=True, slots=True)
+class DecimalType:
+    """The type of a column of exact decimal numbers: of ``digits`` digits, ``scale`` of them after the point."""
+
+    digits: int
+    scale: int
+
+
 class OutputColumn(Protocol):
-    """What a column is called and of which type its values are ("metadata", "metadata value", or a FieldType)."""
+    """What a column is called and of which type its values are ("metadata", "metadata value", a FieldType or a
+    DecimalType).
+    """
 
     @property
     def name(self) -> str:
@@ -100,8 +115,36 @@ def _odd_float(value: float) -> str:
 
 def _json(value: object, indent: int | None = None) -> str:
     """A JSON text: readable, and safe to be looked at."""
-    text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=indent)
+    if indent is not None:
+        text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=indent)
+    else:
+        text = _one_line_json(plain(value))
     return _UNSHOWN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _one_line_json(value: object) -> str:
+    """A JSON text. Numbers have as many digits as they need, which the library's encoder grants to integers only."""
+    try:
+        return _JSON.encode(value)
+    except TypeError:  # for the rare value with a decimal number in it
+        return _exact_json(value)
+
+
+def _exact_json(value: object) -> str:
+    match value:
+        case decimal.Decimal():
+            return _digits(value)
+        case dict():
+            return f"{{{', '.join(f'{_JSON.encode(key)}: {_exact_json(element)}' for key, element in value.items())}}}"
+        case list():
+            return f"[{', '.join(map(_exact_json, value))}]"
+        case _:
+            return _JSON.encode(value)
+
+
+def _digits(value: decimal.Decimal) -> str:
+    """A decimal number as it is, never in powers of ten."""
+    return f"{value:f}"
 
 
 def _objects(columns: Sequence[OutputColumn], rows: Iterable[Row]) -> Iterator[str]:
@@ -136,7 +179,7 @@ def _csv_lines(columns: Sequence[OutputColumn], rows: Iterable[Row]) -> Iterator
 def _flat(value: object) -> object:
     """A value where there are no lists and objects; text stays as it is."""
     value = plain(value)
-    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if value is None or isinstance(value, str) else _one_line_json(value)
 
 
 def _table_lines(columns: Sequence[OutputColumn], rows: Iterable[Row]) -> Iterator[str]:
@@ -157,8 +200,10 @@ def _table_lines(columns: Sequence[OutputColumn], rows: Iterable[Row]) -> Iterat
 
 def _is_number(column: OutputColumn, cells: Iterable[str]) -> bool:
     """Whether a column is aligned at the right: of metadata if all of the first cells are numbers."""
-    return column.type in _NUMBERS or (
-        column.type == "metadata value" and all(map(_NUMBER.fullmatch, filter(None, cells)))
+    return (
+        isinstance(column.type, DecimalType)
+        or column.type in _NUMBERS
+        or (column.type == "metadata value" and all(map(_NUMBER.fullmatch, filter(None, cells))))
     )
 
 
@@ -180,6 +225,8 @@ def _cell(value: object) -> str:
             return value.hex()[:_SHOWN_DIGITS]
         case bool():
             return "true" if value else "false"
+        case decimal.Decimal():
+            return _digits(value)
         case float():
             return f"{value:.6g}" if math.isfinite(value) else _odd_float(value)
         case dt.datetime():
@@ -223,6 +270,9 @@ def _write_parquet(columns: Sequence[OutputColumn], rows: Iterable[Row], stream:
         FieldType.TIME: pa.timestamp("us", tz="UTC"),
         FieldType.TEXTS: pa.list_(pa.string()),
     }
+    for column in columns:
+        if isinstance(column.type, DecimalType):
+            types[column.type] = pa.decimal128(column.type.digits, column.type.scale)
     schema = pa.schema([(column.name, types.get(column.type, pa.string())) for column in columns])
     exact = [column.type in types for column in columns]
     iterator = iter(rows)

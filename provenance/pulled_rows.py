@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from provenance.arrow import arrow_schema
 from provenance.commits import CommitKind, Segment
 from provenance.damage import damage_named, intact
-from provenance.errors import DamagedStoreError, UnsupportedStoreError
+from provenance.errors import NOT_THERE, DamagedStoreError, ReadFailedError, UnsupportedStoreError
 from provenance.orphans import SAFE_AGE
 from provenance.schema import BY_NAME, COMMIT_NUMBER
 from provenance.segments import FOLDER, merged, write
@@ -116,8 +116,8 @@ class Copies:
         if found.modified < dt.datetime.now(dt.UTC) - SAFE_AGE / 2:
             return False
         try:
-            data = self._store.storage.read(path)
-        except OSError:
+            data = self._store.storage.read(path, segment.size)
+        except (*NOT_THERE, ReadFailedError):
             return False
         return hashlib.sha256(data).hexdigest() == segment.sha256
 

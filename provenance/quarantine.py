@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from provenance.errors import DamagedStoreError
+from provenance.errors import NOT_THERE, DamagedStoreError
 
 if TYPE_CHECKING:
     from provenance.store import Store
@@ -62,7 +62,7 @@ def quarantine(store: Store, data: bytes, what: What, reason: str, origin: Path 
 def quarantined(store: Store, below: Path | None = None) -> list[Quarantined]:
     """What is in quarantine, in the order in which it came; with ``below`` only what came from files in that folder.
 
-    Raises DamagedStoreError for a note that cannot be read.
+    Raises DamagedStoreError for a note that is none, ReadFailedError for one that cannot be read.
     """
     found = []
     for stored in store.storage.stored(FOLDER):
@@ -81,7 +81,7 @@ def _note(store: Store, name: str) -> tuple[Path | None, str]:
         note = json.loads(store.storage.read(name))
         origin, reason = note["from"], note["reason"]
         return None if origin is None else Path(origin), str(reason)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (*NOT_THERE, ValueError, TypeError, KeyError) as error:
         raise DamagedStoreError(
             f"{store.storage.where(name)}: cannot be read as a note of quarantine: {error}"
         ) from error

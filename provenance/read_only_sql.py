@@ -7,7 +7,6 @@ that cannot be given more by any statement; and to which only a statement that r
 from __future__ import annotations
 
 import datetime as dt
-import decimal
 import json
 import re
 import uuid
@@ -15,14 +14,15 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from provenance.damage import damage_named
+from provenance.output import DecimalType
 from provenance.published_views import PUBLISHED
 from provenance.relations import quoted
 from provenance.schema import BY_NAME
 from provenance.storable import storable
-from provenance.views import VIEWS, needed, view_sql
+from provenance.views import needed, read_from, show
 from query.errors import LocatedError, QueryError
 from query.literals import FromOutside, Moment, Number, TextValue, Truth, read
 from query.vocabulary import FieldType
@@ -40,6 +40,7 @@ _LISTS_NAMES = re.compile(r"\b(show|information_schema|duckdb_\w+|pg_\w+)\b")
 """Statements that may list all tables see all of them."""
 _EXPLAIN = re.compile(r"\s*EXPLAIN\b(\s+ANALYZE\b)?(\s*\([A-Za-z_,\s]*\))?", re.IGNORECASE)
 _ONE = "`pirene sql` takes one statement, which reads: SELECT, FROM, WITH, VALUES, DESCRIBE, SUMMARIZE, EXPLAIN"
+_DECIMAL = re.compile(r"DECIMAL\(([0-9]+),([0-9]+)\)")
 _TYPES: Mapping[str, FieldType] = {
     "BOOLEAN": FieldType.BOOLEAN,
     "TIMESTAMP WITH TIME ZONE": FieldType.TIME,
@@ -56,7 +57,7 @@ class ResultColumn:
     """A column of a result; what has no type of ours is text."""
 
     name: str
-    type: FieldType | Literal["metadata value"]
+    type: FieldType | DecimalType
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def ask(store: Store, sql: str, parameters: Mapping[str, object] | None = None) 
     snapshot = store.snapshot()
     values = {name: _value(name, value) for name, value in (parameters or {}).items()}
     connection = _opened(store, snapshot, sql)
-    with damage_named(store.storage, snapshot), _errors_placed(sql):
+    with _errors_placed(sql), damage_named(store.storage, snapshot):
         _refuse_others(_only_reading(connection, sql), values)
         result = _interruptibly(connection, lambda: connection.execute(sql, values))
         types = [str(column[1]) for column in result.description or ()]
@@ -104,9 +105,7 @@ def _opened(store: Store, snapshot: Snapshot, sql: str) -> duckdb.DuckDBPyConnec
     connection = duckdb.connect(
         ":memory:", config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
     )
-    segments = [segment for table in BY_NAME if table in tables for segment in snapshot.segments(table)]
-    ordered = [name for name in tables if name not in BY_NAME]
-    segments += [segment for name in ordered for segment in snapshot.segments(name.removesuffix("_in_order"))]
+    segments = [segment for table in sorted(read_from(tables)) for segment in snapshot.segments(table)]
     paths = ", ".join(quoted(str(path)) for path in store.storage.paths(segments))
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET errors_as_json = true")
@@ -114,10 +113,7 @@ def _opened(store: Store, snapshot: Snapshot, sql: str) -> duckdb.DuckDBPyConnec
     connection.execute(f"SET allowed_paths = [{paths}]")
     connection.execute("SET enable_external_access = false")
     with damage_named(store.storage, snapshot):
-        store.define(connection, tables, snapshot)
-        for view in VIEWS:
-            if view in views:
-                connection.execute(f"CREATE TEMP VIEW {view} AS {view_sql(view)}")
+        show(connection, store, snapshot, tables, views)
     connection.execute("SET lock_configuration = true")
     return connection
 
@@ -159,7 +155,7 @@ def _rows(
     sql: str,
     columns: tuple[ResultColumn, ...],
 ) -> Iterator[tuple[object, ...]]:
-    with connection, damage_named(store.storage, snapshot), _errors_placed(sql):
+    with connection, _errors_placed(sql), damage_named(store.storage, snapshot):
         while block := _interruptibly(connection, lambda: connection.fetchmany(_BLOCK_ROWS)):
             for row in block:
                 yield tuple(_shown(column, value) for column, value in zip(columns, row, strict=True))
@@ -176,9 +172,10 @@ def _interruptibly(connection: duckdb.DuckDBPyConnection, work: Callable[[], T])
             raise
 
 
-def _field_type(name: str) -> FieldType:
-    if name.startswith("DECIMAL"):
-        return FieldType.FLOAT
+def _field_type(name: str) -> FieldType | DecimalType:
+    decimal = _DECIMAL.fullmatch(name)
+    if decimal is not None:
+        return DecimalType(int(decimal[1]), int(decimal[2]))
     return _TYPES.get(name, FieldType.TEXT)
 
 
@@ -187,8 +184,6 @@ def _shown(column: ResultColumn, value: Any) -> object:
     match value:
         case int() if value not in _INT64:
             raise QueryError(f"{column.name}: {value} has more than 64 bits", hint="cast it, for example to VARCHAR")
-        case decimal.Decimal():
-            return float(value)
         case dt.datetime() if column.type is FieldType.TIME:
             return value
         case dt.datetime() | dt.date() | dt.time():

@@ -149,7 +149,7 @@ FILES = _table(
     ("job", I, "that produced it (its run is the source); null: raw"),
     ("attempt", I, "that produced it"),
     ("size_bytes", I, "null until known"),
-    ("sha256", X, "null where it was not known then (see file_digests); a folder's is that of its sorted manifest"),
+    ("sha256", X, "null until known; a folder's is that of its sorted manifest"),
     ("checksums", Kind.TEXTS, "foreign checksums, algorithm:hex"),
     ("digest_origin", T, "declared | recorded | produced | observed: where sha256 comes from"),
     ("created", W, "when it was produced or registered"),

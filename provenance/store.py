@@ -17,7 +17,7 @@ from provenance import checkpoints, location
 from provenance.batch import Batch
 from provenance.commits import FOLDER, Commit, CommitKind, number_of, read
 from provenance.database import Database
-from provenance.errors import DamagedStoreError, NotAStoreError, unread
+from provenance.errors import NOT_THERE, DamagedStoreError, NotAStoreError, lost
 from provenance.relations import relation
 from provenance.snapshot import Snapshot
 from provenance.storage.interface import Storage
@@ -263,8 +263,8 @@ class Store:
         """The commits above ``after`` that are listed. One that is missing among all is damage, not the end."""
         try:
             numbers = {number_of(name) for name in self.storage.names(FOLDER)} - {None}
-        except OSError as error:
-            raise unread(self.storage.where(FOLDER), error) from error
+        except NOT_THERE as error:
+            raise lost(self.storage.where(FOLDER), error) from error
         newest = max((number for number in numbers if number is not None), default=0)
         missing = next((number for number in range(1, newest + 1) if number not in numbers), None)
         last = newest if missing is None else missing - 1

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from provenance import formats
 from provenance.check.catalog import CatalogState, catalog_state
-from provenance.commits import FORMAT
 from provenance.erased import gone_from
 from provenance.orphans import orphans
 from provenance.quarantine import Quarantined, quarantined
@@ -104,7 +104,7 @@ def summarize(store: Store) -> StoreSummary:
     return StoreSummary(
         store=store.store_id,
         location=store.storage.location,
-        format=FORMAT,
+        format=formats.newest(),
         created=store.created,
         commits=snapshot.number,
         newest_commit=snapshot.time,

@@ -147,19 +147,40 @@ class Reading:
     def define(self, sql: str) -> duckdb.DuckDBPyConnection:
         """Make every table and view that ``sql`` may refer to visible; the connection that it can be run on."""
         tables, views = needed(sql)
-        self.store.define(self._connection, [table for table in tables if table not in self._defined], self.snapshot)
-        if "files" in tables and "files" not in self._defined and self.snapshot.segments("file_digests"):
-            # Who asks for files means what is known of them now. Most stores have nothing to fill in, and pay nothing.
-            self._connection.execute(f"CREATE OR REPLACE TEMP VIEW files AS {self._filled_files()}")
-        for view in views:
-            if view not in self._defined:
-                self._connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS {view_sql(view)}")
+        show(
+            self._connection,
+            self.store,
+            self.snapshot,
+            [table for table in tables if table not in self._defined],
+            [view for view in views if view not in self._defined],
+        )
         self._defined.update(tables, views)
         return self._connection
 
-    def _filled_files(self) -> str:
-        names = ("files", f"file_digests{IN_ORDER}")
-        return filled_files(*(self.store.relation(name, self.snapshot) for name in names))
+
+def show(
+    connection: duckdb.DuckDBPyConnection,
+    store: Store,
+    snapshot: Snapshot,
+    tables: Sequence[str],
+    views: Sequence[str],
+) -> None:
+    """Make tables, and views in the order of VIEWS, visible on a connection; the tables of views have to be there.
+
+    Who asks for files means what is known of them now. Most stores have nothing to fill in, and pay nothing.
+    """
+    store.define(connection, tables, snapshot)
+    if "files" in tables and snapshot.segments("file_digests"):
+        parts = (store.relation(name, snapshot) for name in ("files", f"file_digests{IN_ORDER}"))
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW files AS {filled_files(*parts)}")
+    for view in views:
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS {view_sql(view)}")
+
+
+def read_from(tables: Sequence[str]) -> frozenset[str]:
+    """The tables of the schema whose segments `show` reads for these."""
+    filled = ("file_digests",) if "files" in tables else ()
+    return frozenset(table.removesuffix(IN_ORDER) for table in (*tables, *filled))
 
 
 def fetch(store: Store, sql: str, parameters: Parameters = (), *, snapshot: Snapshot | None = None) -> list[Row]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from provenance import derived
 from provenance.commits import Segment
 from provenance.damage import left_aside
-from provenance.errors import DamagedStoreError
+from provenance.errors import DamagedStoreError, ReadFailedError
 from provenance.relations import quoted
 from provenance.schema import BY_NAME, IN_ORDER
 from provenance.views import filled_files, needed, view_sql
@@ -245,5 +245,5 @@ def _is_there(storage: Storage, wide: Wide) -> bool:
     except DamagedStoreError as error:
         left_aside(error)
         return False
-    except OSError:
+    except (OSError, ReadFailedError):
         return False

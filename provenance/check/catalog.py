@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from provenance.check.findings import Finding, Kind
-from provenance.errors import LakeError
+from provenance.check.findings import Finding, Kind, not_read
+from provenance.errors import LakeError, ReadFailedError
 from provenance.lake import FILE_NAME, place
 from provenance.lake_differences import Wrong, differences
 
@@ -67,3 +67,5 @@ def compared(store: Store) -> Iterator[Finding]:
             yield Finding(Kind.STALE, FILE_NAME, expected, found, _ADVICE)
     except LakeError as error:
         yield Finding(Kind.STALE, FILE_NAME, expected, str(error), "check again when nobody is at work on it")
+    except ReadFailedError as error:
+        yield not_read(store.storage, FILE_NAME, expected, error, "")

@@ -6,7 +6,6 @@ the memory of one segment and its largest column for each of its threads.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from provenance.arrow import arrow_schema, statistics
-from provenance.check.findings import Finding, Kind, not_read
+from provenance.check.findings import UNREAD, Finding, Kind, not_read
 from provenance.commits import ColumnStatistics, Segment
+from provenance.damage import difference
 from provenance.schema import BY_NAME, Table
 from provenance.segments import column_sizes
 
@@ -42,13 +42,13 @@ def examine(storage: Storage, segments: Sequence[Segment], done: Callable[[int],
 
 def _examine(storage: Storage, segment: Segment) -> list[Finding]:
     try:
-        data = storage.read(segment.path)
-    except OSError as error:
-        return [not_read(segment.path, f"{segment.size} bytes", error, RESTORE)]
-    digest = hashlib.sha256(data).hexdigest()
-    if digest != segment.sha256 or len(data) != segment.size:
+        data = storage.read(segment.path, segment.size)
+    except UNREAD as error:
+        return [not_read(storage, segment.path, f"{segment.size} bytes", error, RESTORE)]
+    found = difference(data, segment)
+    if found is not None:
         expected = f"{segment.size} bytes with sha256 {segment.sha256}"
-        return [Finding(Kind.CHANGED, segment.path, expected, f"{len(data)} bytes with sha256 {digest}", RESTORE)]
+        return [Finding(Kind.CHANGED, segment.path, expected, found, RESTORE)]
     table = BY_NAME.get(segment.table)
     if table is None:
         return [Finding(Kind.UNCHECKED, segment.path, "a table that this version knows", segment.table, NEWER)]

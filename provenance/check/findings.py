@@ -8,6 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING, assert_never
+
+from provenance.errors import NotThere, ReadFailedError
+
+if TYPE_CHECKING:
+    from provenance.storage.interface import Storage
+
+UNREAD = (FileNotFoundError, NotADirectoryError, IsADirectoryError, ReadFailedError)
+"""What a storage raises instead of giving a file: see `not_read`."""
 
 
 class Verdict(StrEnum):
@@ -47,7 +56,7 @@ class Kind(StrEnum):
     DOUBLED = "doubled"
     """Two rows stand for one thing."""
     UNREADABLE = "unreadable"
-    """The file system did not hand out a file: nothing is known of it."""
+    """The file system, or the server, did not hand out a file: nothing is known of it."""
     UNCHECKED = "unchecked"
     """Something could not be looked at because of other findings."""
     UNERASED = "unerased"
@@ -97,16 +106,20 @@ class Finding:
         }
 
 
-def not_read(path: str, expected: str, error: OSError, advice: str) -> Finding:
+def not_read(storage: Storage, path: str, expected: str, error: NotThere | ReadFailedError, advice: str) -> Finding:
     """The finding for a file that could not be read; ``advice`` is for one that is not there, or is something else."""
     match error:
+        case ReadFailedError():
+            why = str(error)
+            for place in (f"{storage.where(path)}: ", f"{storage.location}: ", f"{storage.location}/"):
+                why = why.removeprefix(place)
+            return Finding(Kind.UNREADABLE, path, expected, why, "see to it that it can be read, then check again")
         case FileNotFoundError():
             return Finding(Kind.MISSING, path, expected, "nothing", advice)
         case IsADirectoryError() | NotADirectoryError():
             return Finding(Kind.MISSING, path, expected, error.strerror or str(error), advice)
         case _:
-            again = "see to it that it can be read, then check again"
-            return Finding(Kind.UNREADABLE, path, expected, error.strerror or str(error), again)
+            assert_never(error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provenance.check.findings import Finding, Kind, not_read
+from provenance.check.findings import UNREAD, Finding, Kind, not_read
 from provenance.check.history import RESTORE
 from provenance.commits import Commit, decode, time_text
 from provenance.errors import DamagedStoreError
@@ -45,16 +45,18 @@ def _read(storage: Storage, pulled: Pulled) -> list[Commit] | Finding:
     expected = f"{pulled.size} bytes with sha256 {pulled.sha256}"
     try:
         data = storage.read(pulled.path)
-    except OSError as error:
-        return not_read(pulled.path, expected, error, RESTORE)
+    except UNREAD as error:
+        return not_read(storage, pulled.path, expected, error, RESTORE)
     digest = hashlib.sha256(data).hexdigest()
     if (len(data), digest) != (pulled.size, pulled.sha256):
         found = f"{len(data)} bytes with sha256 {digest}"
         return Finding(Kind.CHANGED, pulled.path, expected, found, RESTORE)
     try:
-        commits = [decode(line, f"line {number}") for number, line in enumerate(data.splitlines(), start=1)]
+        place = storage.where(pulled.path)
+        commits = [decode(line, f"{place}: line {number}") for number, line in enumerate(data.splitlines(), start=1)]
     except DamagedStoreError as error:
-        return Finding(Kind.MALFORMED, pulled.path, "a commit on each line", str(error), RESTORE)
+        found = str(error).removeprefix(f"{place}: ")
+        return Finding(Kind.MALFORMED, pulled.path, "a commit on each line", found, RESTORE)
     for what, listed, there in _side_by_side(pulled, commits):
         if listed != there:
             return Finding(Kind.CONTRADICTION, pulled.path, f"{what} {listed}", str(there), RESTORE)

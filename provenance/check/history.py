@@ -6,10 +6,11 @@ import datetime as dt
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from provenance.canonical import canonical, seal_holds
-from provenance.check.findings import Finding, Kind, not_read
+from provenance.check.findings import UNREAD, Finding, Kind, not_read
 from provenance.commits import FOLDER, Commit, CommitKind, Segment, commit_name, decode, number_of, time_text
 from provenance.errors import DamagedStoreError
 
@@ -41,12 +42,11 @@ def read_history(storage: Storage, store: str | None) -> History:
     """
     try:
         numbers = sorted(filter(None, map(number_of, storage.names(FOLDER))))
-    except OSError as error:
-        return History((), (not_read(FOLDER, "a folder", error, RESTORE),), whole=False)
+    except UNREAD as error:
+        return History((), (not_read(storage, FOLDER, "a folder", error, RESTORE),), whole=False)
     commits: list[Commit] = []
     findings: list[Finding] = []
-    for number in range(1, (numbers[-1] if numbers else 0) + 1):
-        read = _read(storage, number)
+    for read in storage.together(partial(_read, storage), range(1, (numbers[-1] if numbers else 0) + 1)):
         if isinstance(read, Finding):
             findings.append(read)
         else:
@@ -64,15 +64,15 @@ def _read(storage: Storage, number: int) -> Commit | Finding:
     path = commit_name(number)
     try:
         data = storage.read(path)
-    except OSError as error:
-        return not_read(path, "a commit, as the newest is this or a later one", error, COPY_AGAIN)
+    except UNREAD as error:
+        return not_read(storage, path, "a commit, as the newest is this or a later one", error, COPY_AGAIN)
     try:
-        commit = decode(data, path)
+        commit = decode(data, storage.where(path))
     except DamagedStoreError as error:
         # A seal that holds says that nobody changed these bytes: then they were written as no commit is.
         kind = Kind.MALFORMED if seal_holds(data) else Kind.CHANGED
         expected = "a commit" if kind is Kind.MALFORMED else "a commit as it was sealed"
-        return Finding(kind, path, expected, str(error).removeprefix(f"{path}: "), RESTORE)
+        return Finding(kind, path, expected, str(error).removeprefix(f"{storage.where(path)}: "), RESTORE)
     if commit.number != number:
         return Finding(Kind.MALFORMED, path, f"commit {number}", f"commit {commit.number}", RESTORE)
     if canonical(json.loads(data)) != data:

@@ -15,11 +15,12 @@ from provenance.check.history import read_history
 from provenance.check.restoring import restore
 from provenance.check.whole import Progress, check_store, silent
 from provenance.erasing import finish
-from provenance.errors import StoreError
+from provenance.errors import NOT_THERE, ReadFailedError, StoreError
 from provenance.lake import FILE_NAME
 from provenance.lake import rebuild as rebuild_catalog
 from provenance.location import IDENTITY, establish
 from provenance.orphans import remove_orphans
+from provenance.segments import FOLDER
 from provenance.storage.interface import Storage
 from provenance.store import Store
 from provenance.vocabulary import WIDE
@@ -52,13 +53,10 @@ def _mended(storage: Storage, report: Report) -> list[Repair]:
     if not history.whole or any(finding.path == IDENTITY for finding in report.findings):
         return done  # which files no commit names is not known either
     store = Store(storage, establish(storage))
-    done += [Repair(orphan.name, True, "removed: no commit stands for it") for orphan in remove_orphans(store)]
+    done += _without_orphans(store)
     done += _finished(store, [one.path for one in report.findings if one.kind is Kind.UNERASED])
     done += _wide_made_anew(store, report.findings, is_sound=all(repair.done for repair in done))
-    for finding in report.findings:
-        if finding.kind is Kind.STALE and finding.path != FILE_NAME and not _is_wide(finding):
-            storage.remove(finding.path)
-            done.append(Repair(finding.path, True, "removed: it is made again when it is needed"))
+    done += _without_stale(storage, report)
     if any(finding.kind is Kind.STALE and finding.path == FILE_NAME for finding in report.findings):
         done.append(_rebuilt(storage))
     return done
@@ -106,6 +104,40 @@ def _finished(store: Store, left: Sequence[str]) -> list[Repair]:
     except StoreError as error:
         return [Repair(path, False, f"its erasure could not be finished: {error}") for path in left]
     return [Repair(path, True, "erased, as a commit says of it") for path in left]
+
+
+def _without_orphans(store: Store) -> list[Repair]:
+    """Remove what killed writers left, and what commits do not stand for."""
+    try:
+        return [Repair(orphan.name, True, "removed: no commit stands for it") for orphan in remove_orphans(store)]
+    except ReadFailedError as error:
+        return [Repair(FOLDER, False, f"what no commit stands for was not removed: {error}")]
+
+
+def _without_stale(storage: Storage, report: Report) -> list[Repair]:
+    """Remove checkpoints that do not say what the commits say."""
+    stale = [
+        one.path for one in report.findings if one.kind is Kind.STALE and one.path != FILE_NAME and not _is_wide(one)
+    ]
+    for path in stale:
+        storage.remove(path)
+    return [
+        Repair(path, False, "could not be removed")
+        if _is_there(storage, path)
+        else Repair(path, True, "removed: it is made again when it is needed")
+        for path in stale
+    ]
+
+
+def _is_there(storage: Storage, path: str) -> bool:
+    """Whether a file is still listed, or may be."""
+    folder, _, name = path.rpartition("/")
+    try:
+        return name in storage.names(folder)
+    except NOT_THERE:
+        return False
+    except ReadFailedError:
+        return True
 
 
 def _rebuilt(storage: Storage) -> Repair:

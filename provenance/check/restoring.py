@@ -23,7 +23,7 @@ from provenance.check.findings import Finding, Kind, Repair
 from provenance.commits import Commit, Segment
 from provenance.errors import DamagedStoreError, ReadFailedError, WriteFailedError
 from provenance.schema import BY_NAME, COMMIT_NUMBER
-from provenance.segments import encoded, merged
+from provenance.segments import FOLDER, encoded, merged
 
 if TYPE_CHECKING:
     from provenance.storage.interface import Storage
@@ -99,6 +99,7 @@ def _restored(storage: Storage, wanted: _Holding, others: Sequence[_Holding]) ->
         what = "made again from others it is not byte for byte what was committed, so it was not put there"
         return Repair(path, False, f"{what}: restore it from a backup")
     try:
+        storage.prepare(FOLDER, (table.name,))
         storage.write(path, data)
     except WriteFailedError as error:
         return Repair(path, False, f"could not be written: {error}")

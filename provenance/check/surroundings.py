@@ -8,12 +8,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from provenance import bounds
-from provenance.check.findings import Finding, Kind
+from provenance.check.findings import UNREAD, Finding, Kind, not_read
+from provenance.checkpoints import FOLDER as CHECKPOINTS
 from provenance.checkpoints import wrong
 from provenance.commits import FOLDER, Commit, commit_name, number_of
 from provenance.erased import gone_from
 from provenance.erasing import erased_tables
-from provenance.errors import DamagedStoreError
+from provenance.errors import DamagedStoreError, ReadFailedError
 from provenance.orphans import SAFE_AGE, is_candidate
 from provenance.quarantine import FOLDER as QUARANTINE
 from provenance.quarantine import quarantined
@@ -66,6 +67,8 @@ def in_quarantine(store: Store) -> Iterator[Finding]:
             path = f"{QUARANTINE}/{one.sha256}.{one.what}"
             advice = "see what is wrong with it, and ingest what it should have been"
             yield Finding(Kind.QUARANTINED, path, "what can be ingested", " ".join(one.reason.split()), advice)
+    except ReadFailedError as error:
+        yield not_read(store.storage, QUARANTINE, "notes that say why something is there", error, "")
     except DamagedStoreError as error:
         yield Finding(
             Kind.MALFORMED, QUARANTINE, "notes that say why something is there", str(error), "see what is wrong"
@@ -75,11 +78,15 @@ def in_quarantine(store: Store) -> Iterator[Finding]:
 def checkpoints(storage: Storage, store_id: str, commits: Sequence[Commit]) -> Iterator[Finding]:
     """Checkpoints that do not say what the commits, which are all that there are, say."""
     newest = commits[-1].number if commits else 0
-    for name in wrong(storage, store_id, commits):
-        number = re.search(r"[0-9]+", name)
-        if number is None or int(number[0]) <= newest:  # a later one was made since the commits were read
-            expected = "what the commits up to it add up to"
-            yield Finding(Kind.STALE, name, expected, "something else", "--repair removes it; any can be made again")
+    expected = "what the commits up to it add up to"
+    try:
+        for name in wrong(storage, store_id, commits):
+            number = re.search(r"[0-9]+", name)
+            if number is None or int(number[0]) <= newest:  # a later one was made since the commits were read
+                advice = "--repair removes it; any can be made again"
+                yield Finding(Kind.STALE, name, expected, "something else", advice)
+    except UNREAD as error:
+        yield not_read(storage, CHECKPOINTS, expected, error, "check again")
 
 
 def _is_strange(name: str) -> bool:

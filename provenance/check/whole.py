@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from provenance import location
 from provenance.check import catalog, contents, facts, foreign, history, surroundings, wide_tables
-from provenance.check.findings import Finding, Kind, Report, Verdict
+from provenance.check.findings import Finding, Kind, Report, Verdict, not_read
 from provenance.commits import Commit
 from provenance.erased import gone_from
-from provenance.errors import DamagedStoreError, NotAStoreError
+from provenance.errors import DamagedStoreError, NotAStoreError, ReadFailedError
 from provenance.schema import BY_NAME
 from provenance.snapshot import Snapshot
 from provenance.store import Store
@@ -30,6 +30,7 @@ Progress = Callable[[str, int], AbstractContextManager[Advance]]
 """(what is being done, how much of it there is) -> what is told of each part that is done."""
 
 _NO_STORE_JSON = "restore it from a backup or a copy of the store; --repair can if the catalog still knows its content"
+_SEALED = "the format, the store's id and when it was made, as sealed"
 
 
 def silent(_: str, __: int) -> AbstractContextManager[Advance]:
@@ -38,13 +39,14 @@ def silent(_: str, __: int) -> AbstractContextManager[Advance]:
 
 
 def check_store(storage: Storage, *, progress: Progress = silent, now: dt.datetime | None = None) -> Report:
-    """Check the store at this place. Raises NotAStoreError if there is none, UnsupportedStoreError for a newer format.
+    """Check the store at this place. Raises NotAStoreError if there is none, UnsupportedStoreError for a newer format,
+    ReadFailedError if nothing of it can be read.
 
     ``now`` (default: the clock) decides how old what killed writers left is.
     """
     while True:
-        listed = list(storage.stored(""))
         identity, findings = _identity(storage)
+        listed = _listed(storage, findings)
         read = history.read_history(storage, identity.store if identity else None)
         report = _checked(storage, listed, identity, findings, read, progress, now)
         if report.verdict is Verdict.CLEAN or not _is_overtaken(storage, read):
@@ -69,6 +71,7 @@ def _checked(
 ) -> Report:
     findings += read.findings
     if identity is None and not read.commits:
+        location.identify(storage)  # what cannot be read says so
         raise NotAStoreError(f"{storage.location}: there is no store here")
     gone = gone_from(read.commits)
     segments = [segment for commit in read.commits for segment in commit.segments if segment.path not in gone]
@@ -91,7 +94,8 @@ def _checked(
         findings += surroundings.checkpoints(storage, store.store_id, read.commits)
         findings += catalog.compared(store)
         with progress("reading wide tables", wide_tables.rows(store)) as advance:
-            findings += wide_tables.examine(store, snapshot, unsound, advance)
+            examined = wide_tables.examine(store, snapshot, unsound, advance)
+            findings += _to_the_end(storage, "wide", examined)
     return Report(
         store=store.store_id,
         location=storage.location,
@@ -108,11 +112,21 @@ def _identity(storage: Storage) -> tuple[location.StoreIdentity | None, list[Fin
         identity = location.identify(storage)
     except DamagedStoreError as error:
         found = str(error).removeprefix(f"{storage.where(location.IDENTITY)}: ")
-        expected = "the format, the store's id and when it was made, as sealed"
-        return None, [Finding(Kind.CHANGED, location.IDENTITY, expected, found, _NO_STORE_JSON)]
+        return None, [Finding(Kind.CHANGED, location.IDENTITY, _SEALED, found, _NO_STORE_JSON)]
+    except ReadFailedError as error:
+        return None, [not_read(storage, location.IDENTITY, _SEALED, error, _NO_STORE_JSON)]
     if identity is None:
         return None, [Finding(Kind.MISSING, location.IDENTITY, "a file", "nothing", _NO_STORE_JSON)]
     return identity, []
+
+
+def _listed(storage: Storage, findings: list[Finding]) -> list[Stored]:
+    """All files of the store; none where that cannot be known: then there is a finding that says why."""
+    try:
+        return list(storage.stored(""))
+    except ReadFailedError as error:
+        findings.append(not_read(storage, ".", "a list of all files", error, ""))
+        return []
 
 
 def _snapshot(read: history.History, findings: list[Finding]) -> Snapshot | None:
@@ -160,4 +174,17 @@ def _facts(
         advice = "mend its segments, then check again"
         yield Finding(Kind.UNCHECKED, table, "rows that fit together", "segments that cannot be trusted", advice)
     with progress("reading rows", snapshot.rows()) as advance:
-        yield from facts.examine(store, snapshot, commits, BY_NAME.keys() - unsound, advance)
+        examined = facts.examine(store, snapshot, commits, BY_NAME.keys() - unsound, advance)
+        yield from _to_the_end(store.storage, "segments", examined)
+
+
+def _to_the_end(storage: Storage, folder: str, findings: Iterator[Finding]) -> Iterator[Finding]:
+    """Findings of what reads rows as every reader does; what keeps it from reading is the last of them."""
+    expected = "rows that fit together"
+    try:
+        yield from findings
+    except ReadFailedError as error:
+        yield not_read(storage, folder, expected, error, "")
+    except DamagedStoreError as error:
+        # Each segment was as recorded a moment ago: what is wrong is what commits say of them, or is happening now.
+        yield Finding(Kind.CONTRADICTION, folder, expected, str(error), history.RESTORE)

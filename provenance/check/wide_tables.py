@@ -7,7 +7,6 @@ more, in other words than those that wide tables are made by.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -17,8 +16,9 @@ import pyarrow.parquet as pq
 
 from provenance import derived, wide
 from provenance.canonical import seal_holds
-from provenance.check.findings import Finding, Kind, not_read
+from provenance.check.findings import UNREAD, Finding, Kind, not_read
 from provenance.check.wide_rows import Comparison
+from provenance.damage import difference
 from provenance.vocabulary import WIDE
 
 if TYPE_CHECKING:
@@ -102,18 +102,18 @@ def _compared(storage: Storage, comparison: Comparison, path: str, done: Callabl
 def _read(storage: Storage, part: Segment) -> tuple[pa.Table | None, list[Finding]]:
     """The rows of a file that is as recorded; else what is wrong with it."""
     try:
-        data = storage.read(part.path)
-    except OSError as error:
-        finding = not_read(part.path, f"{part.size} bytes", error, _PASSED_OVER)
+        data = storage.read(part.path, part.size)
+    except UNREAD as error:
+        finding = not_read(storage, part.path, f"{part.size} bytes", error, _PASSED_OVER)
         return None, [
             Finding(Kind.STALE, finding.path, finding.expected, finding.found, finding.advice)
             if finding.kind is Kind.MISSING
             else finding
         ]
-    digest = hashlib.sha256(data).hexdigest()
-    if digest != part.sha256:
+    differs = difference(data, part)
+    if differs is not None:
         expected = f"{part.size} bytes with sha256 {part.sha256}"
-        return None, [Finding(Kind.CHANGED, part.path, expected, f"{len(data)} bytes with sha256 {digest}", ADVICE)]
+        return None, [Finding(Kind.CHANGED, part.path, expected, differs, ADVICE)]
     try:
         found = pq.read_table(pa.BufferReader(data))
     except (pa.ArrowException, OSError) as error:

@@ -32,12 +32,14 @@ def open_store(invocation: Invocation) -> Store:
 
 
 def storage_of(invocation: Invocation) -> Storage:
-    """Where the store is that is meant, made on first use; one whose ``store.json`` is damaged can be looked at too."""
+    """Where the store is that is meant, made on first use; one whose ``store.json`` is damaged or cannot be read can be
+    looked at too.
+    """
     from provenance import location
-    from provenance.errors import DamagedStoreError
+    from provenance.errors import DamagedStoreError, ReadFailedError
 
     storage = location.find(invocation.store)
-    with contextlib.suppress(DamagedStoreError):
+    with contextlib.suppress(DamagedStoreError, ReadFailedError):
         location.establish(storage)
     return storage
 

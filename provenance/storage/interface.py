@@ -2,6 +2,17 @@
 
 Files are named relative to the store, with ``/``. One that has its name is whole, stays through a power cut and never
 changes: whoever reads it sees all of it or none. There are no locks; what decides races is `Storage.create`.
+
+What can go wrong is told apart in the same way by every storage, and nothing else is raised:
+
+- NOT_THERE (FileNotFoundError, or NotADirectoryError and IsADirectoryError where something else is in its place), by
+  what reads: the place was asked, and has no such file;
+- ReadFailedError, by what reads: nothing is known of it (refused, unreachable, broken off);
+- WriteFailedError, by what writes: nothing is acknowledged; NotWrittenError, of its kind: nobody can see any of it;
+- UnsupportedStoreError, by what writes: the place cannot keep what a store needs of it;
+- UserFolderError, where copies are kept: folders of the user's own cannot hold them.
+
+So what a storage raises is either OSError, of which NOT_THERE are all that come, or a StoreError.
 """
 
 from __future__ import annotations
@@ -41,37 +52,37 @@ class Storage(Protocol):
 
     def prepare(self, parent: str, folders: Iterable[str]) -> None:
         """Make sure that files can be written into these folders in ``parent`` (empty: the place itself, made if need
-        be). Raises WriteFailedError.
+        be), whatever became of them since they were made. Raises WriteFailedError, UnsupportedStoreError.
         """
 
-    def read(self, name: str) -> bytes:
-        """The bytes of a file. Raises FileNotFoundError if there is none, another OSError if it cannot be read, and
-        ReadFailedError if the place cannot be reached, which every method may.
+    def read(self, name: str, size: int | None = None) -> bytes:
+        """The bytes of a file; of one that should have ``size`` and has more, only one more. Raises NOT_THERE,
+        ReadFailedError.
         """
 
     def write(self, name: str, data: bytes | memoryview[int]) -> None:
         """Make a file, whose folder was prepared and whose name nothing else uses, or only for the same bytes.
 
-        Raises WriteFailedError; NotWrittenError if nobody can see it.
+        Raises WriteFailedError; NotWrittenError if nobody can see it; UnsupportedStoreError.
         """
 
     def create(self, name: str, data: bytes) -> bool:
         """Make a file unless its name is taken; False if others have it. Of any number of callers one gets True.
 
         ``data`` has something in it that no other attempt has: who finds it there knows that it was its own attempt
-        that succeeded, however it was told. Raises NotWrittenError if it is not there, and WriteFailedError if that is
-        unknown.
+        that succeeded, however it was told. Raises NotWrittenError if it is not there, WriteFailedError if that is
+        unknown, UnsupportedStoreError.
         """
 
     def names(self, folder: str = "") -> set[str]:
         """The names right below a folder (empty: the place itself), of files and of folders.
 
-        Raises FileNotFoundError where there are folders and this is none, another OSError if it cannot be read.
+        Raises NOT_THERE where there are folders and this is none, ReadFailedError.
         """
 
     def stored(self, folder: str) -> Iterator[Stored]:
         """The files below a folder, at any depth, sorted by name; none if there is no such folder. Those that are being
-        written are among them. Raises OSError.
+        written are among them. Raises ReadFailedError: then not all of them are known.
         """
 
     def remove(self, name: str) -> None:
@@ -79,14 +90,15 @@ class Storage(Protocol):
 
     def paths(self, segments: Sequence[Segment]) -> list[Path]:
         """Local files with the bytes of segments, in the same order: themselves, or copies that were compared with
-        their digests. Raises DamagedStoreError for a segment that had to be fetched and is missing or not as recorded.
+        their digests. Raises DamagedStoreError for a segment that had to be fetched and is missing or not as recorded,
+        ReadFailedError for one that could not be, UserFolderError.
         """
 
     def distrust(self, segments: Sequence[Segment]) -> None:
         """Compare what `paths` gave with the digests: something could not make sense of it.
 
-        Raises DamagedStoreError for a segment that is missing or not as recorded, UserFolderError for a copy: it is
-        removed.
+        Raises DamagedStoreError for a segment that is missing or not as recorded, ReadFailedError for one of which that
+        cannot be said, UserFolderError for a copy: it is removed.
         """
 
     def together(self, action: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

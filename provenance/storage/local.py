@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provenance.damage import intact
+from provenance.damage import compare
+from provenance.errors import NOT_THERE, ReadFailedError, lost, read_failed
 from provenance.storage.durable import (
     TEMPORARY,
     discard,
@@ -42,8 +43,11 @@ class LocalStorage:
         return str(self.root / name)
 
     def prepare(self, parent: str, folders: Iterable[str]) -> None:
-        """Make the folders, and put their names on stable storage; once, folders stay where they are."""
-        wanted = {f"{parent}/{folder}" for folder in folders} - self._prepared
+        """Make the folders, and put their names on stable storage. Those that are known to be there are only looked at:
+        somebody may have removed what can be made anew.
+        """
+        named = {f"{parent}/{folder}" if parent else folder for folder in folders}
+        wanted = {name for name in named if name not in self._prepared or not (self.root / name).is_dir()}
         if not wanted:
             return
         try:
@@ -54,9 +58,13 @@ class LocalStorage:
         make_folders(self.root / parent, sorted(name.rpartition("/")[2] for name in wanted))
         self._prepared |= wanted
 
-    def read(self, name: str) -> bytes:
-        """The bytes of a file; OSError says why not."""
-        return (self.root / name).read_bytes()
+    def read(self, name: str, size: int | None = None) -> bytes:
+        """The bytes of the file."""
+        try:
+            with (self.root / name).open("rb") as file:
+                return file.read(-1 if size is None else size + 1)
+        except OSError as error:
+            raise self._unread(name, error) from error
 
     def write(self, name: str, data: bytes | memoryview[int]) -> None:
         """Write aside, sync, rename, sync the folder."""
@@ -74,15 +82,20 @@ class LocalStorage:
 
     def names(self, folder: str = "") -> set[str]:
         """What the folder lists."""
-        return set(os.listdir(self.root / folder))  # noqa: PTH208 - names, a hundred thousand of them: no paths
+        try:
+            return set(os.listdir(self.root / folder))  # noqa: PTH208 - names, a hundred thousand of them: no paths
+        except OSError as error:
+            raise self._unread(folder, error) from error
 
     def stored(self, folder: str) -> Iterator[Stored]:
         """The files below the folder; those that vanish meanwhile are left out."""
-        for name in sorted(path.relative_to(self.root).as_posix() for path in (self.root / folder).rglob("*")):
+        for name in sorted(self._below(folder)):
             try:
                 status = (self.root / name).stat()
             except FileNotFoundError:
                 continue  # its writer is done with it
+            except OSError as error:
+                raise read_failed(self.where(name), error) from error
             if stat.S_ISREG(status.st_mode):
                 yield Stored(name, status.st_size, dt.datetime.fromtimestamp(status.st_mtime, dt.UTC))
 
@@ -97,7 +110,12 @@ class LocalStorage:
     def distrust(self, segments: Sequence[Segment]) -> None:
         """Read the segments themselves."""
         for segment in segments:
-            intact(self, segment)
+            try:
+                compare(self.root / segment.path, segment)
+            except NOT_THERE as error:
+                raise lost(self.where(segment.path), error) from error
+            except OSError as error:
+                raise read_failed(self.where(segment.path), error) from error
 
     def together(self, action: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """One after the other: nothing here takes long."""
@@ -106,6 +124,21 @@ class LocalStorage:
     def workplace(self, store_id: str) -> Path:
         """The folder itself."""
         return self.root
+
+    def _below(self, folder: str) -> Iterator[str]:
+        """The names of all that is below a folder and is no folder."""
+
+        def refuse(error: OSError) -> None:
+            if not isinstance(error, FileNotFoundError):  # else it was removed meanwhile, or never there
+                raise read_failed(str(error.filename), error) from error
+
+        for parent, _, names in os.walk(self.root / folder, onerror=refuse):
+            inside = Path(parent).relative_to(self.root).as_posix()
+            yield from (name if inside == "." else f"{inside}/{name}" for name in names)
+
+    def _unread(self, name: str, error: OSError) -> OSError | ReadFailedError:
+        """The error to raise for what the system said when ``name`` was to be read."""
+        return error if isinstance(error, NOT_THERE) else read_failed(self.where(name), error)
 
 
 def _random() -> str:

@@ -1,7 +1,7 @@
 """A store in a bucket of S3, or of a server that speaks its protocol.
 
 What decides races is a put with the condition ``If-None-Match: *`` (in S3 since 2024). A server that does not know it
-overwrites: commits would be lost without a word. So before anything is created here, the server has to refuse to
+overwrites: commits would be lost without a word. So before anything is written here, the server has to refuse to
 create what is there already.
 
 A put is acknowledged when its bytes are as durable as the server makes them; it checks them against an MD5 that goes
@@ -20,14 +20,10 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import botocore.loaders
-import botocore.session
-from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 
 from provenance.errors import (
@@ -40,9 +36,9 @@ from provenance.errors import (
 from provenance.storage.durable import TEMPORARY
 from provenance.storage.interface import Item, Result, Stored
 from provenance.storage.s3_address import S3Address
+from provenance.storage.s3_client import client
 from provenance.storage.s3_errors import FAILURES, Failure, Server, Trouble, is_final, status
 from provenance.storage.segment_cache import PARALLEL, SegmentCache, Source
-from provenance.urls import without_credentials
 from provenance.user_folders import state_folder
 
 if TYPE_CHECKING:
@@ -88,11 +84,12 @@ class S3Storage:
             ) from None
 
     def prepare(self, parent: str, folders: Iterable[str]) -> None:
-        """There are no folders in a bucket."""
+        """There are no folders in a bucket, but it may be one where nothing can be written safely."""
+        self._require_conditions()
 
-    def read(self, name: str) -> bytes:
-        """The bytes of a file. Raises FileNotFoundError or ReadFailedError."""
-        return self._received(name, b"".join)
+    def read(self, name: str, size: int | None = None) -> bytes:
+        """The bytes of a file."""
+        return self._received(name, lambda chunks: _joined(chunks, size))
 
     def fetch(self, name: str, path: Path) -> str:
         """Write the bytes of a file to a local one, on stable storage; gives their sha256. Errors as of `read`, and
@@ -102,10 +99,8 @@ class S3Storage:
 
     def write(self, name: str, data: bytes | memoryview[int]) -> None:
         """Put it; nobody reads it before it is whole."""
-        try:
-            self._put(name, bytes(data))
-        except FAILURES as error:
-            raise self._write_failed(name, error) from error
+        self._require_conditions()
+        self._written(name, bytes(data))
 
     def create(self, name: str, data: bytes) -> bool:
         """Put it if its name is free. Whoever does not hear how that went looks whose bytes are there."""
@@ -170,7 +165,8 @@ class S3Storage:
         with self._lock:
             if self._made is None:
                 with self._explained("ask it"):
-                    self._made = _client(self.location)
+                    # While several write, one of them may read.
+                    self._made = client(self.location, connections=2 * PARALLEL)
                 self._endpoint = self._made.meta.endpoint_url
         return self._made
 
@@ -196,6 +192,12 @@ class S3Storage:
             if error.response["Error"].get("Code") == "NoSuchKey":
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.where(name)) from None
             raise
+
+    def _written(self, name: str, data: bytes) -> None:
+        try:
+            self._put(name, data)
+        except FAILURES as error:
+            raise self._write_failed(name, error) from error
 
     def _put(self, name: str, data: bytes, **condition: str) -> None:
         digest = hashlib.md5(data, usedforsecurity=False).digest()
@@ -225,7 +227,9 @@ class S3Storage:
             data = self.read(name)
         except FileNotFoundError:
             name, data, made = os.urandom(8).hex() + TEMPORARY, b"may be removed", True
-            self.write(name, data)
+            self._written(name, data)
+        except ReadFailedError as error:
+            raise NotWrittenError(str(error), hint=error.hint) from error
         # The same bytes again: if it overwrites them nothing has changed.
         overwritten = self._overwrites(name, data)
         if made:
@@ -270,6 +274,16 @@ class S3Storage:
         return Server(self._address, self._endpoint).trouble(error, doing)
 
 
+def _joined(chunks: Iterator[bytes], size: int | None) -> bytes:
+    """All of the bytes, or one more than ``size``."""
+    data = bytearray()
+    for chunk in chunks:
+        data += chunk
+        if size is not None and len(data) > size:
+            return bytes(data[: size + 1])
+    return bytes(data)
+
+
 def _kept(chunks: Iterator[bytes], path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("wb") as file:
@@ -279,30 +293,3 @@ def _kept(chunks: Iterator[bytes], path: Path) -> str:
         file.flush()
         os.fsync(file.fileno())
     return digest.hexdigest()
-
-
-@cache
-def _models(folders: str | None) -> Any:
-    """The library's description of the protocol: to read it takes longer than all else that makes a client."""
-    return botocore.loaders.create_loader(folders)
-
-
-def _client(location: str) -> Any:
-    session = botocore.session.get_session()
-    session.register_component("data_loader", _models(session.get_config_variable("data_path")))
-    config = Config(
-        region_name=session.get_config_variable("region") or "us-east-1",  # servers other than AWS have none
-        connect_timeout=10,
-        read_timeout=30,  # between two packets
-        retries={"mode": "standard", "total_max_attempts": 4},
-        max_pool_connections=2 * PARALLEL,  # while several write, one of them may read
-        # Servers other than AWS trip over checksums that come after the body; an MD5 they all know.
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-    )
-    try:
-        return session.create_client("s3", config=config)
-    except ValueError as error:
-        raise ReadFailedError(
-            f"{location}: {without_credentials(str(error))}", hint="look at AWS_ENDPOINT_URL: http://HOST:PORT"
-        ) from error

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provenance.damage import not_as_recorded
-from provenance.errors import UserFolderError, unread
+from provenance.errors import UserFolderError, lost
 from provenance.storage.durable import TEMPORARY, discard, sync_folder
 from provenance.user_folders import cache_folder
 from query.literals import Dimension, FromOutside, Number, read
@@ -103,10 +103,10 @@ class SegmentCache:
             try:
                 sha256 = self._source.fetch(segment.path, temporary)
             except FileNotFoundError as error:
-                raise unread(self._source.where(segment.path), error) from error
+                raise lost(self._source.where(segment.path), error) from error
             if sha256 != segment.sha256:
                 size = temporary.stat().st_size
-                raise not_as_recorded(self._source.where(segment.path), segment, size, sha256)
+                raise not_as_recorded(self._source.where(segment.path), segment, f"{size} bytes with sha256 {sha256}")
             temporary.rename(path)
             sync_folder(path.parent)
         finally:

@@ -184,7 +184,7 @@ def test_text_is_compared_by_bytes_whatever_order_the_database_has(
 # What is refused, and stays as it was
 
 
-@pytest.mark.parametrize("found", ["table", "client", "other store", "migrated"])
+@pytest.mark.parametrize("found", ["table", "client", "other store", "migrated", "changed"])
 def test_what_is_not_ours_is_refused_and_stays(
     filled: Store, target: Address, tmp_path: Path, postgresql: Any, ducklake: Callable[..., Any], found: str
 ) -> None:
@@ -206,11 +206,16 @@ def test_what_is_not_ours_is_refused_and_stays(
             publish(filled, target)
             postgresql.psql(f"UPDATE {schema}.ducklake_metadata SET value = '1.1' WHERE key = 'version'", database)
             message = "another program made the catalog one of DuckLake 1.1"
+        case "changed":
+            publish(filled, target)
+            postgresql.psql(f"UPDATE {schema}.ducklake_metadata SET value = '{{' WHERE key = 'pirene'", database)
+            message = "entry 'pirene' of ducklake_metadata: expected what Pirene writes, found '{'"
     before = dump(postgresql, target)
     with pytest.raises(LakeError, match=message) as caught:
         publish(filled, target)
     assert "\n" not in str(caught.value)
     assert caught.value.hint
+    assert "SCHEMA" not in caught.value.hint  # others may have tables in it
     assert dump(postgresql, target) == before
 
 
@@ -390,6 +395,8 @@ def test_a_password_is_used_and_written_nowhere(
         with pytest.raises(LakeError, match="password") as caught:
             publish(filled, address(database.replace("ada@", wrong), "of eve"))
         assert "wr0ng" not in str(caught.value)
+        assert "eve" not in str(caught.value).replace("of eve", "")
+        assert 'failed for user "..."' in str(caught.value) or "no password supplied" in str(caught.value)
 
     (tmp_path / "pgpass").write_text("*:*:*:eve:s3cret\n")
     (tmp_path / "pgpass").chmod(0o600)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from provenance import commits, pull, pulled_rows
+from provenance import commits, formats, pull, pulled_rows
 from provenance.batch import Batch
 from provenance.commits import Commit, CommitKind
 from provenance.errors import CannotMergeError, DamagedStoreError, NotAStoreError, UnsupportedStoreError
@@ -383,7 +383,7 @@ def test_rows_that_were_lost_are_missed(named: Named) -> None:
 def test_what_a_newer_version_wrote_is_refused(named: Named) -> None:
     laptop, cluster = named("laptop"), named("cluster")
     made = say(cluster, 1, 1)
-    republish(cluster, replace(made, format=commits.FORMAT + 1))
+    republish(cluster, replace(made, format=formats.newest() + 1))
     with pytest.raises(UnsupportedStoreError, match="commit format"):
         pull.pull(laptop, Store.open(cluster.root))
     nothing_came(laptop)

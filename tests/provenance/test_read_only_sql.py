@@ -6,8 +6,10 @@ import datetime as dt
 import io
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -200,8 +202,35 @@ def test_a_result_streams(store: Store) -> None:
     assert first == (0,)
 
 
+LONG = "0.12345678901234567890123456789012345678"
+
+
+def test_decimal_numbers_keep_all_their_digits(store: Store) -> None:
+    exact = f"'{LONG}'::DECIMAL(38, 38)"
+    sql = f"SELECT {exact} AS a, 1.10 AS b, -12345678901234567890.5 AS c, [{exact}] AS d, 1e-7::DECIMAL(9, 8) AS e"
+    printed = {}
+    for kind in ("json", "ndjson", "csv", "table", "parquet"):
+        result, stream = ask(store, sql), io.BytesIO()
+        write_rows(result.columns, result.rows, kind, stream)
+        printed[kind] = stream
+    for kind in ("ndjson", "csv", "table"):
+        for digits in (LONG, "1.10", "-12345678901234567890.5", "0.00000010"):
+            assert digits in printed[kind].getvalue().decode(), kind
+    (row,) = json.loads(printed["json"].getvalue(), parse_float=Decimal)
+    assert row["a"] == row["d"][0] == Decimal(LONG)
+    assert row["c"] == Decimal("-12345678901234567890.5")
+    table = pq.read_table(printed["parquet"])
+    assert table.column("a").to_pylist() == [Decimal(LONG)]
+    assert table.column("b").type == pa.decimal128(3, 2)
+
+
 def test_damage_is_named(filled: Store) -> None:
     path = filled.root / next(one.path for one in filled.snapshot().live() if one.table == "files")
+    whole = path.read_bytes()
+    path.chmod(0o644)
+    path.write_bytes(whole[:4] + b"X" * 400 + whole[404:])
+    with pytest.raises(DamagedStoreError, match=f"{path}: expected {len(whole)} bytes with sha256"):
+        rows(filled, "FROM file_overview")
     path.unlink()
     with pytest.raises(DamagedStoreError, match=f"{path}: No such file"):
         rows(filled, "SELECT count(*) FROM file_overview")

@@ -24,6 +24,12 @@ class Fault(Enum):
     REPLY_CUT = "half of the answer's body arrives"
     SLOW = "the answer takes a while"
     OVERLOADED = "the server answers 503 and does nothing"
+    BROKEN = "the server answers 500 and does nothing"
+    FORBIDDEN = "the server answers 403 and does nothing"
+    STALLED = "no answer ever comes, and the connection stays open"
+
+
+_STATUS = {Fault.OVERLOADED: 503, Fault.BROKEN: 500, Fault.FORBIDDEN: 403}
 
 
 @dataclass
@@ -45,6 +51,7 @@ def faulty_proxy(upstream: str) -> Iterator[FaultyProxy]:
 
     class Handler(_Handler):
         target = urlsplit(upstream).netloc
+        ended = threading.Event()
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
@@ -54,6 +61,7 @@ def faulty_proxy(upstream: str) -> Iterator[FaultyProxy]:
         try:
             yield proxy
         finally:
+            Handler.ended.set()
             server.shutdown()
             thread.join()
 
@@ -61,6 +69,7 @@ def faulty_proxy(upstream: str) -> Iterator[FaultyProxy]:
 class _Handler(BaseHTTPRequestHandler):
     proxy: ClassVar[FaultyProxy]
     target: ClassVar[str]
+    ended: ClassVar[threading.Event]
     counting: ClassVar[threading.Lock] = threading.Lock()
     protocol_version = "HTTP/1.1"
 
@@ -75,8 +84,11 @@ class _Handler(BaseHTTPRequestHandler):
         time.sleep(SLOW_SECONDS if fault is Fault.SLOW else 0)
         with self.counting:
             self.proxy.under_way -= 1
-        if fault is Fault.OVERLOADED:
-            self.send_response(503)
+        if fault is Fault.STALLED:
+            self.ended.wait()
+            return
+        if fault in _STATUS:
+            self.send_response(_STATUS[fault])
             self.send_header("Content-Length", "0")
             self.end_headers()
             return

@@ -99,3 +99,11 @@ def test_a_checkpoint_that_was_made_wrong_is_stale(lived_in: Store) -> None:
     assert [(one.path, one.kind) for one in notes(lived_in).values()] == [(name, Kind.STALE)]
     assert check_and_mend(lived_in.storage, repair=True).findings == ()
     assert not path.exists()
+
+
+def test_what_could_not_be_removed_is_not_called_removed(lived_in: Store) -> None:
+    path = lived_in.root / "checkpoints" / "000000000008.json"
+    path.mkdir(parents=True)  # which no unlink removes
+    assert [(one.path, one.kind) for one in notes(lived_in).values()] == [("checkpoints/000000000008.json", Kind.STALE)]
+    (repair,) = check_and_mend(lived_in.storage, repair=True).repairs
+    assert (repair.path, repair.done, repair.what) == ("checkpoints/000000000008.json", False, "could not be removed")

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from provenance import formats
 from provenance.batch import Batch
 from provenance.check.whole import check_store
-from provenance.commits import FORMAT, CommitKind
+from provenance.commits import CommitKind
 from provenance.errors import UnsupportedStoreError
 from provenance.output import plain
 from provenance.store import Store
@@ -29,7 +30,7 @@ def written(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Store, dict
 
 
 def test_there_is_a_store_of_every_format() -> None:
-    assert [str(number) for number in range(1, FORMAT + 1)] == FORMATS
+    assert [str(number) for number in range(1, formats.newest() + 1)] == FORMATS
 
 
 def test_it_answers_as_it_did(written: tuple[Store, dict[str, object]]) -> None:
@@ -53,9 +54,9 @@ def test_a_store_and_a_commit_of_a_newer_format_are_refused(tmp_path: Path, rewr
     for name in ("store.json", "commits/000000000003.json"):
         root = tmp_path / name.partition("/")[0] / ".pirene"
         shutil.copytree(HERE / "1" / "store", root, ignore=shutil.ignore_patterns("checkpoints"))
-        rewritten(root / name, format=FORMAT + 1)
+        rewritten(root / name, format=formats.newest() + 1)
         with pytest.raises(
-            UnsupportedStoreError, match=f"format {FORMAT + 1}; this version reads up to {FORMAT}"
+            UnsupportedStoreError, match=f"format {formats.newest() + 1}; this version reads up to {formats.newest()}"
         ) as error:
             Store.open(root).snapshot()
         assert error.value.hint == "install a newer pirene"

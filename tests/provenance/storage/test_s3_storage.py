@@ -6,7 +6,7 @@ import os
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -24,7 +24,9 @@ from provenance.errors import (
     UserFolderError,
     WriteFailedError,
 )
-from provenance.storage import s3
+from provenance.pull import pull
+from provenance.quarantine import quarantine
+from provenance.storage import s3, s3_client
 from provenance.store import Store
 from tests.servers.faulty_proxy import Fault, FaultyProxy, faulty_proxy
 from tests.servers.s3 import BUCKET, S3Server
@@ -193,8 +195,24 @@ def test_a_server_without_conditions_is_found_out_before_anything_is_lost(
         key = f"{url.rsplit('/', 1)[1]}/{path.relative_to(local.root).as_posix()}"
         rclone_s3.client().put_object(Bucket=BUCKET, Key=key, Body=path.read_bytes())
     assert runs(url) == [(7,)]
-    with pytest.raises(UnsupportedStoreError, match="nothing is written here"):
-        Store.open(url).commit(CommitKind.PLAN, facts(8))
+
+    def keys() -> set[str]:
+        listed = rclone_s3.client().list_objects_v2(Bucket=BUCKET, Prefix=url.rsplit("/", 1)[1])
+        return {each["Key"] for each in listed["Contents"]}
+
+    before = keys()
+    more = Store.open(tmp_path / "more")
+    more.commit(CommitKind.PLAN, facts(9))
+    writers: list[Callable[[Store], object]] = [
+        lambda store: store.commit(CommitKind.PLAN, facts(8)),
+        lambda store: pull(store, more),
+        lambda store: quarantine(store, b"", "record", "empty"),
+        lambda store: store.storage.write("segments/more", b""),
+    ]
+    for write in writers:
+        with pytest.raises(UnsupportedStoreError, match="nothing is written here"):
+            write(Store.open(url))
+    assert keys() == before
     assert runs(url) == [(7,)]
     assert Store.open(url).snapshot().number == 1
 
@@ -322,7 +340,8 @@ def test_a_copy_that_was_damaged_is_told_and_fetched_anew(url: str, tmp_path: Pa
 
 
 def test_pirene_says_what_to_install_where_the_library_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, s3.__name__)
+    for module in (s3, s3_client):
+        monkeypatch.delitem(sys.modules, module.__name__)
     monkeypatch.setitem(sys.modules, "botocore", None)
     with pytest.raises(UnsupportedStoreError, match="needs the package botocore") as caught:
         Store.open("s3://bucket/prefix")
