@@ -84,21 +84,24 @@ def erasure_named(storage: Storage, snapshot: Snapshot) -> Iterator[None]:
 
 
 @contextmanager
-def damage_named(storage: Storage, snapshot: Snapshot, wide: Sequence[Segment] = ()) -> Iterator[None]:
+def damage_named(
+    storage: Storage, snapshot: Snapshot, wide: Sequence[Segment] = (), *, of_user: bool = False
+) -> Iterator[None]:
     """Turns what DuckDB says of a damaged segment into DamagedStoreError, of a damaged file of a wide table into
     WideTableError, of a segment that it could not read into ReadFailedError, and of too little memory into MemoryError;
     every other error stays as it is. ``wide`` are the files of wide tables that are read besides the segments of the
     snapshot.
 
     DuckDB does not always say which file it could not make sense of, nor that it was a file: a length that was damaged
-    is memory that nobody has. Then all are compared with their digests, unless it speaks of the statement.
+    is memory that nobody has, a name in a footer a column that the statement lacks. Then all are compared with their
+    digests; of a statement ``of_user`` only where DuckDB does not say what is wrong with it.
     """
-    with erasure_named(storage, snapshot), _said_by_duckdb(storage, snapshot, wide):
+    with erasure_named(storage, snapshot), _said_by_duckdb(storage, snapshot, wide, of_user):
         yield
 
 
 @contextmanager
-def _said_by_duckdb(storage: Storage, snapshot: Snapshot, wide: Sequence[Segment]) -> Iterator[None]:
+def _said_by_duckdb(storage: Storage, snapshot: Snapshot, wide: Sequence[Segment], of_user: bool) -> Iterator[None]:
     import duckdb
 
     try:
@@ -108,7 +111,7 @@ def _said_by_duckdb(storage: Storage, snapshot: Snapshot, wide: Sequence[Segment
     except duckdb.Error as error:
         live = [segment for table in snapshot.tables() for segment in snapshot.segments(table)]
         named, named_wide = _named(live, str(error)), _named(wide, str(error))
-        if _is_about_the_statement(error):
+        if of_user and _is_about_the_statement(error):
             live, wide = [], []
         if not named:
             _distrust_wide(storage, named_wide or wide)

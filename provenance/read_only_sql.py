@@ -78,7 +78,7 @@ def ask(store: Store, sql: str, parameters: Mapping[str, object] | None = None) 
     snapshot = store.snapshot()
     values = {name: _value(name, value) for name, value in (parameters or {}).items()}
     connection = _opened(store, snapshot, sql)
-    with _errors_placed(sql), damage_named(store.storage, snapshot):
+    with _errors_placed(sql), damage_named(store.storage, snapshot, of_user=True):
         _refuse_others(_only_reading(connection, sql), values)
         result = _interruptibly(connection, lambda: connection.execute(sql, values))
         types = [str(column[1]) for column in result.description or ()]
@@ -155,7 +155,7 @@ def _rows(
     sql: str,
     columns: tuple[ResultColumn, ...],
 ) -> Iterator[tuple[object, ...]]:
-    with connection, _errors_placed(sql), damage_named(store.storage, snapshot):
+    with connection, _errors_placed(sql), damage_named(store.storage, snapshot, of_user=True):
         while block := _interruptibly(connection, lambda: connection.fetchmany(_BLOCK_ROWS)):
             for row in block:
                 yield tuple(_shown(column, value) for column, value in zip(columns, row, strict=True))

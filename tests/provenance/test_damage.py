@@ -16,8 +16,8 @@ from provenance.store import Store
 from provenance.views import fetch
 
 WAYS: dict[str, Callable[[Store], list[Any]]] = {
-    "rows": lambda store: store.rows("SELECT * FROM files", tables=["files"]),
-    "views": lambda store: fetch(store, "SELECT * FROM files"),
+    "rows": lambda store: store.rows("SELECT * FROM files WHERE sha256 IS NULL OR true", tables=["files"]),
+    "views": lambda store: fetch(store, "SELECT * FROM files WHERE sha256 IS NULL OR true"),
     "query": lambda store: list(store.query("files show *").rows()),
 }
 
@@ -48,6 +48,15 @@ def test_a_flipped_bit_that_stops_the_reading_is_named(store: Store, segment: Pa
     assert named
     segment.write_bytes(whole)
     assert WAYS[way](Store.open(store.root))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_column_whose_name_was_damaged_is_named(store: Store, segment: Path, way: str) -> None:
+    whole = segment.read_bytes()
+    segment.chmod(0o644)
+    segment.write_bytes(whole.replace(b"sha256", b"sha257"))
+    with pytest.raises(DamagedStoreError, match=f"{segment}: expected {len(whole)} bytes with sha256"):
+        WAYS[way](Store.open(store.root))
 
 
 @pytest.mark.parametrize("way", WAYS)
