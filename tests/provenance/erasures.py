@@ -163,10 +163,10 @@ class Bucket:
     def prepare(self, parent: str, folders: Iterable[str]) -> None:
         """Nothing to make."""
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, size: int | None = None) -> bytes:
         if name not in self.objects:
             raise FileNotFoundError(errno.ENOENT, "no such object", name)
-        return self.objects[name]
+        return self.objects[name][: None if size is None else size + 1]
 
     def write(self, name: str, data: bytes | memoryview[int]) -> None:
         self.objects[name] = bytes(data)

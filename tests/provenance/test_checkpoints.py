@@ -37,10 +37,10 @@ class Watched(LocalStorage):
         super().__init__(root)
         self.were_read: list[str] = []
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, size: int | None = None) -> bytes:
         """The bytes; the name is remembered."""
         self.were_read.append(name)
-        return super().read(name)
+        return super().read(name, size)
 
 
 def watched(store: Store) -> tuple[Store, Watched]:
