@@ -7,10 +7,11 @@ that cannot be given more by any statement; and to which only a statement that r
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ def ask(store: Store, sql: str, parameters: Mapping[str, object] | None = None) 
         _refuse_others(_only_reading(connection, sql), values)
         result = _interruptibly(connection, lambda: connection.execute(sql, values))
         types = [str(column[1]) for column in result.description or ()]
-        names = [column[0] for column in result.description or ()]
+        names = _distinct(column[0] for column in result.description or ())
     columns = tuple(ResultColumn(*pair) for pair in zip(names, map(_field_type, types), strict=True))
     return SqlResult(columns, _rows(store, snapshot, connection, sql, columns))
 
@@ -159,6 +160,15 @@ def _rows(
         while block := _interruptibly(connection, lambda: connection.fetchmany(_BLOCK_ROWS)):
             for row in block:
                 yield tuple(_shown(column, value) for column, value in zip(columns, row, strict=True))
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """Names of columns, those that come again as DuckDB has them in a table: a, a_1, a_2. Rows as objects need that."""
+    found: dict[str, None] = {}
+    for name in names:
+        candidates = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(1)))
+        found[next(candidate for candidate in candidates if candidate not in found)] = None
+    return list(found)
 
 
 def _interruptibly(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:

@@ -202,6 +202,12 @@ def test_a_result_streams(store: Store) -> None:
     assert first == (0,)
 
 
+def test_columns_of_one_name_are_all_shown(store: Store) -> None:
+    result, stream = ask(store, "SELECT 1 AS a, 2 AS a, 3 AS a_1, 4 AS a"), io.BytesIO()
+    write_rows(result.columns, result.rows, "json", stream)
+    assert json.loads(stream.getvalue()) == [{"a": 1, "a_1": 2, "a_1_1": 3, "a_2": 4}]
+
+
 LONG = "0.12345678901234567890123456789012345678"
 
 
