@@ -81,12 +81,13 @@ def wrong(storage: Storage, store_id: str, commits: Iterable[Commit]) -> Iterato
     `Storage.read`.
     """
     there = set(_names(storage))
-    snapshot = Snapshot()
+    snapshot, since = Snapshot(), list[Commit]()
     for commit in commits:
-        snapshot = snapshot.after([commit])
+        since.append(commit)
         name = _name(commit.number)
         if name in there:
             there.remove(name)
+            snapshot, since = snapshot.after(since), []
             said = encode(store_id, snapshot, storage.read(commit_name(commit.number)))
             if _read(storage, name) not in (said, _REMOVED):
                 yield name
