@@ -30,11 +30,14 @@ Begin = Callable[[int], "Advance"]
 
 @dataclass(frozen=True, slots=True)
 class PulledChain:
-    """Commits of one store that a pull brought: from number ``first`` to ``last``."""
+    """Commits of one store that a pull brought: from number ``first`` to ``last``. ``erasures`` are those among them
+    that took something away in that store.
+    """
 
     store: str
     first: int
     last: int
+    erasures: tuple[Commit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ def _attempt(
         store.care(commit)
     return PullReport(
         None if commit is None else commit.number,
-        tuple(PulledChain(chain.store, chain.first, chain.last) for chain in chains),
+        tuple(_pulled(chain) for chain in chains),
         _total(chain.rows() for chain in chains),
         len(wanted),
         size,
@@ -144,6 +147,11 @@ def _publish(
         if publish(store.storage, commit):
             store.follow(commit)
             return commit
+
+
+def _pulled(chain: Chain) -> PulledChain:
+    erasures = tuple(commit for commit in chain.commits if commit.erased)
+    return PulledChain(chain.store, chain.first, chain.last, erasures)
 
 
 def _refuse_itself(store: Store, other: Store) -> None:

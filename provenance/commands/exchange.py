@@ -12,6 +12,8 @@ import click
 from provenance.commands.context import Command, Invocation, pass_invocation
 
 if TYPE_CHECKING:
+    from provenance.commits import Commit
+    from provenance.erased import Erased
     from provenance.pull import Begin, PullReport
     from provenance.store import Store
 
@@ -81,6 +83,8 @@ def _merge(
         return
     place = (source if pulls else into).storage.location
     invocation.note(_sentence(report, f"{'from' if pulls else 'to'} {place}", dry_run))
+    for line in _announced(report):
+        invocation.note(line)
 
 
 def _document(report: PullReport, into: Store, source: Store, dry_run: bool) -> dict[str, object]:
@@ -94,9 +98,30 @@ def _document(report: PullReport, into: Store, source: Store, dry_run: bool) -> 
         "runs": report.rows.get("workflows", 0),
         "files": report.rows.get("files", 0),
         "rows": report.rows,
+        "erasures": [
+            {"store": commit.store, "commit": commit.number, "reason": erased.reason, "rows": sum(erased.rows.values())}
+            for commit, erased in _erasures(report)
+        ],
         "segments": report.segments,
         "size_bytes": report.size_bytes,
     }
+
+
+def _erasures(report: PullReport) -> list[tuple[Commit, Erased]]:
+    """What others have erased, as commits that came say."""
+    every = (commit for chain in report.chains for commit in chain.erasures)
+    return [(commit, commit.erased) for commit in every if commit.erased is not None]
+
+
+def _announced(report: PullReport) -> Iterator[str]:
+    """What others have erased, and what that means where it was pulled before."""
+    from query.context import amount
+
+    for commit, erased in _erasures(report):
+        taken = f"{amount(sum(erased.rows.values()), 'rows')} and the output of {amount(erased.cleared, 'attempts')}"
+        yield f"commit {commit.number} of store {commit.store} erased {taken}: {erased.reason}"
+    if _erasures(report):
+        yield "what was pulled of that before is kept until `pirene store erase` takes it away"
 
 
 def _sentence(report: PullReport, way: str, dry_run: bool) -> str:

@@ -54,11 +54,22 @@ def attempt(run: int, number: int, text: str) -> Batch:
     batch = Batch()
     key = {"run": run, "job": number, "attempt": 1}
     batch.add("invocations", **key, host="node", stdout_tail=f"out {text}", stderr_tail=text, record_sha256=bytes(32))
-    batch.add("files", source=run, file=number, name=f"{text}.dat", origin="raw", kind="file", sha256=bytes(32))
-    batch.add("file_digests", source=run, file=number, checksums=[f"md5:{text}"], at=AT)
-    batch.add("uses", **key, source=run, file=number, name=f"{text}.dat", role="input", direction="read")
+    sha256 = hashlib.sha256(text.encode()).digest()
+    batch.add("files", source=run, file=number, name=f"{text}.dat", origin="raw", kind="file", sha256=sha256)
+    batch.add("file_digests", source=run, file=number, sha256=sha256, checksums=[f"md5:{text}"], at=AT)
+    batch.add("uses", **key, source=run, file=number, name=f"{text}.dat", role="input", direction="read", sha256=sha256)
     batch.add("replicas", source=run, file=number, site="local", url=f"file:///{text}", event="registered", at=AT)
-    batch.add("checks", source=run, number=number, file_source=run, file=number, name=text, verdict="ok", at=AT)
+    batch.add(
+        "checks",
+        source=run,
+        number=number,
+        file_source=run,
+        file=number,
+        name=text,
+        verdict="ok",
+        actual_sha256=sha256,
+        at=AT,
+    )
     describe(batch, run, number, "subject", text, "file")
     describe(batch, run, number, "note", f"note {number}", "file")
     describe(batch, run, number, "who", text, "job")
@@ -91,8 +102,12 @@ def erase_all(store: Store, run: int = RUN) -> list[ErasureReport]:
 
 
 def holders(folder: Path, secret: str = SECRET) -> list[str]:
-    """The files below a folder with the secret in their bytes, in any way that one of these writes it, or their rows."""
-    forms = [secret.encode(), json.dumps(secret)[1:-1].encode()]
+    """The files below a folder with the secret, or its digest, in their bytes, in any way that one of these writes it,
+    or in their rows.
+    """
+    digest = hashlib.sha256(secret.encode())
+    forms = [secret.encode(), json.dumps(secret)[1:-1].encode(), digest.digest()]
+    forms += [digest.hexdigest().encode(), digest.hexdigest().upper().encode(), repr(digest.digest())[2:-1].encode()]
     found = []
     for path in sorted(folder.rglob("*")):
         if path.is_file():

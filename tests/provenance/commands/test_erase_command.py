@@ -11,6 +11,7 @@ import pytest
 from click.testing import Result
 
 from provenance.check.whole import check_store
+from provenance.commands.exchange import push as push_command
 from provenance.commands.meta import meta as meta_command
 from provenance.commands.store import store as store_command
 from provenance.commits import CommitKind
@@ -68,6 +69,20 @@ def test_json_says_the_same(runs: Any, run_command: RunCommand) -> None:
     assert done["not_reached"]["copies"]
     assert said == {**done, "commit": None, "made": [], "dry_run": True}
     assert json.loads(run_command(store_command, "erase", "--finish", "--format", "json").stdout)["finished"] == []
+
+
+def test_others_hear_of_it_by_the_next_pull(runs: Any, run_command: RunCommand, tmp_path: Path) -> None:
+    other = Store.open(tmp_path / "other")
+    run_command(push_command, str(other.root))
+    run_command(store_command, "erase", 'files where name = "mid.dat"', "--reason", "asked to", "--yes")
+    (commit,) = erased(runs.store)
+    rows = sum(commit.erased.rows.values())
+    told = json.loads(run_command(push_command, str(other.root), "--dry-run", "--format", "json").stdout)
+    said = {"store": runs.store.store_id, "commit": commit.number, "reason": "asked to", "rows": rows}
+    assert told["erasures"] == [said]
+    heard = run_command(push_command, str(other.root)).stderr
+    assert f"erased {rows} rows and the output of 0 attempts: asked to\nwhat was pulled of that before is kept" in heard
+    assert "erased" not in run_command(push_command, str(other.root)).stderr
 
 
 def test_check_finishes_what_was_interrupted(
