@@ -15,8 +15,11 @@ from query.vocabulary import Entity, EntityTable, FieldType, MetadataKey, Vocabu
 
 @dataclass
 class Context:
-    """One resolution. ``outside`` are the parameters as handed over; ``saved`` the names of the saved queries, each in
-    the one before it, whose ``text`` this is; ``opened`` all that were put in place of their names.
+    """One resolution.
+
+    ``outside`` are the parameters as handed over; ``saved`` the names of the saved queries, each in the one before it,
+    whose ``text`` this is; ``opened`` all that were put in place of their names; ``shown_as`` what columns that were
+    given a name show.
     """
 
     text: str
@@ -29,6 +32,7 @@ class Context:
     warnings: dict[str, None] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     opened: list[str] = field(default_factory=list)
+    shown_as: dict[str, str] = field(default_factory=dict)
     _keys: dict[tuple[Entity, str], MetadataKey | None] = field(default_factory=dict)
 
     def table(self, entity: Entity) -> EntityTable:

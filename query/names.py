@@ -137,6 +137,8 @@ def _as_value(key: str, hint: str) -> str:
 
 def _suggestion(context: Context, entity: Entity, path: tuple[str, ...], key: str) -> str:
     table = context.table(entity)
+    if key in context.shown_as:
+        return f"{key} is what a column is called; say what it shows: {context.shown_as[key]}"
     if key in table.paths:
         other, point = table.paths[key][0], ".".join([*path, key])
         return f"{point} leads to {other.value}: write {point}.{next(iter(context.table(other).fields))}, for example"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import assert_never
 
+from query import format as text_of
 from query import literals, resolved, tree
 from query.asked_keys import AskedKeys
 from query.context import ENTITY_WORDS, Context
@@ -35,6 +36,9 @@ def statement(context: Context, node: tree.Query) -> resolved.Resolved:
         context.fail("what is shown is said twice", shows[-1].span, "leave one of them out")
     if shows and isinstance(shows[0], tree.Summarize):
         return _summarized(context, node, shows[0])
+    for item in (item for show in shows for item in show.items):
+        if isinstance(item, tree.Item) and item.name is not None:
+            context.shown_as[item.name.text] = text_of.format_expression(item.operand)
     rows = tuple(clause for clause in node.clauses if not isinstance(clause, tree.Show))
     resolved_query = query(context, replace(node, clauses=rows))
     conditions = Conditions(context, resolved_query.entity, relation)

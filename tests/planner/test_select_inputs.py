@@ -12,6 +12,7 @@ from planner.errors import PlannerError
 from planner.plan_folder import read_plan
 from provenance.metadata import Written, from_json
 from provenance.raw_files import add_files
+from provenance.saved_queries import save
 
 ISR = {
     "id": "isr",
@@ -90,6 +91,20 @@ def test_the_plan_freezes_what_was_chosen(world: Any) -> None:
     rows = world.store.rows("SELECT name, parameters, len(files) FROM selections", tables=["selections"])
     assert rows == [("raw", '{"kind": "raw"}', 1)]
     assert len(world.plan(workflow).jobs) == 2
+
+
+def test_the_plan_freezes_the_whole_text_of_a_saved_query(world: Any) -> None:
+    """Readable files are asked for inside of it, before `latest`; what is saved later changes no plan."""
+    register(world, "old.fits", "O", kind="raw", exposure=1)
+    register(world, "older.fits", "P", kind="raw", exposure=1)
+    save(world.store, "newest", "files where kind = $kind latest 1 per exposure by name")
+    workflow = world.write([ISR], **raw("@newest(kind = $k)", params={"k": "raw"}))
+    plan = world.plan(workflow)
+    assert [file.name for file in plan.selections["raw"].files] == ["older.fits"]
+    world.freeze(plan)
+    save(world.store, "newest", 'files where kind = "flat"')
+    lock = json.loads((plan.run_dir / "plan" / "lock.json").read_text())["selections"]["raw"]
+    assert lock["query"] == 'files where `kind` = $k and status = "ok" latest 1 per `exposure` by name'
 
 
 def test_parameters_of_the_command_line_come_over_those_of_the_file(world: Any) -> None:
