@@ -21,7 +21,9 @@ from query.vocabulary import Entity, FieldType
 RelationResolver = Callable[[Context, Entity, tree.Relation], resolved.Related]
 
 _FLIPPED = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_MOST_CONDITIONS = 500
+_MOST_TIMES = 500
+_MOST_LOOKS = 100
+"""What `query.limits` says of conditions, and of those with `has`."""
 _WRITTEN = {
     FieldType.SIZE: "a size is written 500, 2 kB or 2 GiB",
     FieldType.DURATION: "a duration is written 60 s, 5 min or 2 h",
@@ -178,13 +180,14 @@ class Conditions:
             constants[compared.right] = None
             forms.add(compared.form)
         self.keys.warn_rest(operand, forms)
-        self.refuse_many(sum(isinstance(each, Moment) for each in constants), "dates and times in a list", span)
+        times = sum(isinstance(each, Moment) for each in constants)
+        self.refuse_many(times, _MOST_TIMES, "dates and times in a list", span)
         return tuple(constants)
 
-    def refuse_many(self, count: int, what: str, span: Span) -> None:
+    def refuse_many(self, count: int, limit: int, what: str, span: Span) -> None:
         """Where each value of a list is a condition of its own, there can be as many as there can be conditions."""
-        if count > _MOST_CONDITIONS:
-            self.context.fail(f"{count} {what}; the limit is {_MOST_CONDITIONS}", span, "ask in several queries")
+        if count > limit:
+            self.context.fail(f"{count} {what}; the limit is {limit}", span, "ask in several queries")
 
     def bounds(self, choices: tree.Choices | tree.Range | tree.Expression) -> list[Typed]:
         """The values of a list; a parameter may hold a list itself."""
@@ -284,7 +287,7 @@ class Conditions:
             constants[settled_bound.value] = None
         self.keys.warn_rest(operand, forms)
         each = node.quantifier == "all" or any(isinstance(constant, Moment) for constant in constants)
-        self.refuse_many(len(constants) if each else 0, "values that are looked for one by one", node.span)
+        self.refuse_many(len(constants) if each else 0, _MOST_LOOKS, "values that are looked for one by one", node.span)
         return resolved.Has(found, tuple(constants), node.quantifier == "all", node.negated)
 
     def truth(self, node: tree.Expression) -> Condition:

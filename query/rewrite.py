@@ -37,14 +37,19 @@ def _within(value: object, change: Callable[[Node], Node]) -> object:
     return value
 
 
+def children(node: Node) -> list[Node]:
+    """The nodes right below ``node``, in the order of the text."""
+    found: list[Node] = []
+    for each in dataclasses.fields(node):
+        value = getattr(node, each.name)
+        found.extend(item for item in (value if isinstance(value, tuple) else (value,)) if isinstance(item, Node))
+    return found
+
+
 def nodes(node: Node) -> Iterator[Node]:
     """``node`` and all nodes below it, each before those below it, in the order of the text."""
-    waiting: list[Node] = [node]
+    waiting = [node]
     while waiting:
         found = waiting.pop()
         yield found
-        below: list[Node] = []
-        for each in dataclasses.fields(found):
-            value = getattr(found, each.name)
-            below.extend(item for item in (value if isinstance(value, tuple) else (value,)) if isinstance(item, Node))
-        waiting.extend(reversed(below))
+        waiting.extend(reversed(children(found)))
