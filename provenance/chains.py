@@ -12,7 +12,6 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from provenance.erased import gone_from
 from provenance.erasing import erased_tables
 from provenance.errors import NOT_THERE, CannotMergeError, DamagedStoreError, lost
 from provenance.foreign import Pulled, PulledCommit, path_of
+from provenance.publication import END_OF_TIME
 
 if TYPE_CHECKING:
     from provenance.snapshot import Snapshot
@@ -52,12 +52,16 @@ class Chain:
         """The file that keeps the documents: each is a line."""
         return b"".join(document + b"\n" for document in self.documents)
 
+    def facts(self) -> Iterator[Commit]:
+        """The commits that brought the rows of their segments, and did not put them in the place of others."""
+        return (commit for commit in self.commits if commit.kind not in {*_WITHOUT_FACTS, CommitKind.ERASE})
+
     def rows(self) -> Mapping[str, int]:
         """How many rows of each table these commits brought, erased ones included."""
         counted: Counter[str] = Counter()
-        for commit in self.commits:
-            if commit.kind not in _WITHOUT_FACTS and commit.kind is not CommitKind.ERASE:
-                counted.update({segment.table: segment.rows for segment in commit.segments})
+        for commit in self.facts():
+            for segment in commit.segments:
+                counted[segment.table] += segment.rows
         return counted
 
 
@@ -98,27 +102,43 @@ def without_erased(store: Store, snapshot: Snapshot, chains: Sequence[Chain]) ->
     ]
 
 
-def listed(store: Store, snapshot: Snapshot, chains: Sequence[Chain]) -> tuple[Pulled, ...]:
-    """What a commit that follows ``snapshot`` says of the chains that it brings."""
+class Listing:
+    """What a commit of ``store`` says of chains that it brings; what was looked up for one number serves the next."""
 
-    @cache
-    def made(number: int) -> tuple[str, str]:
-        return time_text(next(store.commits(after=number - 1)).time), store.store_id
+    def __init__(self, store: Store, chains: Sequence[Chain]) -> None:
+        self._store = store
+        self._chains = chains
+        self.contents = tuple(chain.content() for chain in chains)
+        self._digests = [hashlib.sha256(content).hexdigest() for content in self.contents]
+        self._made: dict[int, tuple[str, str]] = {}
 
-    numbers = range(1, snapshot.number + 1)
-    found: list[Pulled] = []
-    for chain in chains:
-        content = chain.content()
-        digest = hashlib.sha256(content).hexdigest()
-        commits: list[PulledCommit] = []
+    def after(self, snapshot: Snapshot) -> tuple[Pulled, ...]:
+        """As the commit after ``snapshot`` says it."""
+        return tuple(
+            Pulled(
+                chain.store,
+                chain.first,
+                path_of(chain.store, chain.first, digest),
+                len(content),
+                digest,
+                tuple(self._placed(chain, snapshot)),
+            )
+            for chain, content, digest in zip(self._chains, self.contents, self._digests, strict=True)
+        )
+
+    def _placed(self, chain: Chain, snapshot: Snapshot) -> Iterator[PulledCommit]:
+        numbers = range(1, snapshot.number + 1)
         follows = 0
         for commit in chain.commits:
             time = time_text(commit.time)
-            follows = bisect_left(numbers, (time, chain.store), lo=follows, key=made)
-            commits.append(PulledCommit(time, follows))
-        path = path_of(chain.store, chain.first, digest)
-        found.append(Pulled(chain.store, chain.first, path, len(content), digest, tuple(commits)))
-    return tuple(found)
+            follows = bisect_left(numbers, (time, chain.store), lo=follows, key=self._place)
+            yield PulledCommit(time, follows)
+
+    def _place(self, number: int) -> tuple[str, str]:
+        """Of a commit of the store itself, in the order of all commits."""
+        if number not in self._made:
+            self._made[number] = time_text(next(self._store.commits(after=number - 1)).time), self._store.store_id
+        return self._made[number]
 
 
 def newest(chains: Sequence[Chain]) -> dt.datetime:
@@ -126,10 +146,17 @@ def newest(chains: Sequence[Chain]) -> dt.datetime:
     return max(chain.commits[-1].time for chain in chains)
 
 
-def refuse_the_future(chains: Sequence[Chain]) -> None:
-    """Raise CannotMergeError if commits are dated so far ahead that a clock must be wrong."""
+def refuse_the_future(chains: Sequence[Chain], *, accept: bool) -> None:
+    """Raise CannotMergeError if commits are dated so far ahead that a clock must be wrong; with ``accept`` only if
+    there would be no time left for those that come after them.
+    """
     time, now = newest(chains), dt.datetime.now(dt.UTC)
-    if time > now + FARTHEST_AHEAD:
+    if time >= END_OF_TIME:
+        raise CannotMergeError(
+            f"commits are dated up to {time_text(time)}, and no later commit could be dated after them",
+            hint="register again, in a store with a right clock, what is in that one only",
+        )
+    if time - now > FARTHEST_AHEAD and not accept:
         raise CannotMergeError(
             f"commits are dated up to {time_text(time)}, and here it is {time_text(now)}: one of the clocks is wrong",
             hint="set the clock; if it was the other's, --accept-future pulls them, and commits here are dated after "
@@ -156,7 +183,12 @@ def documents_of(store: Store, snapshot: Snapshot, maker: str, first: int, last:
                 f"found {len(content)} with {digest}",
                 hint="restore the file from a backup of the store",
             )
-        lines = content.split(b"\n")
+        lines = content.removesuffix(b"\n").split(b"\n")
+        if len(lines) != len(pulled.commits):
+            raise DamagedStoreError(
+                f"{store.storage.where(pulled.path)}: expected {len(pulled.commits)} commits, found {len(lines)}",
+                hint="whoever pulled them counted wrong: pull from the store that made them",
+            )
         yield from lines[max(first - pulled.first, 0) : min(last - pulled.first + 1, len(pulled.commits))]
 
 

@@ -27,6 +27,8 @@ from provenance.formats import newest, upgraded
 from provenance.storage.interface import Storage
 
 FOLDER = "commits"
+NUMBER_DIGITS = 12
+"""With which names of files say a commit's number."""
 _FILE_NAME = re.compile(r"([0-9]{12})\.json")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _STORE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -54,6 +56,8 @@ ignore. ``values``: elements of a list column. ``size``: compressed bytes.
 Forms: integers decimal, floats as Python's repr, booleans 0 and 1, bytes upper-case hex, times
 ``2026-11-23 03:09:57.692139+00``.
 """
+
+STATISTICS = frozenset({"min", "max", "nulls", "nan", "values", "size"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from provenance.commits import Commit, CommitKind, Segment, publish
 from provenance.damage import erasure_named
 from provenance.errors import NotWrittenError, StoreError
-from provenance.publication import new_nonce, next_commit
+from provenance.publication import named_for, new_nonce, next_commit
 from provenance.schema import BY_NAME
 from provenance.snapshot import Snapshot
 from provenance.turns import turn
@@ -109,7 +109,7 @@ def _publish(store: Store, merges: Sequence[_Merge], nonce: str) -> Commit | Non
         snapshot = store.snapshot()
         overtaken = [merge for merge in merges if not all(snapshot.is_live(segment) for segment in merge.old)]
         _remove(store, overtaken)
-        merges = [merge for merge in merges if merge not in overtaken]
+        merges = _for_commit(store, [merge for merge in merges if merge not in overtaken], snapshot.number + 1)
         if not merges:
             return None
         commit = next_commit(
@@ -127,6 +127,15 @@ def _publish(store: Store, merges: Sequence[_Merge], nonce: str) -> Commit | Non
         except NotWrittenError:
             _remove(store, merges)
             raise
+
+
+def _for_commit(store: Store, merges: Sequence[_Merge], number: int) -> list[_Merge]:
+    """The merges with files named for the commit of this number; none if one of them was removed meanwhile."""
+    named = named_for(store.storage, [merge.new for merge in merges], number)
+    if named is None:
+        _remove(store, merges)
+        return []
+    return [replace(merge, new=new) for merge, new in zip(merges, named, strict=True)]
 
 
 def _remove(store: Store, merges: Sequence[_Merge]) -> None:

@@ -11,20 +11,24 @@ import datetime as dt
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from integrity.merkle import root_hash
 from provenance.batch import Batch
-from provenance.commits import Commit, CommitKind, Segment, publish
+from provenance.commits import NUMBER_DIGITS, Commit, CommitKind, Segment, publish, time_text
 from provenance.erased import Erased
-from provenance.errors import NotWrittenError
+from provenance.errors import DamagedStoreError, NotWrittenError
 from provenance.foreign import Pulled
 from provenance.snapshot import Snapshot
+from provenance.storage.interface import Storage
 from provenance.turns import after_a_lost_race, turn
 
 if TYPE_CHECKING:
     from provenance.store import Rebase, Store
 
+END_OF_TIME = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
+"""Commits of others that are dated later are never taken: a year has room for more commits than there will be."""
 _TICK = dt.timedelta(microseconds=1)
 
 
@@ -88,8 +92,15 @@ def next_commit(
 ) -> Commit:
     """The commit that would follow ``snapshot``.
 
-    Its time is the clock's, but later than that of the previous one, and than ``later_than``.
+    Its time is the clock's, but later than that of the previous one, and than ``later_than``. Raises DamagedStoreError
+    if there is no later time.
     """
+    if snapshot.time is not None and snapshot.time >= END_OF_TIME:
+        raise DamagedStoreError(
+            f"{store.storage.location}: commit {snapshot.number} is dated {time_text(snapshot.time)}: "
+            "no commit could be dated later",
+            hint="set the clock, and register again in a new store what is in this one",
+        )
     before = [time + _TICK for time in (snapshot.time, later_than) if time is not None]
     return Commit(
         store=store.store_id,
@@ -105,6 +116,23 @@ def next_commit(
         pulled=pulled,
         erased=erased,
     )
+
+
+def named_for(storage: Storage, segments: Sequence[Segment], number: int) -> list[Segment] | None:
+    """Segments that no commit names yet, under names for the commit of this number; None if one of them is gone.
+
+    A file is named by the commit of the number that its name begins with, or by none: only so it can be known of a file
+    that nobody will ever name it (`provenance.orphans`), however long its writer was stopped. Raises WriteFailedError.
+    """
+    named: list[Segment] = []
+    for segment in segments:
+        folder, _, name = segment.path.rpartition("/")
+        named.append(replace(segment, path=f"{folder}/{number:0{NUMBER_DIGITS}d}{name[NUMBER_DIGITS:]}"))
+    moved = [(old.path, new.path) for old, new in zip(segments, named, strict=True) if old.path != new.path]
+    there = list(storage.together(lambda pair: storage.link(*pair), moved))
+    for old, new in moved:
+        storage.remove(old if all(there) else new)
+    return named if all(there) else None
 
 
 def new_nonce() -> str:

@@ -7,20 +7,22 @@ missing is found from the commits, and a pull that was overtaken by another look
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from provenance.chains import Chain, chains_to_pull, listed, newest, refuse_the_future, without_erased
-from provenance.commits import Commit, CommitKind, Segment, publish
+from provenance.chains import Chain, Listing, chains_to_pull, newest, refuse_the_future, without_erased
+from provenance.commits import Commit, CommitKind, decode, encode, publish
 from provenance.errors import CannotMergeError, DamagedStoreError, NotWrittenError, StoreError, WriteFailedError
 from provenance.foreign import FOLDER
 from provenance.publication import new_nonce, next_commit
 from provenance.schema import BY_NAME
+from provenance.turns import after_a_lost_race, turn
 
 if TYPE_CHECKING:
-    from provenance.pulled_rows import Advance
+    from provenance.pulled_rows import Advance, Copies, Wanted
     from provenance.snapshot import Snapshot
     from provenance.store import Store
 
@@ -75,11 +77,10 @@ def pull(
         chains = chains_to_pull(store, snapshot, other, theirs)
         if not chains:
             return PullReport(None, (), {}, 0, 0)
-        if not accept_future:
-            refuse_the_future(chains)
+        refuse_the_future(chains, accept=accept_future)
         chains = without_erased(store, snapshot, chains)
         try:
-            report = _attempt(store, snapshot, other, theirs, chains, dry_run, begin)
+            report = _attempt(_Attempt(store, snapshot, other, theirs, chains), dry_run, begin)
         except DamagedStoreError:
             if other.snapshot().number == theirs.number:
                 raise
@@ -88,65 +89,107 @@ def pull(
             return report
 
 
-def _attempt(
-    store: Store,
-    snapshot: Snapshot,
-    other: Store,
-    theirs: Snapshot,
-    chains: Sequence[Chain],
-    dry_run: bool,
-    begin: Begin | None,
-) -> PullReport | None:
-    """Copy and publish; None: somebody else pulled meanwhile."""
-    from provenance.pulled_rows import Copies, check_counts, wanted_segments
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """What was to be pulled, as both stores were found."""
 
-    wanted = wanted_segments(other, theirs, chains)
+    store: Store
+    snapshot: Snapshot
+    other: Store
+    theirs: Snapshot
+    chains: Sequence[Chain]
+
+
+def _attempt(attempt: _Attempt, dry_run: bool, begin: Begin | None) -> PullReport | None:
+    """Copy and publish; None: somebody else pulled meanwhile."""
+    from provenance.pulled_rows import wanted_segments
+
+    wanted = wanted_segments(attempt.other, attempt.theirs, attempt.chains)
     size = sum(each.segment.size for each in wanted)
-    commit = None
+    number = None
     if not dry_run:
-        nonce = new_nonce()
-        copies = Copies(store, other, f"{snapshot.number + 1:012d}-{nonce}")
-        try:
-            made = copies.make(wanted, (lambda _: None) if begin is None else begin(size))
-            check_counts(other, chains, made)
-            commit = _publish(store, snapshot, chains, made, nonce)
-        except StoreError as error:
-            if isinstance(error, NotWrittenError) or not isinstance(error, WriteFailedError):
-                copies.discard()  # else the commit may be visible, and with it the copies
-            raise
+        commit = _copied_and_published(attempt, wanted, (lambda _: None) if begin is None else begin(size))
         if commit is None:
-            copies.discard()
             return None
-        store.care(commit)
+        attempt.store.care(commit)
+        number = commit.number
     return PullReport(
-        None if commit is None else commit.number,
-        tuple(_pulled(chain) for chain in chains),
-        _total(chain.rows() for chain in chains),
+        number,
+        tuple(_pulled(chain) for chain in attempt.chains),
+        _total(chain.rows() for chain in attempt.chains),
         len(wanted),
         size,
     )
 
 
-def _publish(
-    store: Store, snapshot: Snapshot, chains: Sequence[Chain], segments: Sequence[Segment], nonce: str
-) -> Commit | None:
-    """The commit; None if others have pulled since ``snapshot``. Other commits may have come meanwhile."""
-    from provenance.pulled_rows import taken_in_twice
+def _copied_and_published(attempt: _Attempt, wanted: Sequence[Wanted], advance: Advance) -> Commit | None:
+    from provenance.pulled_rows import Copies, check_counts
 
+    nonce = new_nonce()
+    copies = Copies(attempt.store, attempt.other, attempt.snapshot.number + 1, nonce)
+    try:
+        copies.make(wanted, advance)
+        check_counts(attempt.other, attempt.theirs, attempt.chains, copies.made)
+        commit = _published(attempt, copies, nonce)
+    except StoreError as error:
+        if isinstance(error, NotWrittenError) or not isinstance(error, WriteFailedError):
+            copies.discard(keep_whole=True)  # else the commit may be visible, and with it the copies
+        raise
+    if commit is None:
+        copies.discard(keep_whole=False)
+    else:
+        copies.published(commit.number)
+    return commit
+
+
+def _published(attempt: _Attempt, copies: Copies, nonce: str) -> Commit | None:
+    """The commit; None if others have pulled or erased since the attempt began. Other commits may have come meanwhile.
+
+    What takes long is done before others have to wait, and of what came since only that is looked at.
+    """
+    from provenance.pulled_twice import TakenInTwice
+
+    store = attempt.store
+    listing = Listing(store, attempt.chains)
+    twice = TakenInTwice(store, [made.segment for made in copies.made])
     store.storage.prepare("", [FOLDER])
-    store.storage.prepare(FOLDER, [chain.store for chain in chains])
-    while True:
-        now = store.snapshot()
-        if now.foreign != snapshot.foreign:
-            return None
-        pulled = listed(store, now, chains)
-        pulled = (replace(pulled[0], twice=tuple(taken_in_twice(store, now, segments))), *pulled[1:])
-        for chain, each in zip(chains, pulled, strict=True):
-            store.storage.write(each.path, chain.content())
-        commit = next_commit(store, now, CommitKind.PULL, nonce, segments, pulled=pulled, later_than=newest(chains))
-        if publish(store.storage, commit):
-            store.follow(commit)
-            return commit
+    store.storage.prepare(FOLDER, [chain.store for chain in attempt.chains])
+    for each, content in zip(listing.after(attempt.snapshot), listing.contents, strict=True):
+        store.storage.write(each.path, content)
+    twice.runs(attempt.snapshot)
+    with turn(store.storage):
+        while True:
+            begun = time.monotonic()
+            now = store.snapshot()
+            if _is_overtaken(attempt.snapshot, now) or not copies.for_commit(now.number + 1):
+                return None
+            first, *others = listing.after(now)
+            commit = next_commit(
+                store,
+                now,
+                CommitKind.PULL,
+                nonce,
+                tuple(made.segment for made in copies.made),
+                pulled=(replace(first, twice=twice.runs(now)), *others),
+                later_than=newest(attempt.chains),
+            )
+            _require_readable(attempt.other, commit)
+            if publish(store.storage, commit):
+                store.follow(commit)
+                return commit
+            after_a_lost_race(time.monotonic() - begun)
+
+
+def _is_overtaken(snapshot: Snapshot, now: Snapshot) -> bool:
+    """Whether others have pulled, so that less is new, or erased something, so that other bounds may not come."""
+    return now.foreign != snapshot.foreign or now.rewritten != snapshot.rewritten
+
+
+def _require_readable(other: Store, commit: Commit) -> None:
+    """Raise DamagedStoreError unless the commit, which says what others said, comes back as it is."""
+    name = f"the commit that would pull from {other.storage.location}"
+    if decode(encode(commit), name) != commit:
+        raise DamagedStoreError(f"{name} does not read back as it was written", hint="please report it")
 
 
 def _pulled(chain: Chain) -> PulledChain:

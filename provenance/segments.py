@@ -85,14 +85,17 @@ def merged(storage: Storage, table: Table, segments: Iterable[Segment]) -> pa.Ta
     A column that an older segment does not have is null there. Each is checked against its digest: damage must not get
     a new one and pass for what was recorded. Raises DamagedStoreError.
     """
-    schema = arrow_schema(table)
-    parts = [_with_schema(_decoded(intact(storage, segment)), schema) for segment in segments]
-    return in_order(table, pa.concat_tables(parts))
+    return in_order(table, pa.concat_tables([decoded(table, intact(storage, segment)) for segment in segments]))
 
 
-def _decoded(data: bytes) -> pa.Table:
+def decoded(table: Table, data: bytes) -> pa.Table:
+    """The rows in the bytes of a segment of a table, with all of its columns: null where the segment does not have one.
+
+    Raises pyarrow.ArrowException.
+    """
     # In this thread alone: most segments are small, and handing them to others takes longer than reading them.
-    return pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(use_threads=False)
+    rows = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(use_threads=False)
+    return _with_schema(rows, arrow_schema(table))
 
 
 def encoded(table: Table, rows: pa.Table) -> tuple[memoryview[int], pq.FileMetaData]:

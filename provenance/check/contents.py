@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from provenance.arrow import arrow_schema, statistics
 from provenance.check.findings import UNREAD, Finding, Kind, not_read
-from provenance.commits import ColumnStatistics, Segment
+from provenance.commits import STATISTICS, Segment
 from provenance.damage import difference
+from provenance.described import counted, differences, misshapen
 from provenance.schema import BY_NAME, Table
-from provenance.segments import column_sizes
 
 if TYPE_CHECKING:
     from provenance.storage.interface import Storage
@@ -54,59 +53,22 @@ def _examine(storage: Storage, segment: Segment) -> list[Finding]:
         return [Finding(Kind.UNCHECKED, segment.path, "a table that this version knows", segment.table, NEWER)]
     try:
         file = pq.ParquetFile(pa.BufferReader(data))
-        misshapen = _misshapen(segment, table, file)
-        return [misshapen] if misshapen else list(_counted(segment, table, file))
+        wrong = misshapen(segment, table, file.schema_arrow)
+        if wrong is not None:
+            kind, advice = (Kind.UNCHECKED, NEWER) if wrong.is_newer else (Kind.MALFORMED, REPORT)
+            return [Finding(kind, segment.path, wrong.expected, wrong.found, advice)]
+        return list(_counted(segment, table, file))
     except (pa.ArrowException, OSError) as error:
         return [Finding(Kind.MALFORMED, segment.path, "Parquet", " ".join(str(error).split()), REPORT)]
 
 
 def _counted(segment: Segment, table: Table, file: pq.ParquetFile) -> Iterator[Finding]:
-    """What the commit says of a segment, beside what its file holds."""
-    pairs: list[tuple[str, object, object]] = [
-        ("rows", segment.rows, file.metadata.num_rows),
-        ("bytes of metadata", segment.footer_size, file.metadata.serialized_size),
-    ]
-    sizes = column_sizes(file.metadata)
+    """What the commit says of a segment, beside what its file holds, and what the file says, beside its values."""
+    found = counted(table, file)
+    for one in differences(segment, table, file.metadata, found):
+        yield Finding(Kind.MISCOUNT, segment.path, f"{one.what} {one.stated}", one.found, REPORT)
+    for one in found.false_bounds:
+        yield Finding(Kind.MALFORMED, segment.path, f"{one.what} {one.stated}", one.found, REPORT)
     for name, stated in segment.columns.items():
-        counted = statistics(table.column(name).kind, file.read(columns=[name]).column(0), sizes[name])
-        pairs += [(f"{name}: {what}", one, other) for what, one, other in _side_by_side(stated, counted)]
-    for what, stated_value, counted_value in pairs:
-        if stated_value != counted_value:
-            expected = f"{what} {_short(stated_value)}"
-            yield Finding(Kind.MISCOUNT, segment.path, expected, _short(counted_value), REPORT)
-
-
-def _misshapen(segment: Segment, table: Table, file: pq.ParquetFile) -> Finding | None:
-    """The finding for columns that are not those of the commit, or not of the types and field ids of the schema."""
-    wanted = arrow_schema(table)
-    for name in sorted(segment.columns.keys() | set(file.schema_arrow.names)):
-        if name not in segment.columns or name not in file.schema_arrow.names:
-            found = f"{name} in one of them only"
-            return Finding(Kind.MALFORMED, segment.path, "the columns of its commit", found, REPORT)
-        if name not in wanted.names:
-            return Finding(Kind.UNCHECKED, segment.path, "columns that this version knows", name, NEWER)
-        expected, found = _form(wanted.field(name)), _form(file.schema_arrow.field(name))
-        if expected != found:
-            return Finding(Kind.MALFORMED, segment.path, f"{name}: {expected}", found, REPORT)
-    return None
-
-
-def _side_by_side(stated: ColumnStatistics, counted: ColumnStatistics) -> Iterator[tuple[str, object, object]]:
-    """(what, stated, counted) of a column. What is left out says 0, or of a bound and a size nothing."""
-    for key in ("nulls", "nan", "values"):
-        yield key, stated.get(key, 0), counted.get(key, 0)
-    for key in ("min", "max", "size"):
-        if key in stated:
-            yield key, stated[key], counted.get(key)
-    for key in stated.keys() - {"nulls", "nan", "values", "min", "max", "size"}:
-        yield key, stated[key], None
-
-
-def _form(field: pa.Field) -> str:
-    identity = (field.metadata or {}).get(b"PARQUET:field_id", b"none").decode("ascii", "backslashreplace")
-    return f"{field.type}, {identity}"
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+        for key in sorted(stated.keys() - STATISTICS):
+            yield Finding(Kind.MISCOUNT, segment.path, f"{name}: {key} {stated[key]}", "None", REPORT)

@@ -15,9 +15,10 @@ from provenance.commits import FOLDER, Commit, commit_name, number_of
 from provenance.erased import gone_from
 from provenance.erasing import erased_tables
 from provenance.errors import DamagedStoreError, ReadFailedError
-from provenance.orphans import SAFE_AGE, is_candidate
+from provenance.orphans import SAFE_AGE, is_candidate, is_nobodys
 from provenance.quarantine import FOLDER as QUARANTINE
 from provenance.quarantine import quarantined
+from provenance.snapshot import Snapshot
 from provenance.storage.durable import TEMPORARY
 
 if TYPE_CHECKING:
@@ -25,20 +26,30 @@ if TYPE_CHECKING:
     from provenance.store import Store
 
 
-def leftovers(listed: Iterable[Stored], named: Collection[str] | None, now: dt.datetime) -> Iterator[Finding]:
-    """Files that no commit stands for. ``listed`` before the commits were read, ``named`` by these;
-    None: there are commits that cannot be read, so that no file with a name can be called nobody's.
+def leftovers(
+    listed: Iterable[Stored], named: Collection[str] | None, snapshot: Snapshot | None, now: dt.datetime
+) -> Iterator[Finding]:
+    """Files that no commit stands for. ``listed`` before the commits were read, ``named`` by these, which give the
+    ``snapshot``; None: there are commits that cannot be read, so that no file with a name can be called nobody's.
     """
     for stored in listed:
         is_named = not stored.name.endswith(TEMPORARY) if named is None else stored.name in named
         if is_candidate(stored.name) and not is_named:
             age = now - stored.modified
             found = f"{stored.size_bytes} bytes, {_age(age)} old"
-            advice = "--repair removes it" if age >= SAFE_AGE else "its writer may be at work: it goes when a day old"
-            yield Finding(Kind.ORPHAN, stored.name, "a commit that names it", found, advice)
+            yield Finding(Kind.ORPHAN, stored.name, "a commit that names it", found, _when(stored.name, snapshot, age))
         elif _is_strange(stored.name):
             found = f"{stored.size_bytes} bytes"
             yield Finding(Kind.STRANGE, stored.name, "no such file", found, "see whose it is; nothing here reads it")
+
+
+def _when(name: str, snapshot: Snapshot | None, age: dt.timedelta) -> str:
+    """When an orphan goes."""
+    if age < SAFE_AGE:
+        return "its writer may be at work: it goes when a day old"
+    if is_nobodys(name, snapshot or Snapshot()):
+        return "--repair removes it"
+    return "its writer may only have been stopped: --repair removes it once a commit has taken its place"
 
 
 def unerased(

@@ -87,7 +87,7 @@ def _checked(
     by_store.update(pulled.commits)
     unsound = _unsound(snapshot, damaged)
     findings += _facts(store, snapshot, by_store, unsound, progress)
-    findings += surroundings.leftovers(listed, _named(read), now or dt.datetime.now(dt.UTC))
+    findings += surroundings.leftovers(listed, _named(read), snapshot, now or dt.datetime.now(dt.UTC))
     findings += surroundings.unerased(listed, read.commits, pulled.commits)
     findings += surroundings.in_quarantine(store)
     if snapshot is not None and not read.findings:  # else there is nothing sure to compare them with

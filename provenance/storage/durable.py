@@ -66,6 +66,24 @@ def link_exclusively(temporary: Path, path: Path) -> bool:
     return won
 
 
+def link_again(path: Path, second: Path) -> bool:
+    """Give a file a second name, and put that on stable storage; False if there is no such file, or it is another
+    user's, which many systems do not let one link. Raises NotWrittenError.
+    """
+    try:
+        try:
+            os.link(path, second)
+        except (FileNotFoundError, PermissionError):
+            return False
+        except OSError:
+            if not _same_file(path, second):  # else the reply was lost, as above
+                raise
+        sync_folder(second.parent)
+    except OSError as error:
+        raise write_failed(second, error, NotWrittenError) from error
+    return True
+
+
 def make_folders(parent: Path, names: Iterable[str]) -> None:
     """Make folders in ``parent``, and put their names on stable storage; those that are there are fine.
 

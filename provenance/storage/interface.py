@@ -74,6 +74,12 @@ class Storage(Protocol):
         unknown, UnsupportedStoreError.
         """
 
+    def link(self, name: str, second: str) -> bool:
+        """Give a file a second name, which nothing else uses, in a folder that was prepared: each may be removed
+        without the other. False: it is not there, was removed meanwhile, or may not be given one. Raises
+        WriteFailedError; NotWrittenError if the second name is not there.
+        """
+
     def names(self, folder: str = "") -> set[str]:
         """The names right below a folder (empty: the place itself), of files and of folders.
 

@@ -14,6 +14,7 @@ from provenance.errors import NOT_THERE, ReadFailedError, lost, read_failed
 from provenance.storage.durable import (
     TEMPORARY,
     discard,
+    link_again,
     link_exclusively,
     make_folders,
     rename_into_place,
@@ -79,6 +80,10 @@ class LocalStorage:
         temporary = path.with_name(_random() + TEMPORARY)
         write_temporary(temporary, data)
         return link_exclusively(temporary, path)
+
+    def link(self, name: str, second: str) -> bool:
+        """Link it, sync the folder."""
+        return link_again(self.root / name, self.root / second)
 
     def names(self, folder: str = "") -> set[str]:
         """What the folder lists."""

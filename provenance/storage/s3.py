@@ -118,6 +118,17 @@ class S3Storage:
                 return True
         raise WriteFailedError(f"{self.where(name)}: the server did not decide who creates it", hint="do it again")
 
+    def link(self, name: str, second: str) -> bool:
+        """Have the server copy it."""
+        source = {"Bucket": self._address.bucket, "Key": self._address.key(name)}
+        try:
+            self._client().copy_object(Bucket=self._address.bucket, Key=self._address.key(second), CopySource=source)
+        except FAILURES as error:
+            if isinstance(error, ClientError) and status(error) == 404:
+                return False
+            raise self._write_failed(second, error) from error
+        return True
+
     def names(self, folder: str = "") -> set[str]:
         """The names of keys up to the next slash; none where nothing is."""
         prefix = self._address.key(f"{folder}/" if folder else "")

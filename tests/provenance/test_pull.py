@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import fcntl
 import hashlib
 import json
+import os
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -287,6 +289,24 @@ def test_commits_of_a_clock_that_is_wrong_are_refused(named: Named) -> None:
     assert say(laptop, 1, 2).time > pulled > ahead
 
 
+def test_after_commits_of_the_end_of_time_there_could_be_none(named: Named) -> None:
+    laptop, cluster = named("laptop"), named("cluster")
+    made = say(cluster, 1, 1)
+    republish(cluster, replace(made, time=dt.datetime.max.replace(tzinfo=dt.UTC)))
+    with pytest.raises(CannotMergeError, match=r"dated up to 9999-12-31T23:59:59\.999999Z, and no later commit"):
+        pull.pull(laptop, Store.open(cluster.root), accept_future=True)
+    assert say(laptop, 1, 1).number == 1
+    republish(cluster, replace(made, time=dt.datetime(9998, 12, 31, tzinfo=dt.UTC)))
+    pull.pull(laptop, Store.open(cluster.root), accept_future=True)
+    assert say(laptop, 1, 2).time.year == 9998
+    # Such a commit of its own a store can only have from a clock; there is no way on, and that is said.
+    republish(cluster, replace(made, time=dt.datetime.max.replace(tzinfo=dt.UTC)))
+    with pytest.raises(
+        DamagedStoreError, match=r"is dated 9999-12-31T23:59:59\.999999Z: no commit could be dated later"
+    ):
+        say(Store.open(cluster.root), 1, 2)
+
+
 def test_a_damaged_segment_is_named_and_nothing_comes(named: Named) -> None:
     laptop, cluster = named("laptop"), named("cluster")
     say(cluster, 1, 1)
@@ -298,12 +318,14 @@ def test_a_damaged_segment_is_named_and_nothing_comes(named: Named) -> None:
     with pytest.raises(DamagedStoreError, match=f"{second}: expected {len(data)} bytes with sha256"):
         pull.pull(laptop, cluster)
     nothing_came(laptop)
-    copied = laptop.root / "segments" / "job_edges" / f"{cluster.store_id}-{_digest(first)}.parquet"
-    before = copied.stat()
+    copied = f"segments/job_edges/*-{cluster.store_id}-{_digest(first)}.parquet"
+    (before,) = laptop.root.glob(copied)
+    inode = before.stat().st_ino
     second.write_bytes(data)
     pull.pull(laptop, cluster)
     assert rows(laptop) == [(1, 1), (2, 2)]
-    assert copied.stat().st_ino == before.st_ino  # what was copied already was not copied again
+    (after,) = laptop.root.glob(copied)
+    assert after.stat().st_ino == inode  # what was copied already was not copied again
     assert orphans(laptop) == []
 
 
@@ -311,11 +333,13 @@ def test_what_was_left_half_is_copied_again(named: Named) -> None:
     laptop, cluster = named("laptop"), named("cluster")
     say(cluster, 1, 1)
     (segment,) = cluster.snapshot().segments("job_edges")
-    left = laptop.root / "segments" / "job_edges" / f"{cluster.store_id}-{segment.sha256}.parquet"
+    left = laptop.root / f"segments/job_edges/000000000001-0123456789abcdef-{cluster.store_id}-{segment.sha256}.parquet"
     left.write_bytes(bytes(segment.size))
     pull.pull(laptop, cluster)
     assert rows(laptop) == [(1, 1)]
-    assert _digest(left) == segment.sha256
+    (here,) = laptop.snapshot().segments("job_edges")
+    assert _digest(laptop.root / here.path) == segment.sha256
+    assert here.path != left.relative_to(laptop.root).as_posix()
 
 
 @pytest.mark.parametrize("lost", ["commits/000000000001.json", "segments/job_edges"])
@@ -361,7 +385,7 @@ def test_rows_that_nobody_committed_do_not_come(named: Named) -> None:
     made = say(cluster, 1, 1)
     (segment,) = made.segments
     republish(cluster, replace(made, segments=(replace(segment, rows=2),)))
-    with pytest.raises(DamagedStoreError, match="expected 2 rows of commits 1 to 1, found 1 of 1 to 1"):
+    with pytest.raises(DamagedStoreError, match="expected rows 2, as is said of it; found 1"):
         pull.pull(laptop, Store.open(cluster.root))
     nothing_came(laptop)
     assert orphans(laptop) == []
@@ -375,7 +399,7 @@ def test_rows_that_were_lost_are_missed(named: Named) -> None:
     republish(cluster, replace(made, segments=made.segments))
     lost = replace(merged, number=3, time=made.time + dt.timedelta(seconds=1))
     (cluster.root / "commits" / commits.file_name(3)).write_bytes(commits.encode(lost))
-    with pytest.raises(DamagedStoreError, match="brought 2 rows of job_edges, found 1"):
+    with pytest.raises(DamagedStoreError, match=r"commit 2 of store .* brought 1 rows of job_edges, found 0"):
         pull.pull(laptop, Store.open(cluster.root))
     nothing_came(laptop)
 
@@ -401,6 +425,10 @@ def test_a_column_that_this_version_does_not_know_is_refused(named: Named) -> No
     path.chmod(0o644)
     path.write_bytes(data)
     changed = replace(segment, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+    republish(cluster, replace(made, segments=(changed,)))
+    with pytest.raises(DamagedStoreError, match="expected the columns of its commit, found mood in one of them only"):
+        pull.pull(laptop, Store.open(cluster.root))
+    changed = replace(changed, columns={**segment.columns, "mood": {"size": 1}})
     republish(cluster, replace(made, segments=(changed,)))
     with pytest.raises(UnsupportedStoreError, match="a column 'mood' of job_edges"):
         pull.pull(laptop, Store.open(cluster.root))
@@ -429,6 +457,42 @@ def test_a_writer_that_is_faster_changes_nothing(named: Named, monkeypatch: pyte
     assert [commit["follows"] for commit in document["pulled"][0]["commits"]] == [0]
 
 
+def test_a_busy_store_is_pulled_into(named: Named, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writers without turns come first again and again: of what the store holds only what came since is read."""
+    laptop, cluster = named("laptop"), named("cluster")
+    cluster.commit(CommitKind.INGEST, attempt(7, "cluster"))
+    cluster.commit(CommitKind.INGEST, attempt(8, "cluster"))
+    cluster.commit(CommitKind.INGEST, attempt(9, "cluster"))
+    laptop.commit(CommitKind.INGEST, attempt(8, "laptop"))
+    rival, real, paths = Store.open(laptop.root), pull.publish, LocalStorage.paths
+    raced: list[int] = []
+    read: list[set[str]] = [set()]
+
+    def publish(storage: LocalStorage, commit: Commit) -> bool:
+        assert is_held(laptop.root / "commits")
+        if len(raced) < 3:
+            rival.commit(CommitKind.INGEST, attempt(9 + len(raced), "laptop"))
+            raced.append(commit.number)
+        read.append(set())
+        return real(storage, commit)
+
+    def noted(storage: LocalStorage, segments: Sequence[commits.Segment]) -> list[Path]:
+        if storage is laptop.storage:
+            read[-1].update(segment.path for segment in segments if segment.table == "invocations")
+        return paths(storage, segments)
+
+    monkeypatch.setattr(pull, "publish", publish)
+    monkeypatch.setattr(LocalStorage, "paths", noted)
+    assert pull.pull(laptop, cluster).commit == 5
+    monkeypatch.undo()
+    assert raced == [2, 3, 4]
+    came = [segment.path for segment in laptop.snapshot().segments("invocations") if segment.origin is None]
+    assert read[:-1] == [{came[0]}, {came[1]}, set(), set()]  # runs 10 and 11 are none of those that were pulled
+    assert laptop.snapshot().foreign.twice == (8, 9)
+    hosts = laptop.rows("SELECT run, host FROM invocations ORDER BY run", tables=["invocations"])
+    assert hosts == [(7, "cluster"), (8, "cluster"), (9, "cluster"), (10, "laptop"), (11, "laptop")]
+
+
 @pytest.mark.parametrize("merged", [False, True])
 def test_two_pulls_at_once_bring_everything_once(named: Named, monkeypatch: pytest.MonkeyPatch, merged: bool) -> None:
     laptop, cluster, archive = named("laptop"), named("cluster"), named("archive")
@@ -452,6 +516,17 @@ def test_two_pulls_at_once_bring_everything_once(named: Named, monkeypatch: pyte
     assert pull.pull(laptop, cluster).commit is None
     assert rows(laptop) == [(1, 1), (2, 2), (3, 3)]
     assert orphans(laptop) == []
+
+
+def is_held(folder: Path) -> bool:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _digest(path: Path) -> str:
