@@ -29,7 +29,7 @@ from provenance.erased_texts import SHORTEST_TEXT, quarantined_with, remove_quar
 from provenance.erasing import finish
 from provenance.errors import NotWrittenError, StoreError, WriteFailedError
 from provenance.facts import Thing
-from provenance.publication import new_nonce, next_commit
+from provenance.publication import named_for, new_nonce, next_commit
 from provenance.turns import turn
 from query.vocabulary import Entity
 
@@ -133,6 +133,7 @@ class _Erasure:
         self._nonce = new_nonce()
         self._known: dict[str, Change | None] = {}
         self._made: dict[str, Segment | None] = {}
+        self._written = 0
 
     def look(self) -> ErasureReport:
         """What there is to erase."""
@@ -206,12 +207,23 @@ class _Erasure:
 
     def _write(self, snapshot: Snapshot, changes: Sequence[Change]) -> None:
         """Make a new segment for each that changes; those made for segments that somebody has replaced since go."""
-        paths = {change.old.path for change in changes}
-        self._discard(self._made.keys() - paths)
-        for place, change in enumerate(changes):
+        number = snapshot.number + 1
+        self._discard(self._made.keys() - {change.old.path for change in changes})
+        self._name_for(number)
+        for change in changes:
             if change.old.path not in self._made:
-                name = f"{snapshot.number + 1:012d}-{self._nonce}-{place}"
+                name = f"{number:012d}-{self._nonce}-{self._written}"
                 self._made[change.old.path] = change.write(self._store.storage, name)
+                self._written += 1
+
+    def _name_for(self, number: int) -> None:
+        """Name the segments for the commit of a number; if one is gone meanwhile, all have to be made again."""
+        made = {path: segment for path, segment in self._made.items() if segment is not None}
+        named = named_for(self._store.storage, list(made.values()), number)
+        if named is None:
+            self._discard(made.keys())
+        else:
+            self._made.update(zip(made, named, strict=True))
 
     def _discard(self, paths: Collection[str]) -> None:
         for path in list(paths):
