@@ -11,13 +11,21 @@ import json
 import math
 import re
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from provenance.errors import StoreError
 
+T = TypeVar("T")
 INT64_MAX = (1 << 63) - 1
 UINT64_MAX = (1 << 64) - 1
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+DIGEST = re.compile(r"[0-9a-f]{64}")
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+EXACT_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z")
+
+
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+"""In bytes that may have text which JSON can say and UTF-8 cannot."""
 
 
 class MalformedError(StoreError):
@@ -34,6 +42,11 @@ def parse_object(data: bytes) -> JsonObject:
         raise MalformedError("the JSON is nested too deeply") from None
     except ValueError as error:
         raise MalformedError(f"not JSON: {error}") from None
+    return object_of(value)
+
+
+def object_of(value: object) -> JsonObject:
+    """A whole document that was parsed, if it is an object. Raises MalformedError."""
     if not isinstance(value, dict):
         raise MalformedError(f"expected a JSON object, found {_shown(value)}")
     return JsonObject(value, "")
@@ -52,6 +65,48 @@ class JsonObject:
         """The error that says what was expected under ``key`` and what is there."""
         found = _shown(self._values[key]) if key in self._values else "nothing"
         return MalformedError(f"{self._path}{key}: expected {expected}, found {found}")
+
+    @property
+    def raw(self) -> dict[str, object]:
+        """All keys, with whatever is there."""
+        return self._values
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
+    def value(self, key: str) -> object:
+        """Whatever there is, which may be null."""
+        if key not in self._values:
+            raise self.fail(key, "a value or null")
+        return self._values[key]
+
+    def matching(self, key: str, pattern: re.Pattern[str], expected: str) -> str:
+        """Text of a form, which is called ``expected``."""
+        value = self._values.get(key)
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise self.fail(key, expected)
+        return value
+
+    def any_text(self, key: str) -> str:
+        """Text, may be empty."""
+        value = self._values.get(key)
+        if not isinstance(value, str):
+            raise self.fail(key, "text")
+        return value
+
+    def exact_time(self, key: str) -> dt.datetime:
+        """A time as ``2026-11-23T05:20:00.123456Z``, with all of its digits, so that its text sorts as time does."""
+        value = self._values.get(key)
+        if not isinstance(value, str) or not EXACT_TIME.fullmatch(value):
+            raise self.fail(key, "a time like 2026-11-23T05:20:00.123456Z")
+        return self.time(key)
+
+    def list_of(self, key: str, kind: type[T], expected: str) -> list[T]:
+        """A list with values of one type, which is called ``expected``: no booleans among integers."""
+        value = self._values.get(key)
+        if not isinstance(value, list) or not all(type(element) is kind for element in value):
+            raise self.fail(key, f"a list of {expected}")
+        return value
 
     def text(self, key: str) -> str:
         """Text that is not empty."""
@@ -114,7 +169,7 @@ class JsonObject:
         value = self._values.get(key)
         if value is None:
             return None
-        if not isinstance(value, str) or not _DIGEST.fullmatch(value):
+        if not isinstance(value, str) or not DIGEST.fullmatch(value):
             raise self.fail(key, "64 lower-case hex digits")
         return bytes.fromhex(value)
 

@@ -10,16 +10,17 @@ take 20 ms, less than the import of anything that reads a columnar format.
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from provenance import derived
+from provenance.checked_json import MalformedError, object_of
 from provenance.commits import Commit, commit_name, segment_document, segment_from, time_text
-from provenance.errors import NOT_THERE
+from provenance.errors import NOT_THERE, DamagedStoreError
 from provenance.foreign import FOLDER as FOREIGN
-from provenance.foreign import Foreign, pulled_document, pulled_from
+from provenance.foreign import Foreign, Pulled, pulled_document, pulled_from
 from provenance.formats import newest as newest_format
 from provenance.snapshot import Snapshot
 
@@ -44,7 +45,8 @@ def newest(storage: Storage, store_id: str) -> Snapshot:
     for name in reversed(_names(storage)):
         found = derived.believed(storage, name, store_id, _version())
         if found is not None and _name(found[0]) == name:
-            return _snapshot(*found)
+            with suppress(MalformedError, DamagedStoreError):
+                return _snapshot(*found)
     return Snapshot()
 
 
@@ -107,10 +109,21 @@ def encode(store_id: str, snapshot: Snapshot, commit: bytes) -> bytes:
     return derived.encode(store_id, _version(), snapshot.number, commit, content)
 
 
-def _snapshot(number: int, content: Any) -> Snapshot:
-    segments = [segment_from(document) for document in content["segments"]]
-    foreign = Foreign(tuple((came, pulled_from(document)) for came, document in content["pulled"]))
-    return Snapshot.of(number, dt.datetime.fromisoformat(content["time"]), segments, foreign, content["rewritten"])
+def _snapshot(number: int, said: Any) -> Snapshot:
+    """What a checkpoint says of the store after commit ``number``. Raises MalformedError or DamagedStoreError."""
+    content = object_of(said)
+    pulls: list[tuple[int, Pulled]] = []
+    for entry in content.list_of("pulled", list, "pairs"):
+        if list(map(type, entry)) != [int, dict]:
+            raise content.fail("pulled", "a list of [commit, what it pulled]")
+        pulls.append((entry[0], pulled_from(object_of(entry[1]))))
+    return Snapshot.of(
+        number,
+        content.exact_time("time"),
+        map(segment_from, content.objects("segments")),
+        Foreign.made_of(pulls),
+        content.integer("rewritten", 0, number),
+    )
 
 
 def _version() -> int:

@@ -12,7 +12,6 @@ one.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,8 @@ from enum import Enum
 from typing import Any
 
 from provenance.canonical import seal_holds, sealed
+from provenance.checked_json import DIGEST, SURROGATE, UUID, JsonObject, MalformedError, object_of, parse_object
+from provenance.column_statistics import MAX_NUMBER, ColumnStatistics, columns_from
 from provenance.erased import SEGMENT_PATH, Erased, erased_document, erased_from
 from provenance.errors import NOT_THERE, DamagedStoreError, lost
 from provenance.foreign import Pulled, pulled_document, pulled_from
@@ -30,8 +31,6 @@ FOLDER = "commits"
 NUMBER_DIGITS = 12
 """With which names of files say a commit's number."""
 _FILE_NAME = re.compile(r"([0-9]{12})\.json")
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-_STORE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class CommitKind(Enum):
@@ -47,17 +46,7 @@ class CommitKind(Enum):
     ERASE = "erase"
 
 
-ColumnStatistics = Mapping[str, str | int]
-"""Of one column of one segment; a key that would say nothing is left out.
-
-``min``, ``max``: bounds as text, exact (of a list column: of its elements); left out where there is no value or where
-one of them is longer than is useful. ``nulls``: how many rows are null. ``nan``: 1 if there is a NaN, which the bounds
-ignore. ``values``: elements of a list column. ``size``: compressed bytes.
-Forms: integers decimal, floats as Python's repr, booleans 0 and 1, bytes upper-case hex, times
-``2026-11-23 03:09:57.692139+00``.
-"""
-
-STATISTICS = frozenset({"min", "max", "nulls", "nan", "values", "size"})
+_KINDS = tuple(kind.value for kind in CommitKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,33 +162,45 @@ def decode(data: bytes, name: str) -> Commit:
     Raises UnsupportedStoreError for a newer format and DamagedStoreError for anything that is no commit.
     """
     try:
-        document = json.loads(data)
-        if not isinstance(document, dict):
-            raise TypeError(f"expected an object, found {type(document).__name__}")
+        document = parse_object(data)
         if not seal_holds(data):  # before anything that it says is believed, the format included
-            raise ValueError("these are not the bytes that were sealed")
-        document = upgraded(document, f"{name}: a commit")
-        return Commit(
-            format=document["format"],
-            store=document["store"],
-            number=document["number"],
-            time=dt.datetime.fromisoformat(document["time"]),
-            author=document["author"],
-            kind=CommitKind(document["kind"]),
-            nonce=document["nonce"],
-            segments=tuple(segment_from(segment) for segment in document["segments"]),
-            replaces=tuple(document["replaces"]),
-            records=document["records"]["count"],
-            records_root=document["records"]["root"],
-            log_root=document["log_root"],
-            signature=document["signature"],
-            pulled=tuple(pulled_from(pulled) for pulled in document.get("pulled", ())),
-            erased=erased_from(document["erased"]) if "erased" in document else None,
-        )
-    except KeyError as error:
-        raise DamagedStoreError(f"{name}: no commit: {error} is missing") from None
-    except (TypeError, ValueError, RecursionError) as error:
+            raise MalformedError("these are not the bytes that were sealed")
+        document.integer("format", 1)
+        commit = _commit(object_of(upgraded(document.raw, f"{name}: a commit")))
+        if SURROGATE.search(data):
+            encode(commit)
+        return commit
+    except (MalformedError, UnicodeEncodeError) as error:
         raise DamagedStoreError(f"{name}: no commit: {error}") from None
+
+
+def _commit(document: JsonObject) -> Commit:
+    records = document.object("records")
+    author, log_root, signature = (_text_or_null(document, key) for key in ("author", "log_root", "signature"))
+    replaces = document.texts("replaces")
+    if not all(map(SEGMENT_PATH.fullmatch, replaces)):
+        raise document.fail("replaces", "a list of segments/TABLE/NAME.parquet")
+    return Commit(
+        format=document.integer("format", 1),
+        store=document.matching("store", UUID, "the id of a store"),
+        number=document.integer("number", 1, MAX_NUMBER),
+        time=document.exact_time("time"),
+        author=author,
+        kind=CommitKind(document.one_of("kind", _KINDS)),
+        nonce=document.any_text("nonce"),
+        segments=tuple(map(segment_from, document.objects("segments"))),
+        replaces=replaces,
+        records=records.integer("count", 0),
+        records_root=records.any_text("root"),
+        log_root=log_root,
+        signature=signature,
+        pulled=tuple(map(pulled_from, document.objects("pulled"))) if "pulled" in document else (),
+        erased=erased_from(document.object("erased")) if "erased" in document else None,
+    )
+
+
+def _text_or_null(document: JsonObject, key: str) -> str | None:
+    return None if document.value(key) is None else document.any_text(key)
 
 
 def segment_document(segment: Segment) -> dict[str, Any]:
@@ -216,27 +217,24 @@ def segment_document(segment: Segment) -> dict[str, Any]:
     return document if segment.origin is None else document | {"origin": segment.origin}
 
 
-def segment_from(document: Mapping[str, Any]) -> Segment:
-    """The segment that `segment_document` described. Raises KeyError, TypeError or ValueError for anything else.
+def segment_from(document: JsonObject) -> Segment:
+    """The segment that `segment_document` described. Raises MalformedError for anything else.
 
     Names of files are made of table, digest and origin, and commits also come from other people's stores.
     """
-    path = SEGMENT_PATH.fullmatch(document["path"])
-    if path is None or path[1] != document["table"]:
-        raise ValueError(f"segment path {document['path']!r}: expected segments/TABLE/NAME.parquet")
-    if not _DIGEST.fullmatch(document["sha256"]):
-        raise ValueError(f"digest {document['sha256']!r:.80} of a segment: expected 64 hexadecimal digits")
-    if "origin" in document and not _STORE.fullmatch(document["origin"]):
-        raise ValueError(f"origin {document['origin']!r:.80} of a segment: expected the id of a store")
+    table = document.text("table")
+    path = SEGMENT_PATH.fullmatch(document.text("path"))
+    if path is None or path[1] != table:
+        raise document.fail("path", "segments/TABLE/NAME.parquet, with the segment's table")
     return Segment(
-        table=document["table"],
-        path=document["path"],
-        rows=document["rows"],
-        size=document["size"],
-        footer_size=document["footer_size"],
-        sha256=document["sha256"],
-        columns=document["columns"],
-        origin=document.get("origin"),
+        table=table,
+        path=path[0],
+        rows=document.integer("rows", 0),
+        size=document.integer("size", 0),
+        footer_size=document.integer("footer_size", 0),
+        sha256=document.matching("sha256", DIGEST, "64 hexadecimal digits"),
+        columns=columns_from(document, table),
+        origin=document.matching("origin", UUID, "the id of a store") if "origin" in document else None,
     )
 
 

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from provenance.canonical import seal_holds, sealed
+from provenance.checked_json import SURROGATE, MalformedError, object_of
+from provenance.column_statistics import MAX_NUMBER
 from provenance.commits import commit_name
 from provenance.errors import NOT_THERE, ReadFailedError
 from provenance.storage.interface import Storage
@@ -32,15 +34,18 @@ def encode(store_id: str, version: int, number: int, commit: bytes, content: Map
 def believed(storage: Storage, name: str, store_id: str, version: int) -> tuple[int, Any] | None:
     """The number of the commit that a document was made after, and its content; None if it is not to be believed."""
     data = content_of(storage, name)
-    if data is None or not seal_holds(data):
+    if data is None or not seal_holds(data) or SURROGATE.search(data):
         return None
-    document = json.loads(data)
-    if (document.get("version"), document.get("store")) != (version, store_id):
+    try:
+        document = object_of(json.loads(data))
+        made = (document.integer("version", 0), document.text("store"))
+        number, content = document.integer("number", 1, MAX_NUMBER), document.object("content")
+    except (MalformedError, ValueError, RecursionError):
         return None
-    commit = content_of(storage, commit_name(document["number"]))
-    if commit is None or hashlib.sha256(commit).hexdigest() != document["commit"]:
+    commit = content_of(storage, commit_name(number)) if made == (version, store_id) else None
+    if commit is None or hashlib.sha256(commit).hexdigest() != document.raw.get("commit"):
         return None
-    return document["number"], document["content"]
+    return number, content.raw
 
 
 def content_of(storage: Storage, name: str) -> bytes | None:

@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from provenance.arrow import arrow_schema, statistics
-from provenance.commits import ColumnStatistics, Segment
+from provenance.column_statistics import ColumnStatistics
+from provenance.commits import Segment
 from provenance.schema import Kind, Table
 from provenance.segments import column_sizes
 

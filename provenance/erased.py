@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from provenance.checked_json import INT64_MAX, JsonObject
+
 if TYPE_CHECKING:
     from provenance.commits import Commit
 
@@ -46,23 +48,31 @@ def erased_document(erased: Erased) -> dict[str, Any]:
     }
 
 
-def erased_from(document: Mapping[str, Any]) -> Erased:
-    """The reverse of `erased_document`. Raises KeyError, TypeError or ValueError for what is none: such documents also
-    come from other people's stores.
+def erased_from(document: JsonObject) -> Erased:
+    """The reverse of `erased_document`. Raises MalformedError for what is none: such documents also come from other
+    people's stores.
     """
-    for path in document["gone"]:
-        if not SEGMENT_PATH.fullmatch(path):  # these are removed
-            raise ValueError(f"erased segment {path!r:.80}: expected segments/TABLE/NAME.parquet")
+    gone = document.texts("gone")
+    if not all(map(SEGMENT_PATH.fullmatch, gone)):  # these are removed
+        raise document.fail("gone", "a list of segments/TABLE/NAME.parquet")
     rows: dict[RowsOf, int] = {}
-    for store, table, number, count in document["rows"]:
-        rows[_text(store), _text(table), _integer(number, 1)] = _integer(count, 1)
-    return Erased(
-        reason=_text(document["reason"]),
-        rows=rows,
-        cleared=_integer(document["cleared"], 0),
-        gone=tuple(document["gone"]),
-        files=tuple((_integer(source), _integer(file)) for source, file in document["files"]),
-    )
+    for store, table, number, count in _entries(document, "rows", (str, str, int, int)):
+        if not (0 < number <= INT64_MAX and 0 < count <= INT64_MAX):
+            raise document.fail("rows", "numbers of commits and rows from 1")
+        rows[store, table, number] = count
+    files = tuple((source, file) for source, file in _entries(document, "files", (int, int)))
+    if not all(each in _INT64 for file in files for each in file):
+        raise document.fail("files", "integers of 64 bits")
+    return Erased(document.any_text("reason"), rows, document.integer("cleared", 0), gone, files)
+
+
+def _entries(document: JsonObject, key: str, kinds: tuple[type, ...]) -> list[list[Any]]:
+    """A list of lists, with values of these types."""
+    entries: list[list[Any]] = document.list_of(key, list, "lists")
+    for entry in entries:
+        if tuple(map(type, entry)) != kinds:
+            raise document.fail(key, f"a list of lists of {', '.join(kind.__name__ for kind in kinds)}")
+    return entries
 
 
 def gone_from(commits: Iterable[Commit]) -> frozenset[str]:
@@ -108,15 +118,3 @@ class ErasedRows:
         most = brought - self.here.get(key, 0)
         least = most if maker == self.holder else brought - self.anywhere.get(key, 0)
         return range(max(least, 0), most + 1)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"expected text, found {value!r:.80}")
-    return value
-
-
-def _integer(value: object, least: int = _INT64.start) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value < _INT64.stop:
-        raise TypeError(f"expected an integer of 64 bits from {least}, found {value!r:.80}")
-    return value

@@ -10,21 +10,19 @@ all that its store held when it was made, pulled commits included.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from provenance.checked_json import DIGEST, INT64_MAX, UUID, JsonObject
+from provenance.column_statistics import MAX_NUMBER
 from provenance.errors import DamagedStoreError
 
 FOLDER = "foreign"
 ORDER_STEP = 1 << 32
 """Between two commits of the store itself there is room for so many pulled ones."""
-
-_PATH = re.compile(rf"{FOLDER}/([0-9a-f-]{{36}})/([0-9]{{12}})-([0-9a-f]{{64}})\.jsonl")
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +75,27 @@ def pulled_document(pulled: Pulled) -> dict[str, Any]:
     return document | {"twice": list(pulled.twice)} if pulled.twice else document
 
 
-def pulled_from(document: Mapping[str, Any]) -> Pulled:
-    """The reverse of `pulled_document`. Raises KeyError, TypeError or ValueError for what is none."""
-    path = _PATH.fullmatch(document["path"])
-    # Names of files are made of these, and such a document also comes from other people's stores.
-    if path is None or path.groups() != (document["store"], f"{document['first']:012d}", document["sha256"]):
-        raise ValueError(f"pulled commits in {document['path']!r}: expected {FOLDER}/STORE/NUMBER-DIGEST.jsonl")
-    commits = tuple(PulledCommit(commit["time"], int(commit["follows"])) for commit in document["commits"])
-    if not commits or document["first"] < 1:
-        raise ValueError(f"pulled commits from {document['first']}: expected at least one, and numbers from 1")
-    for commit in commits:
-        if not _TIME.fullmatch(commit.time):
-            raise ValueError(f"pulled commit of {commit.time!r}: expected a time like 2026-11-23T05:20:00.123456Z")
-    runs = tuple(int(run) for run in document.get("twice", ()))
-    return Pulled(
-        document["store"], document["first"], document["path"], document["size"], document["sha256"], commits, runs
-    )
+def pulled_from(document: JsonObject) -> Pulled:
+    """The reverse of `pulled_document`. Raises MalformedError for what is none.
+
+    Names of files are made of store, number and digest, and such a document also comes from other people's stores.
+    """
+    store, first = document.matching("store", UUID, "the id of a store"), document.integer("first", 1, MAX_NUMBER)
+    sha256 = document.matching("sha256", DIGEST, "64 hexadecimal digits")
+    if document.text("path") != path_of(store, first, sha256):
+        raise document.fail("path", f"{FOLDER}/STORE/NUMBER-DIGEST.jsonl with its store, first number and sha256")
+    commits = tuple(map(_pulled_commit, document.objects("commits")))
+    if not commits or first + len(commits) - 1 > MAX_NUMBER:
+        raise document.fail("commits", f"at least one, and numbers up to {MAX_NUMBER}")
+    runs = document.list_of("twice", int, "integers") if "twice" in document else ()
+    if not all(-INT64_MAX - 1 <= run <= INT64_MAX for run in runs):
+        raise document.fail("twice", "a list of integers of 64 bits")
+    return Pulled(store, first, document.text("path"), document.integer("size", 0), sha256, commits, tuple(runs))
+
+
+def _pulled_commit(document: JsonObject) -> PulledCommit:
+    document.exact_time("time")
+    return PulledCommit(document.text("time"), document.integer("follows", 0, MAX_NUMBER))
 
 
 @dataclass(frozen=True)
@@ -104,14 +107,20 @@ class Foreign:
 
     pulls: tuple[tuple[int, Pulled], ...] = ()
 
+    @classmethod
+    def made_of(cls, pulls: Iterable[tuple[int, Pulled]]) -> Foreign:
+        """All of these. Raises DamagedStoreError if one does not follow those before it."""
+        listed = tuple(pulls)
+        known: dict[str, int] = {}
+        for number, pulled in listed:
+            _require_next(number, pulled, known.get(pulled.store, 0))
+            known[pulled.store] = pulled.last
+        return cls(listed)
+
     def after(self, number: int, pulled: Sequence[Pulled]) -> Foreign:
         """With what local commit ``number`` brings. Raises DamagedStoreError if it does not follow what is here."""
         for each in pulled:
-            if each.first != self.known(each.store) + 1:
-                raise DamagedStoreError(
-                    f"commit {number} pulls commits of store {each.store} from {each.first} on; "
-                    f"expected {self.known(each.store) + 1}"
-                )
+            _require_next(number, each, self.known(each.store))
         return Foreign((*self.pulls, *((number, each) for each in pulled)))
 
     def stores(self) -> tuple[str, ...]:
@@ -175,6 +184,13 @@ class Foreign:
             behind = follows
             found[store].append(follows * ORDER_STEP + place)
         return found
+
+
+def _require_next(number: int, pulled: Pulled, known: int) -> None:
+    if pulled.first != known + 1:
+        raise DamagedStoreError(
+            f"commit {number} pulls commits of store {pulled.store} from {pulled.first} on; expected {known + 1}"
+        )
 
 
 NOTHING = Foreign()

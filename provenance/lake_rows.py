@@ -13,7 +13,8 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from provenance.commits import ColumnStatistics, Commit, Segment
+from provenance.column_statistics import ColumnStatistics
+from provenance.commits import Commit, Segment
 from provenance.field_ids import ELEMENT, field_ids, is_list
 from provenance.schema import COMMIT_NUMBER, TABLES, Kind, Table
 from provenance.snapshot import Snapshot

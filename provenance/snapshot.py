@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Self
 
-from provenance.commits import ColumnStatistics, Commit, CommitKind, Segment
+from provenance.column_statistics import ColumnStatistics
+from provenance.commits import Commit, CommitKind, Segment
 from provenance.errors import DamagedStoreError
 from provenance.foreign import NOTHING, Foreign
 

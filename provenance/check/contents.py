@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from provenance.check.findings import UNREAD, Finding, Kind, not_read
-from provenance.commits import STATISTICS, Segment
+from provenance.column_statistics import STATISTICS
+from provenance.commits import Segment
 from provenance.damage import difference
 from provenance.described import counted, differences, misshapen
 from provenance.schema import BY_NAME, Table

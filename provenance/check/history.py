@@ -121,12 +121,9 @@ def _misplaced(commit: Commit, segment: Segment) -> tuple[str, str] | None:
     """(expected, found) where a segment cannot be one of this commit."""
     if segment.path.split("/")[1] != segment.table:
         return f"a segment below segments/{segment.table}/", segment.path
-    try:
-        first, last = segment.first_commit, segment.last_commit
-    except (KeyError, ValueError):
-        return f"the bounds of commit_number of {segment.path}", "none"
     if segment.origin is not None:
         return None  # the numbers are those of another store
+    first, last = segment.first_commit, segment.last_commit
     if last > commit.number or (commit.kind in _OWN_ROWS and first != commit.number):
         return f"rows of commit {commit.number} in {segment.path}", f"rows of commits {first} to {last}"
     return None

@@ -8,17 +8,26 @@ import json
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provenance import commits
+from provenance.batch import Batch
 from provenance.canonical import sealed
 from provenance.commits import Commit, CommitKind, Segment
-from provenance.errors import DamagedStoreError, UnsupportedStoreError
+from provenance.erased import Erased, erased_document
+from provenance.erasure import Target, erase
+from provenance.errors import DamagedStoreError, StoreError, UnsupportedStoreError
+from provenance.facts import Thing
 from provenance.foreign import Pulled, PulledCommit, path_of, pulled_document
+from provenance.pull import pull
+from provenance.snapshot import Snapshot
 from provenance.storage.local import LocalStorage
+from provenance.store import Store
+from query.vocabulary import Entity
 
 SEGMENT = Segment(
     table="files",
@@ -51,9 +60,17 @@ PULLED = pulled_document(
     )
 )
 TABLED = commits.segment_document(SEGMENT)
+ERASED = erased_document(Erased("asked to", {(COMMIT.store, "files", 1): 2}, 0, (SEGMENT.path,), ((1, 2),)))
+
+
+def _columns(**others: object) -> dict[str, object]:
+    """A change of a document: one segment that says this of its columns."""
+    return {"segments": [{**TABLED, "columns": {**SEGMENT.columns, **others}}]}
+
 
 texts = st.text(max_size=20)
 counts = st.integers(0, 1 << 62)
+NUMBERS = {"min": "1", "max": "999999999999", "size": 7}
 statistics = st.dictionaries(st.sampled_from(["min", "max"]), texts) | st.dictionaries(
     st.sampled_from(["nulls", "nan", "size", "values"]), counts
 )
@@ -65,7 +82,7 @@ segments = st.builds(
     size=counts,
     footer_size=counts,
     sha256=st.binary(min_size=32, max_size=32).map(bytes.hex),
-    columns=st.dictionaries(texts, statistics, max_size=3),
+    columns=st.dictionaries(texts, statistics, max_size=3).map(lambda some: {**some, "commit_number": NUMBERS}),
     origin=st.none() | st.uuids().map(str),
 )
 
@@ -73,10 +90,11 @@ segments = st.builds(
 @st.composite
 def pulled(draw: st.DrawFn) -> Pulled:
     """Commits of another store, as a pull lists them."""
-    store, first = str(draw(st.uuids())), draw(st.integers(1, 999_999_999_999))
+    store, first = str(draw(st.uuids())), draw(st.integers(1, 999_999_999))
     digest = draw(st.binary(min_size=32, max_size=32)).hex()
     times = draw(st.lists(st.datetimes(min_value=dt.datetime(1970, 1, 1)), min_size=1, max_size=3))  # noqa: DTZ001
-    listed = tuple(PulledCommit(time.isoformat(timespec="microseconds") + "Z", draw(counts)) for time in times)
+    numbers = st.integers(0, 999_999_999_999)
+    listed = tuple(PulledCommit(time.isoformat(timespec="microseconds") + "Z", draw(numbers)) for time in times)
     twice = tuple(draw(st.lists(st.integers(-(1 << 63), (1 << 63) - 1), max_size=2)))
     return Pulled(store, first, path_of(store, first, digest), draw(counts), digest, listed, twice)
 
@@ -92,7 +110,7 @@ all_commits = st.builds(
     records=counts,
     records_root=texts,
     author=st.none() | texts,
-    replaces=st.lists(texts, max_size=3).map(tuple),
+    replaces=st.lists(st.from_regex(r"segments/[a-z_]+/[0-9a-z-]+\.parquet", fullmatch=True), max_size=3).map(tuple),
     log_root=st.none() | texts,
     signature=st.none() | texts,
     pulled=st.lists(pulled(), max_size=2).map(tuple),
@@ -125,34 +143,176 @@ def test_time_sorts_as_text_in_every_zone() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"number": None}, "number"),
-        ({"kind": "party"}, "'party' is not a valid CommitKind"),
-        ({"time": "yesterday"}, "yesterday"),
-        ({"segments": [{"path": "segments/files/../../../etc/passwd"}]}, "expected segments/TABLE/NAME.parquet"),
-        ({"segments": [{"path": "/etc/x.parquet"}]}, "expected segments/TABLE/NAME.parquet"),
-        ({"segments": [{**TABLED, "table": "../../evil"}]}, "expected segments/TABLE/NAME.parquet"),
-        ({"segments": [{**TABLED, "table": ["files"]}]}, "expected segments/TABLE/NAME.parquet"),
-        ({"segments": [{**TABLED, "sha256": "../../evil"}]}, "expected 64 hexadecimal digits"),
-        ({"segments": [{**TABLED, "sha256": 7}]}, "expected string"),
-        ({"segments": [{**TABLED, "origin": "../../evil"}]}, "expected the id of a store"),
-        ({"segments": 7}, "not iterable"),
-        ({"pulled": [{**PULLED, "store": "../../evil"}]}, "expected foreign/STORE/NUMBER-DIGEST.jsonl"),
-        ({"pulled": [{**PULLED, "sha256": "../../evil"}]}, "expected foreign/STORE/NUMBER-DIGEST.jsonl"),
-        ({"pulled": [{**PULLED, "first": 2}]}, "expected foreign/STORE/NUMBER-DIGEST.jsonl"),
-        ({"pulled": [{**PULLED, "path": "foreign/../../etc/passwd"}]}, "expected foreign/STORE/NUMBER-DIGEST.jsonl"),
-        ({"pulled": [{**PULLED, "commits": []}]}, "expected at least one"),
-        ({"pulled": [{**PULLED, "first": 0, "path": path_of(COMMIT.store, 0, "ef" * 32)}]}, "numbers from 1"),
-        ({"pulled": [{**PULLED, "commits": [{"time": "now", "follows": 1}]}]}, "expected a time like"),
-        ({"pulled": [{}]}, "'path' is missing"),
+        ({"number": None}, "number: expected an integer from 1 to 999999999999, found null"),
+        ({"number": "1"}, 'number: expected an integer from 1 to 999999999999, found "1"'),
+        ({"number": True}, "number: expected an integer"),
+        ({"number": -1}, "number: expected an integer"),
+        ({"number": 10**12}, "number: expected an integer"),
+        ({"format": "1"}, "format: expected an integer"),
+        (
+            {"kind": "party"},
+            'kind: expected plan | ingest | register | metadata | audit | compact | pull | erase, found "p',
+        ),
+        ({"time": "yesterday"}, 'time: expected a time like 2026-11-23T05:20:00.123456Z, found "yesterday"'),
+        ({"time": "2026-11-23T05:20:00.000007"}, "time: expected a time like"),
+        ({"time": "2026-13-23T05:20:00.000007Z"}, "time: expected a time that exists"),
+        ({"records": 7}, "records: expected an object, found 7"),
+        ({"records": {"count": 1.5, "root": ""}}, "records.count: expected an integer"),
+        ({"author": ["x"]}, "author: expected text"),
+        ({"replaces": ["nowhere"]}, "replaces: expected a list of segments/TABLE/NAME.parquet"),
+        (
+            {"segments": [{"path": "segments/files/../../../etc/passwd"}]},
+            "segments[0].table: expected text, found nothing",
+        ),
+        (
+            {"segments": [{**TABLED, "path": "/etc/x.parquet"}]},
+            "segments[0].path: expected segments/TABLE/NAME.parquet",
+        ),
+        ({"segments": [{**TABLED, "table": "../../evil"}]}, "segments[0].path: expected segments/TABLE/NAME.parquet"),
+        ({"segments": [TABLED, {**TABLED, "table": ["files"]}]}, 'segments[1].table: expected text, found ["files"]'),
+        ({"segments": [{**TABLED, "sha256": "../../evil"}]}, "segments[0].sha256: expected 64 hexadecimal digits"),
+        ({"segments": [{**TABLED, "sha256": 7}]}, "segments[0].sha256: expected 64 hexadecimal digits, found 7"),
+        ({"segments": [{**TABLED, "origin": "../../evil"}]}, "segments[0].origin: expected the id of a store"),
+        ({"segments": [{**TABLED, "rows": -1}]}, "segments[0].rows: expected an integer from 0"),
+        ({"segments": [{**TABLED, "columns": []}]}, "segments[0].columns: expected an object, found []"),
+        (
+            {"segments": [{**TABLED, "columns": {}}]},
+            "segments[0].columns.commit_number: expected an object, found nothing",
+        ),
+        (_columns(name=7), "segments[0].columns.name: expected an object, found 7"),
+        (_columns(name={"min": 7}), "segments[0].columns.name.min: expected text, found 7"),
+        (_columns(name={"nulls": "7"}), "segments[0].columns.name.nulls: expected an integer that is not negative"),
+        (_columns(name={"nulls": -7}), "segments[0].columns.name.nulls: expected an integer that is not negative"),
+        (_columns(name={"mood": []}), "segments[0].columns.name.mood: expected text or an integer"),
+        (
+            _columns(source={"min": "one", "max": "2"}),
+            "segments[0].columns.source: expected min and max to be integers",
+        ),
+        (_columns(source={"min": "1"}), "segments[0].columns.source: expected min and max to be integers"),
+        (_columns(commit_number={}), "segments[0].columns.commit_number.min: expected a commit number"),
+        (_columns(commit_number={"min": "0", "max": "1"}), "segments[0].columns.commit_number.min: expected a commit"),
+        ({"segments": 7}, "segments: expected a list, found 7"),
+        ({"pulled": [{**PULLED, "store": "../../evil"}]}, "pulled[0].store: expected the id of a store"),
+        ({"pulled": [{**PULLED, "sha256": "../../evil"}]}, "pulled[0].sha256: expected 64 hexadecimal digits"),
+        ({"pulled": [{**PULLED, "first": 2}]}, "pulled[0].path: expected foreign/STORE/NUMBER-DIGEST.jsonl"),
+        (
+            {"pulled": [{**PULLED, "path": "foreign/../../etc/passwd"}]},
+            "pulled[0].path: expected foreign/STORE/NUMBER-D",
+        ),
+        ({"pulled": [{**PULLED, "commits": []}]}, "pulled[0].commits: expected at least one"),
+        (
+            {"pulled": [{**PULLED, "first": 0, "path": path_of(COMMIT.store, 0, "ef" * 32)}]},
+            "first: expected an integer from 1",
+        ),
+        ({"pulled": [{**PULLED, "commits": [{"time": "now", "follows": 1}]}]}, "commits[0].time: expected a time like"),
+        ({"pulled": [{**PULLED, "twice": [1, "2"]}]}, "pulled[0].twice: expected a list of integers"),
+        ({"pulled": [{}]}, "pulled[0].store: expected the id of a store, found nothing"),
+        (
+            {"erased": {**ERASED, "rows": [["x", "files", 1, -1]]}},
+            "erased.rows: expected numbers of commits and rows from 1",
+        ),
+        (
+            {"erased": {**ERASED, "rows": [["x", "files", 1]]}},
+            "erased.rows: expected a list of lists of str, str, int, int",
+        ),
+        (
+            {"erased": {**ERASED, "gone": ["commits/000000000001.json"]}},
+            "erased.gone: expected a list of segments/TABLE",
+        ),
+        ({"erased": {**ERASED, "files": [[1, 1 << 64]]}}, "erased.files: expected integers of 64 bits"),
+        ({"nonce": "\ud800"}, "surrogates not allowed"),
     ],
 )
 def test_what_is_no_commit_is_damage(change: dict[str, object], message: str) -> None:
     """However well it is sealed: commits also come from other people."""
-    document = json.loads(commits.encode(COMMIT)) | change
-    kept = {key: value for key, value in document.items() if key != "seal" and (key, value) != ("number", None)}
+    document = json.loads(commits.encode(COMMIT))
+    document.update(change)
     with pytest.raises(DamagedStoreError, match="over there: no commit") as caught:
-        commits.decode(sealed(kept), "over there")
+        commits.decode(resealed(document), "over there")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("key", sorted(json.loads(commits.encode(COMMIT)).keys() - {"seal"}))
+def test_a_commit_has_all_of_its_keys_and_each_once(key: str) -> None:
+    document = json.loads(commits.encode(COMMIT))
+    value = document.pop(key)
+    with pytest.raises(DamagedStoreError, match=f"{key}: expected .*, found nothing"):
+        commits.decode(resealed(document), "x")
+    twice = commits.encode(COMMIT)[:-1] + f',"{key}":{json.dumps(value)}}}'.encode()
+    with pytest.raises(DamagedStoreError, match=f"key '{key}' appears twice"):
+        commits.decode(twice, "x")
+
+
+def test_keys_of_the_future_are_passed_over() -> None:
+    document = json.loads(commits.encode(COMMIT)) | {"mood": {"x": [1.5, None]}}
+    assert commits.decode(resealed(document), "x") == COMMIT
+
+
+# What is in a document, changed in any way
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """Those of commits of every form: with rows, merged, pulled, erased."""
+    store, other = (Store.open(tmp_path_factory.mktemp("real") / name) for name in ("store", "other"))
+    for one in (store, other):
+        for run in (1, 2):
+            batch = Batch()
+            batch.add("invocations", run=run, job=1, attempt=1, stdout_tail="secret", duration_seconds=0.5)
+            batch.add("jobs", run=run, job=1, arguments=["a"], executable_sha256=b"1" * 32)
+            one.commit(CommitKind.INGEST, batch)
+    pull(store, other)
+    store.compact()
+    erase(store, Target((Thing(Entity.JOBS, 1, 1, "1", "a job"),), output=True), "asked to")
+    found = [path.read_bytes() for path in sorted((store.root / "commits").glob("*.json"))]
+    assert {json.loads(data)["kind"] for data in found} == {"ingest", "pull", "compact", "erase"}
+    return found
+
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 3)
+    | st.sampled_from([1 << 63, -(1 << 63), 10**40, 1.5, 1e300, "", "1", "\ud800", "9999-12-31T23:59:59.999999Z", "/"])
+    | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_whatever_changes_it_is_a_commit_or_damage(documents: list[bytes], data: st.DataObject) -> None:
+    document = json.loads(data.draw(st.sampled_from(documents)))
+    place: Any = document
+    while True:
+        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+        key = data.draw(st.sampled_from(keys))
+        inner = place[key]
+        if not (isinstance(inner, (dict, list)) and inner and data.draw(st.booleans())):
+            break
+        place = inner
+    if data.draw(st.booleans()):
+        place[key] = data.draw(anything)
+    else:
+        del place[key]
+    try:
+        commit = commits.decode(resealed(document), "x")
+    except StoreError as error:
+        assert str(error).startswith("x: ")
+        return
+    assert commits.decode(commits.encode(commit), "x") == commit
+    for segment in commit.segments:
+        assert 1 <= segment.first_commit <= segment.last_commit
+    live = Snapshot.of(1, commit.time, commit.segments)
+    live.holding("jobs", "run", [1])
+
+
+def resealed(document: dict[str, Any]) -> bytes:
+    """The document as somebody would write it who knows how."""
+    unsealed = json.dumps({**document, "seal": ""}, sort_keys=True, separators=(",", ":"))
+    seal = hashlib.sha256(unsealed.encode()).hexdigest()
+    return unsealed.replace('"seal":""', f'"seal":"{seal}"').encode()
 
 
 @given(

@@ -36,7 +36,11 @@ LIES: dict[str, tuple[Change, str, str]] = {
         "rows of commit 2",
         "rows of commits 1 to 2",
     ),
-    "no commit_number": (_set("segments/0/columns/commit_number", {}), "the bounds of commit_number", "none"),
+    "no commit_number": (
+        _set("segments/0/columns/commit_number", {}),
+        "a commit",
+        "segments[0].columns.commit_number.min",
+    ),
     "table": (_set("segments/0/table", "queries"), "a commit", "expected segments/TABLE/NAME.parquet"),
 }
 
