@@ -53,13 +53,18 @@ def test_every_command_that_writes_works_without_locks(lockless: Any) -> None:
             ("audit",),
             ("files", "retire", "made"),
             ("store", "compact"),
+            ("--store", "other", "files", "add", "made"),
+            ("push", "other"),
+            ("pull", "other"),
         )
     ]
     assert (lockless.folder / "made").read_text() == "raw\n"
     assert not [text for text in said if "brought up to date" in text]
     assert lockless.query("workflows show status") == [{"status": "succeeded"}] * 2
-    store = Store.open(lockless.environment["PIRENE_STORE"])
-    assert check_store(store.storage).findings == ()
+    store, other = Store.open(lockless.environment["PIRENE_STORE"]), Store.open(lockless.folder / "other")
+    for one, another in ((store, other), (other, store)):
+        assert one.snapshot().foreign.stores() == (another.store_id,)
+        assert check_store(one.storage).findings == ()
 
 
 def workflow(raw: Path) -> dict[str, Any]:
