@@ -130,6 +130,15 @@ def time_text(nanoseconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + ".%06dZ" % (rest // 1000)
 
 
+def what_is_in(path: str) -> str:
+    """What the system says in a file of its own; nothing where it has none."""
+    try:
+        with open(path, errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
 def reason(error: OSError) -> str:
     """What the system said, without the path that the sentence around it already has."""
     return error.strerror or str(error)
@@ -1184,7 +1193,11 @@ class Lock:
     def _sign(self) -> None:
         """A file system without locks: then the text says who is at work (planner/locks.py reads it)."""
         os.ftruncate(self._descriptor, 0)  # who had it before may have had a longer name
-        os.pwrite(self._descriptor, ("%s %d\n" % (os.uname()[1], os.getpid())).encode("utf-8", "replace"), 0)
+        # The 22nd field, proc(5); the second is a name in parentheses, with anything in it.
+        started = what_is_in("/proc/self/stat").rpartition(")")[2].split()[19:20] or ["?"]
+        boot = what_is_in("/proc/sys/kernel/random/boot_id").strip() or "?"
+        text = "%s %d %s %s\n" % (os.uname()[1], os.getpid(), started[0], boot)
+        os.pwrite(self._descriptor, text.encode("utf-8", "replace"), 0)
 
     def _is_named(self) -> bool:
         try:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from planner.errors import PlannerError
-from planner.locks import hold
+from planner.locks import Owner, hold, let_go, owner, text
 
 JOBS_PER_FOLDER = 1000
 _RECORD = re.compile(r"([0-9]+)-([0-9]+)\.json")
@@ -95,11 +95,13 @@ class RunFolder:
         self.root.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.root / "run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         if not hold(descriptor):
+            host = text(descriptor).split()[0] if owner(descriptor) is Owner.ELSEWHERE else None
             os.close(descriptor)
-            raise RunBusyError(
-                f"{self.root}: another `pirene run` is at work in this run folder",
-                hint="Wait for it or stop it; `pirene status` says where it is.",
-            )
+            at_work = f"{self.root}: another `pirene run` is at work in this run folder"
+            if host is not None:
+                hint = f"This file system has no locks: if it has ended there, remove {self.root / 'run.lock'}."
+                raise RunBusyError(f"{at_work}, on {host}", hint=hint)
+            raise RunBusyError(at_work, hint="Wait for it or stop it; `pirene status` says where it is.")
         return RunLock(descriptor)
 
 
@@ -113,7 +115,7 @@ class RunLock:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        os.close(self._descriptor)
+        let_go(self._descriptor)
 
 
 def below(folder: Path, name: str) -> Path:

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from planner.locks import Lock, owner_lives, try_lock
+from planner.locks import Lock, Owner, owner, text, try_lock
 from planner.run_folder import RunFolder
 
 _POLL_SECONDS = 0.1
@@ -31,10 +31,25 @@ def wait_for_survivors(folder: RunFolder, *, stopped: Callable[[], bool], note: 
         if stopped():
             return False
         if not told:
-            note(f"waiting for {len(waiting)} jobs that an earlier engine had started")
+            note(f"waiting for {len(waiting)} jobs that an earlier engine had started{_elsewhere(waiting)}")
             told = True
         time.sleep(_POLL_SECONDS)
     return True
+
+
+def _elsewhere(waiting: Sequence[Path]) -> str:
+    """What to do about those of another machine, where files have no locks: nobody here knows if they have ended."""
+    for lock in waiting:
+        try:
+            descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        try:
+            if owner(descriptor) is Owner.ELSEWHERE:
+                return f"; {lock} names a process of {text(descriptor).split()[0]}: remove it if that has ended"
+        finally:
+            os.close(descriptor)
+    return ""
 
 
 def _held(lock: Path) -> bool:
@@ -45,7 +60,7 @@ def _held(lock: Path) -> bool:
         return False  # its wrapper has just ended and tidied up
     try:
         found = try_lock(descriptor)
-        if found is Lock.OTHERS or (found is Lock.UNKNOWN and owner_lives(descriptor)):
+        if found is Lock.OTHERS or (found is Lock.UNKNOWN and owner(descriptor) is not Owner.NOBODY):
             return True
         lock.with_suffix(".tmp").unlink(missing_ok=True)
         lock.unlink(missing_ok=True)
