@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import subprocess
 from collections.abc import Mapping
@@ -9,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from provenance.commits import CommitKind
+from provenance import pull as pulls
+from provenance.commits import Commit, CommitKind
 from provenance.errors import CannotMergeError, DamagedStoreError
+from provenance.orphans import orphans, remove_orphans
 from provenance.pull import pull
+from provenance.storage.interface import Storage
 from provenance.store import Store
 from tests.provenance.conformance.conftest import facts
 from tests.provenance.conformance.places import Place, python
@@ -38,6 +42,26 @@ def test_both_ways_until_nothing_is_new(store: Store, laptop: Store) -> None:
     assert pull(laptop, store).commit is None
     assert pull(store, laptop).commit is None
     assert edges(Store.existing(store.storage.location)) == edges(laptop)
+
+
+def test_what_loses_a_race_is_named_for_the_next_commit(
+    store: Store, place: Place, laptop: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laptop.commit(CommitKind.PLAN, facts(1, [1]))
+    rival, real = Store.existing(place.location), pulls.publish
+
+    def publish(storage: Storage, commit: Commit) -> bool:
+        monkeypatch.setattr(pulls, "publish", real)
+        rival.commit(CommitKind.PLAN, facts(2, [2]))
+        remove_orphans(rival, older_than=dt.timedelta(days=-1))
+        return real(storage, commit)
+
+    monkeypatch.setattr(pulls, "publish", publish)
+    assert pull(store, laptop).commit == 2
+    assert edges(Store.existing(place.location)) == [(1, 1), (2, 2)]
+    assert {segment.path.rpartition("/")[2][:12] for segment in store.snapshot().live()} == {f"{1:012d}", f"{2:012d}"}
+    assert orphans(store) == []
+    assert not store.storage.link("segments/uses/nothing.parquet", "segments/uses/second.parquet")
 
 
 def test_a_store_does_not_pull_from_itself(store: Store, place: Place) -> None:
