@@ -113,7 +113,7 @@ def test_what_killed_writers_left_is_named_and_removed(place: Place, store: Stor
     store.compact()
     assert orphans(store) == []
 
-    left = ["commits/0b.tmp", "segments/uses/000000000009-bb.parquet", "segments/uses/000000000009-cc.parquet.tmp"]
+    left = ["commits/0b.tmp", "segments/uses/000000000002-bb.parquet", "segments/uses/000000000009-cc.parquet.tmp"]
     for name in left:
         place.replace(name, b"123")
     found = orphans(store)
