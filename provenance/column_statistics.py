@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
+from typing import cast
 
 from provenance.checked_json import INT64_MAX, JsonObject
 from provenance.schema import BY_NAME, COMMIT_NUMBER, Kind
@@ -23,7 +24,7 @@ Forms: integers decimal, floats as Python's repr, booleans 0 and 1, bytes upper-
 ``2026-11-23 03:09:57.692139+00``.
 """
 BOUNDS = ("min", "max")
-COUNTS = ("nulls", "nan", "values", "size")
+COUNTS = frozenset({"nulls", "nan", "values", "size"})
 STATISTICS = frozenset({*BOUNDS, *COUNTS})
 MAX_NUMBER = 999_999_999_999
 """The last commit that names of files have digits for."""
@@ -36,36 +37,29 @@ _EXPECTED = {**dict.fromkeys(BOUNDS, "text"), **dict.fromkeys(COUNTS, "an intege
 def columns_from(segment: JsonObject, table: str) -> Mapping[str, ColumnStatistics]:
     """What is said of the columns of a segment of ``table``. Raises MalformedError for what cannot be."""
     columns = segment.object("columns")
-    found: dict[str, ColumnStatistics] = {}
+    integers = _integers(table)
     for name, statistics in columns.raw.items():
         if not isinstance(statistics, dict):
             raise columns.fail(name, "an object")
         for key, value in statistics.items():
-            if not _may_be(key, value):
-                raise columns.object(name).fail(key, _EXPECTED.get(key, "text or an integer"))
-        found[name] = statistics
-    for name in _integers(table):
-        if name in found and not _are_integers(found[name]):
+            if type(value) is str:
+                may_be = key not in COUNTS
+            else:  # of keys that this version does not know a value may be either
+                may_be = type(value) is int and 0 <= value <= INT64_MAX and key not in BOUNDS
+            if not may_be:
+                raise columns.object(name).fail(key, _EXPECTED.get(key, "text or an integer that is not negative"))
+        if name in integers and not _are_integers(statistics):
             raise columns.fail(name, "min and max to be integers, as text")
     _check_numbers(columns)
-    return found
+    return cast(Mapping[str, ColumnStatistics], columns.raw)
 
 
-def _may_be(key: str, value: object) -> bool:
-    """Whether a value may stand under a key; of keys that this version does not know it may be either."""
-    if type(value) is str:
-        return key not in COUNTS
-    return (
-        type(value) is int
-        and -INT64_MAX <= value <= INT64_MAX
-        and key not in BOUNDS
-        and (value >= 0 or key not in COUNTS)
-    )
-
-
-def _are_integers(statistics: ColumnStatistics) -> bool:
-    stated = [str(statistics[bound]) for bound in BOUNDS if bound in statistics]
-    return not stated or (len(stated) == len(BOUNDS) and all(map(_INTEGER.fullmatch, stated)))
+def _are_integers(statistics: Mapping[str, object]) -> bool:
+    """Whether both bounds are, or there is none. Readers look for single values between them."""
+    low, high = statistics.get("min"), statistics.get("max")
+    if low is None or high is None:
+        return low is high
+    return _INTEGER.fullmatch(str(low)) is not None and _INTEGER.fullmatch(str(high)) is not None
 
 
 def _check_numbers(columns: JsonObject) -> None:
@@ -77,7 +71,7 @@ def _check_numbers(columns: JsonObject) -> None:
 
 
 @cache
-def _integers(table: str) -> tuple[str, ...]:
-    """The columns with integers of a table, which readers look for single ones in."""
+def _integers(table: str) -> frozenset[str]:
+    """The columns with integers of a table."""
     described = BY_NAME.get(table)
-    return tuple(each.name for each in described.columns if each.kind in _KINDS) if described else ()
+    return frozenset(each.name for each in described.columns if each.kind in _KINDS) if described else frozenset()
