@@ -3,8 +3,9 @@
 Programs get everything exactly: digests as hex, times in ISO 8601 with ``Z``, text as it is, decimal numbers with all
 their digits. People get a table in
 which nothing can hide: control characters, terminal escapes and characters that turn the direction of writing are
-shown as escapes; digests are cut to 12 digits. Not-a-number and infinities, which JSON does not have, are the texts
-``.nan``, ``.inf`` and ``-.inf``. Where a format has no lists and objects (csv, parquet) they are JSON text.
+shown as escapes, in csv on a terminal as well; digests are cut to 12 digits. Not-a-number and infinities, which JSON
+does not have, are the texts ``.nan``, ``.inf`` and ``-.inf``. Where a format has no lists and objects (csv, parquet)
+they are JSON text.
 """
 
 from __future__ import annotations
@@ -74,8 +75,11 @@ def write_rows(columns: Sequence[OutputColumn], rows: Iterable[Row], output_form
     if output_format == "parquet":
         _write_parquet(columns, rows, stream)
         return
-    lines = {"table": _table_lines, "json": _json_lines, "ndjson": _ndjson_lines, "csv": _csv_lines}[output_format]
-    stream.writelines(line.encode("utf-8") for line in lines(columns, rows))
+    if output_format == "csv":
+        text = _csv_lines(columns, rows, looked_at=stream.isatty())
+    else:
+        text = {"table": _table_lines, "json": _json_lines, "ndjson": _ndjson_lines}[output_format](columns, rows)
+    stream.writelines(line.encode("utf-8") for line in text)
     stream.flush()
 
 
@@ -166,11 +170,13 @@ def _ndjson_lines(columns: Sequence[OutputColumn], rows: Iterable[Row]) -> Itera
         yield text + "\n"
 
 
-def _csv_lines(columns: Sequence[OutputColumn], rows: Iterable[Row]) -> Iterator[str]:
+def _csv_lines(columns: Sequence[OutputColumn], rows: Iterable[Row], *, looked_at: bool) -> Iterator[str]:
+    """CSV has no escapes: whoever reads it gets text as it is, a terminal what it does not obey."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     for row in itertools.chain([[column.name for column in columns]], rows):
-        writer.writerow([_flat(value) for value in row])
+        cells = [_flat(value) for value in row]
+        writer.writerow([harmless(cell) if looked_at and isinstance(cell, str) else cell for cell in cells])
         yield buffer.getvalue()
         buffer.seek(0)
         buffer.truncate()

@@ -45,6 +45,17 @@ def test_a_table_is_aligned_and_harmless():
     assert written(COLUMNS, [], "table") == b""
 
 
+def test_csv_on_a_terminal_is_harmless_and_elsewhere_exact():
+    class Terminal(io.BytesIO):
+        def isatty(self):
+            return True
+
+    stream = Terminal()
+    write_rows(COLUMNS, ROWS, "csv", stream)
+    assert stream.getvalue().decode().splitlines()[2] == "b\\n\\x1b[31m,12345," + "ab" * 32
+    assert "\x1b" in written(COLUMNS, ROWS, "csv").decode()
+
+
 def test_json_is_one_array_of_objects():
     objects = json.loads(written(COLUMNS, ROWS, "json"))
     assert objects == [
