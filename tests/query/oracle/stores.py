@@ -19,9 +19,10 @@ from provenance.saved_queries import save
 from provenance.schema import BY_NAME, IN_ORDER
 from provenance.store import Store
 from provenance.views import VIEWS, Reading
-from provenance.vocabulary import WIDE, StoreVocabulary
+from provenance.vocabulary import WIDE, Rows, StoreVocabulary
 from provenance.wide_build import promote
 from query.compile import Compiled, compile_query
+from query.vocabulary import Entity, MetadataKey
 from tests.query.oracle.facts import Said, Told, World
 from tests.query.oracle.pools import NOW
 
@@ -64,6 +65,19 @@ class Asked:
     shown: list[tuple[Any, ...]]
 
 
+class Remembered(StoreVocabulary):
+    """Asks the store once about a key, not once for each question."""
+
+    def __init__(self, rows: Rows) -> None:
+        super().__init__(rows)
+        self._remembered: dict[tuple[Entity, str], MetadataKey | None] = {}
+
+    def metadata_key(self, entity: Entity, key: str) -> MetadataKey | None:
+        if (entity, key) not in self._remembered:
+            self._remembered[entity, key] = super().metadata_key(entity, key)
+        return self._remembered[entity, key]
+
+
 class Loaded(Reading):
     """A state of a store whose tables were read once: thousands of questions about one store need not open its files."""
 
@@ -74,7 +88,7 @@ class Loaded(Reading):
             connection = self.define(f"SELECT * FROM {name}")
             connection.execute(f"CREATE TEMP TABLE loaded_{name} AS SELECT * FROM {name}")
             connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM loaded_{name}")
-        self.vocabulary = StoreVocabulary(self.rows)
+        self.vocabulary = Remembered(self.rows)
 
 
 class Asking:
