@@ -13,6 +13,8 @@ from query.sql_scope import Scope
 from query.vocabulary import FieldType
 
 _TIME_TYPE = "TIMESTAMP WITH TIME ZONE"
+_FIRST_TIME, _LAST_TIME = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""Microseconds since 1970 of the years 1 to 9999: the engine knows others, which nobody could be shown."""
 
 
 def number_of_metadata(before: str) -> Pair:
@@ -84,7 +86,8 @@ class Values:
     def _moved(self, operator: str, left: Value, right: Value) -> str:
         shift = self.numbers([right], lambda pairs: f"round({pairs[0].as_double()} * 1000000)")
         micros = f"CAST(epoch_us({self.time(left)}) AS HUGEINT) {operator} TRY_CAST({shift} AS HUGEINT)"
-        return f"(TRY(make_timestamp(TRY_CAST({micros} AS BIGINT))) AT TIME ZONE 'UTC')"
+        moved = f"CASE WHEN u BETWEEN {_FIRST_TIME} AND {_LAST_TIME} THEN make_timestamp(CAST(u AS BIGINT)) END"
+        return f"(list_transform([{micros}], lambda u: {moved})[1] AT TIME ZONE 'UTC')"
 
     def numbers(self, values: Sequence[Value], build: Callable[[list[Pair]], str]) -> str:
         """``build`` over numbers that it may mention often: what is computed is computed (and written) once."""

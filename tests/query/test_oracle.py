@@ -23,6 +23,7 @@ from provenance.errors import StoreError
 from query.errors import QueryError
 from tests.query.oracle.agreement import difference
 from tests.query.oracle.answer import Oracle
+from tests.query.oracle.coverage import asked
 from tests.query.oracle.facts import World
 from tests.query.oracle.pools import NOW
 from tests.query.oracle.questions import Questioner, as_of
@@ -158,6 +159,34 @@ def test_the_store_answers_as_the_oracle_does(part: int, told: Open, record_prop
     assert tally.share >= SHARE
 
 
+ORDERED = ("=", "!=", "<", "<=", ">", ">=", "in", "not in", "between", "not between")
+EXPECTED = {
+    **dict.fromkeys(("text", "key of text"), (*ORDERED, "like", "not like", "matches", "not matches")),
+    **dict.fromkeys(("number", "size", "duration", "time"), (*ORDERED, "in a..b", "not in a..b")),
+    **dict.fromkeys(("key of number", "key of time"), (*ORDERED, "in a..b", "not in a..b")),
+    "key of mixed values": (*ORDERED, "in a..b", "not in a..b", "like", "not like"),
+    "key of truth": ("=", "!=", "is missing"),
+    "digest": ("=", "!=", "in", "not in", "like"),
+    **dict.fromkeys(
+        ("texts", "key of lists", "key of lists and single values"),
+        ("has", "not has", "has any", "not has any", "has all", "not has all", "is missing", "is present"),
+    ),
+}
+"""What is asked of what kind of field; of each, some rows have no value."""
+
+
+def test_every_operator_is_asked_of_every_kind_of_field() -> None:
+    """As those above are made up: half as many meet all pairs."""
+    found: set[tuple[str, str]] = set()
+    for number in range(STORES):
+        state = Oracle(world := make_world(number), NOW).state(len(world.commits))
+        random = Random(number)
+        for _ in range(QUESTIONS // 2):
+            found |= asked(Questioner(state, random.choice).question()[0], state)
+    expected = {(operator, kind) for kind, operators in EXPECTED.items() for operator in operators}
+    assert expected - found == set()
+
+
 WRONG_ONCE = [
     "files latest 1 per loose",  # rows whose value is a list were a group of their own
     "files where mixed is present latest 2 per kind, loose summarize count(*) by kind",
@@ -170,6 +199,8 @@ WRONG_ONCE = [
     "files summarize count(*) by run order by run desc",  # numbers were ordered as text
     "files summarize count(*) as n by run limit 3 order by n desc",  # the first three of those that were ordered last
     "files summarize count(*) by run limit 2 limit 5",
+    "files show created + run * 20000000000 s as later",  # a time in the year 27377, which no output could hold
+    "files where created + run * 20000000000 s > now",
     "files summarize count(*) by n",  # an integer of 54 bits came before the double just below it
     "files summarize median(n), sum(n) by kind",  # NaN was the greatest number for a median, and NaN for a sum
 ]

@@ -45,7 +45,10 @@ LOWEST, HIGHEST = -(2**63), 2**63 - 1
 
 def number_of(exact: Fraction) -> Number:
     """An integer as one, anything else as the nearest double."""
-    return exact.numerator if exact.denominator == 1 and abs(exact.numerator) < 1 << 64 else float(exact)
+    try:
+        return exact.numerator if exact.denominator == 1 and abs(exact.numerator) < 1 << 64 else float(exact)
+    except OverflowError:
+        raise Refused("out of range") from None
 
 
 def quantity(number: str, unit: str | None) -> tuple[Number, str | None]:
