@@ -137,7 +137,7 @@ KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
 def doubled_sql(table: str, key: tuple[str, ...]) -> str:
     """Text of a statement: (rows too many, some of their keys as text)."""
     columns = ", ".join(f'"{column}"' for column in key)
-    text = " || '/' || ".join(f'CAST("{column}" AS VARCHAR)' for column in key)
+    text = " || '/' || ".join(f"""coalesce(CAST("{column}" AS VARCHAR), 'null')""" for column in key)
     return (
         f"SELECT coalesce(sum(n) - count(*), 0), list_sort(list(named))[:{SAMPLES}] FROM"
         f' (SELECT {text} AS named, count(*) AS n FROM "{table}" GROUP BY {columns} HAVING n > 1)'
