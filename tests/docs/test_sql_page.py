@@ -21,6 +21,9 @@ pirene sql 'FROM file_overview WHERE NOT list_contains(sites, $site)' -p site=ar
 Nothing can be written, no other file read, nothing attached, set or installed. `$name` takes its value from `-p name=VALUE`: a
 number, a time or a truth where it reads like one, else text; `'"42"'` is text, and a name given twice is a list. `pirene sql
 --schema` prints what follows here, in any format. Columns may be added; what is here stays.
+
+`files`, and what is made of it, shows what is known of a file now, as `query` does: a digest that was found when somebody first read
+an archived file stands there too, and `file_digests` says since when. Decimal numbers keep all their digits in every format.
 """
 
 
