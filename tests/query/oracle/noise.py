@@ -57,7 +57,7 @@ def complaint(text: str, vocabulary: Vocabulary) -> str | None:
         return None if len(text) > MAX_LENGTH or "(" in text or "-" in text else "too large?"
     except LocatedError as error:
         start, end = error.span
-        if not 0 <= start <= end <= len(text) + 1:  # the caret of what is missing stands behind the end
+        if not 0 <= start <= end <= len(error.text) + 1:  # the caret of what is missing stands behind the end
             return f"the place {error.span} is outside of the text"
         lines = error.report().split("\n")
         if len(lines) not in (3, 4) or lines[2].strip("^ ") or "^" not in lines[2]:
