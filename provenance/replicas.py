@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from integrity.digest import Stat, hash_path
 from integrity.errors import UnreadableError
 from provenance.urls import copy_url, file_url, local_path
-from provenance.views import fetch
+from provenance.views import Reading
 
 if TYPE_CHECKING:
     from provenance.batch import Batch
@@ -56,11 +56,9 @@ _COLUMNS = """SELECT r.source, r.file, r.name, r.url, r.site, r.sha256, r.size_b
        r.checksums, r.here"""
 _BY_URL = f"""{_COLUMNS}
 FROM replica_rows AS r
-WHERE r.url IN (SELECT unnest($1::VARCHAR[]))
 ORDER BY r.url, r.since, r.source, r.file"""
 _BY_FILE = f"""{_COLUMNS}
 FROM replica_rows AS r
-WHERE (r.source, r.file) IN (SELECT unnest($1::BIGINT[]), unnest($2::BIGINT[]))
 ORDER BY r.source, r.file, r.since, r.url"""
 
 
@@ -133,9 +131,7 @@ def last_holders(store: Store, urls: Sequence[str], *, snapshot: Snapshot | None
     """
     found: dict[str, Replica] = {}
     elsewhere: dict[str, list[Replica]] = {}
-    known = store.snapshot() if snapshot is None else snapshot
-    for row in fetch(store, _BY_URL, [list(urls)], snapshot=known) if urls and known.segments("replicas") else ():
-        replica = Replica(*row)
+    for replica in _copies(store, _BY_URL, {"url": list(urls)}, snapshot):
         if not replica.here:
             elsewhere.setdefault(replica.url, []).append(replica)
             continue
@@ -173,12 +169,27 @@ def by_file(
 ) -> dict[tuple[int, int], list[Replica]]:
     """The live replicas of files, or those in ``states``; oldest first. A file without any has no entry."""
     found: dict[tuple[int, int], list[Replica]] = {}
-    columns = [[source for source, _ in ids], [file for _, file in ids]]
-    for row in fetch(store, _BY_FILE, columns, snapshot=snapshot) if ids else ():
-        replica = Replica(*row)
+    columns = {"source": [source for source, _ in ids], "file": [file for _, file in ids]}
+    for replica in _copies(store, _BY_FILE, columns, snapshot):
         if replica.state in states:
             found.setdefault(replica.id, []).append(replica)
     return found
+
+
+def _copies(
+    store: Store, sql: str, wanted: Mapping[str, Sequence[object]], snapshot: Snapshot | None
+) -> Iterator[Replica]:
+    """The copies that have one of these combinations of values, which a copy never changes. Others are not summed up:
+    there may be millions.
+    """
+    shown = store.snapshot() if snapshot is None else snapshot
+    if not shown.segments("replicas") or not all(wanted.values()):
+        return
+    with Reading(store, shown) as reading:
+        reading.only("replicas_in_order", wanted)
+        for block in reading.blocks(sql):
+            for row in block:
+                yield Replica(*row)
 
 
 def _stat_columns(stat: Stat) -> dict[str, int]:

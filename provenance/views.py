@@ -121,6 +121,23 @@ class Reading:
         """End a statement that another thread waits for; it raises duckdb.Error."""
         self._connection.interrupt()
 
+    def only(self, table: str, columns: Mapping[str, Sequence[object]]) -> None:
+        """Show only those rows of a table that have, in some columns of one type each, one of these combinations of
+        values, which must be more than none. To be said before the table is asked about.
+
+        A view that sums up by these columns gives the same for them, and needs memory for them alone.
+        """
+        kinds = {name: BY_NAME[table.removesuffix(IN_ORDER)].column(name).kind.value for name in columns}
+        names = ", ".join(columns)
+        values = ", ".join(f"unnest(${n}::{kind}[]) AS {name}" for n, (name, kind) in enumerate(kinds.items(), start=1))
+        shown = f"SELECT * FROM {self.store.relation(table, self.snapshot)}"
+        with damage_named(self.store.storage, self.snapshot, self.wide):
+            self._connection.execute(f"CREATE TEMP TABLE wanted_{table} AS SELECT {values}", list(columns.values()))
+            self._connection.execute(
+                f"CREATE TEMP VIEW {table} AS {shown} WHERE ({names}) IN (SELECT ({names}) FROM wanted_{table})"
+            )
+        self._defined.add(table)
+
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """All rows of a statement: for answers that fit in memory."""
         return [row for block in self.blocks(sql, parameters) for row in block]
