@@ -166,12 +166,19 @@ def decode(data: bytes, name: str) -> Commit:
         if not seal_holds(data):  # before anything that it says is believed, the format included
             raise MalformedError("these are not the bytes that were sealed")
         document.integer("format", 1)
-        commit = _commit(object_of(upgraded(document.raw, f"{name}: a commit")))
+        commit = _commit(_in_newest_format(document, name))
         if SURROGATE.search(data):
             encode(commit)
         return commit
     except (MalformedError, UnicodeEncodeError) as error:
         raise DamagedStoreError(f"{name}: no commit: {error}") from None
+
+
+def _in_newest_format(document: JsonObject, name: str) -> JsonObject:
+    try:
+        return object_of(upgraded(document.raw, f"{name}: a commit"))
+    except (KeyError, TypeError, ValueError) as error:  # of steps, which take it for a commit of its format
+        raise MalformedError(f"in format {document.value('format')}: {error!r}") from None
 
 
 def _commit(document: JsonObject) -> Commit:

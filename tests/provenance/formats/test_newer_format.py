@@ -70,7 +70,7 @@ def test_a_step_makes_of_an_older_commit_one_of_the_newest(tmp_path: Path, monke
     place = copied(tmp_path / "s")
     for path in (place / "commits").iterdir():
         change(path, "kind", sort=json.loads(path.read_bytes())["kind"])
-    with pytest.raises(DamagedStoreError, match="no commit: 'kind' is missing"):
+    with pytest.raises(DamagedStoreError, match=r"no commit: kind: expected .*, found nothing"):
         Store.open(place).snapshot()
     monkeypatch.setattr(formats, "STEPS", (named_otherwise,))
     store = Store.open(place)
@@ -97,7 +97,7 @@ def test_a_step_makes_of_an_older_commit_one_of_the_newest(tmp_path: Path, monke
 def test_a_format_that_never_was_is_damage(tmp_path: Path) -> None:
     place = copied(tmp_path / "s")
     change(place / "commits" / "000000000001.json", format=0)
-    with pytest.raises(DamagedStoreError, match="format 0: expected 1 to 1"):
+    with pytest.raises(DamagedStoreError, match=r"format: expected an integer from 1 .*, found 0"):
         Store.open(place).snapshot()
 
 
