@@ -404,7 +404,7 @@ def test_damaged_statistics_of_a_commit_keep_only_the_catalog_from_being_written
     path = filled.root / "commits" / "000000000002.json"
     data = path.read_bytes()
     path.chmod(0o644)
-    damaged = re.sub(rb'("size_bytes":\{"max":")', rb"\1m", data, count=1)
+    damaged = re.sub(rb'("checksum_seconds":\{"max":")', rb"\1m", data, count=1)
     assert damaged != data
     document = json.loads(damaged)
     del document["seal"]
