@@ -56,7 +56,7 @@ def test_a_commit_that_would_have_other_files_removed_is_none(grown: Store, path
     document = json.loads(encode(list(grown.commits())[-1]))
     del document["seal"]
     document["erased"]["gone"].append(path)
-    with pytest.raises(DamagedStoreError, match="expected segments/TABLE/NAME"):
+    with pytest.raises(DamagedStoreError, match="expected a list of segments/TABLE/NAME"):
         decode(sealed(document), "a commit")
 
 
