@@ -64,7 +64,10 @@ def test_an_interrupt_ends_a_long_statement(runs: Any, pirene: Path) -> None:
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(timeout=4)
         process.send_signal(signal.SIGINT)
-        out, errors = process.communicate(timeout=60)
+        try:
+            out, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()  # else a test that fails waits for the end of a statement that has none
     assert (process.returncode, out, errors.strip()) == (130, "", "pirene: interrupted")
 
 
