@@ -171,8 +171,9 @@ def test_merging_keeps_rows_and_fills_columns_that_older_segments_lack(
     rows = pq.read_table(tmp_path / new.path)
     old_path = tmp_path / "segments" / "job_edges" / "old.parquet"
     pq.write_table(rows.drop_columns(["child"]), old_path)
-    digest = hashlib.sha256(old_path.read_bytes()).hexdigest()
-    old = Segment("job_edges", "segments/job_edges/old.parquet", 3, 0, 0, digest, {})
+    data = old_path.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    old = Segment("job_edges", "segments/job_edges/old.parquet", 3, len(data), 0, digest, {})
 
     merged = segments.merged(storage, table, [old, new])
 

@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[3]
 VICTIM = Path(__file__).with_name("victim.py")
 _PAGE = 4096
 _PATH = re.compile(r"\"([^\"]*)\"")
+_DESCRIPTOR = re.compile(r"(?:close|\w*write\w*|f\w+)\(\d+<(/[^>]*)>")
+"""A call that is about an open file, as ``strace --decode-fds=path`` writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,8 @@ class Call:
 
     @property
     def path(self) -> str | None:
-        """The first path that it names."""
-        match = _PATH.search(self.text)
+        """The path of the open file that it is about, else the first that it names."""
+        match = _DESCRIPTOR.match(self.text) or _PATH.search(self.text)
         return match[1] if match else None
 
 
@@ -85,7 +87,7 @@ class Victims:
         self._maker.stdin.write(f"{operation} {store} {self._ledger}\n")
         self._maker.stdin.flush()
         process = int(self._maker.stdout.readline())
-        command = [self._strace, "-f", "-o", str(self._log), *options, "-p", str(process)]
+        command = [self._strace, "-f", "--decode-fds=path", "-o", str(self._log), *options, "-p", str(process)]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
             assert tracer.stderr is not None
             attached = tracer.stderr.readline()
