@@ -66,7 +66,7 @@ def add(
     keep_going: bool,
     output_format: str,
 ) -> None:
-    """Register files, and all files below folders: one commit, every byte hashed.
+    """Register files, and all files below folders, every byte hashed: in one commit, above 100 000 files in several.
 
     A pattern in quotes (`'raw/**/*.fits'`) is expanded here. The logical name of a file is its path below the folder
     that was given, or its base name. Registering the same content at the same place again changes nothing but the time

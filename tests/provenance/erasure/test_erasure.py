@@ -36,21 +36,6 @@ from tests.provenance.erasures import (
 )
 
 
-@pytest.fixture(autouse=True)
-def folders_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The caches of this test alone."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def grown(store: Store) -> Store:
-    """Eight commits about files and jobs, the first of each with the secret in all that is known of it; some merged."""
-    grow(store, random.Random(1))
-    store.sum_up()
-    store.project()
-    return store
-
-
 @pytest.mark.parametrize("seed", range(2))
 def test_it_is_in_no_byte_and_all_else_is_as_it_was(store: Store, seed: int) -> None:
     chance = random.Random(seed)

@@ -43,21 +43,6 @@ from tests.provenance.erasures import (
 )
 
 
-@pytest.fixture(autouse=True)
-def folders_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The caches of this test alone."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def grown(store: Store) -> Store:
-    """Eight commits about files and jobs, the first of each with the secret in all that is known of it; some merged."""
-    grow(store, random.Random(1))
-    store.sum_up()
-    store.project()
-    return store
-
-
 def test_somebody_commits_and_compacts_in_between(grown: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     other = Store.open(grown.root)
     create = LocalStorage.create

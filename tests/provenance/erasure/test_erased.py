@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,22 +16,7 @@ from provenance.erased import Erased, ErasedRows
 from provenance.erasure import Target, erase
 from provenance.errors import DamagedStoreError
 from provenance.store import Store
-from tests.provenance.erasures import AT, erase_all, file, grow
-
-
-@pytest.fixture(autouse=True)
-def folders_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The caches of this test alone."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def grown(store: Store) -> Store:
-    """Eight commits about files and jobs, the first of each with the secret in all that is known of it; some merged."""
-    grow(store, random.Random(1))
-    store.sum_up()
-    store.project()
-    return store
+from tests.provenance.erasures import AT, erase_all, file
 
 
 @pytest.mark.parametrize("change", ["nonce", "time", "kind"])
