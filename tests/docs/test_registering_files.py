@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-MARK = "--- next command ---"
+from tests.docs.pages import answers_of, session
 
-
-def commands() -> list[str]:
-    """The lines after `$ ` of all console blocks."""
-    text = (ROOT / "docs" / "registering-files.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```console\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+PAGE = "registering-files.md"
 
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory, pirene: Path) -> dict[str, str]:
-    """What each command wrote; the shell stops at the first that fails."""
-    folder = tmp_path_factory.mktemp("registering")
-    script = "set -euo pipefail\nexec 2>&1\n" + "\n".join(f"{command}\necho '{MARK}'" for command in commands())
-    environment = {**os.environ, "PATH": f"{pirene.parent}:{os.environ['PATH']}"}
-    environment.pop("PIRENE_STORE", None)
-    done = subprocess.run(
-        ["bash", "-c", script], cwd=folder, env=environment, check=False, capture_output=True, text=True, timeout=240
-    )
-    assert done.returncode == 0, f"{done.stdout[-1500:]}\n{done.stderr[-1500:]}"
-    return dict(zip(commands(), done.stdout.split(f"{MARK}\n"), strict=False))
+    """What each command wrote."""
+    commands = [command for command, _ in session(PAGE)]
+    return dict(zip(commands, answers_of(PAGE, tmp_path_factory.mktemp("registering"), pirene), strict=False))
 
 
 def answer(answers: dict[str, str], start: str) -> str:
@@ -40,7 +25,7 @@ def answer(answers: dict[str, str], start: str) -> str:
 
 
 def test_every_command_answers_as_the_page_says(answers: dict[str, str]) -> None:
-    assert len(answers) == len(commands()) > 20
+    assert len(answers) == len(session(PAGE)) > 20
     assert "2 new files" in answer(answers, "pirene files add raw -m")
     assert "hyytiala/1997/flux.csv" in answer(answers, "pirene query 'files show name, kind")
     assert "0 new files, 2 known already" in answer(answers, "pirene files add 'raw")
