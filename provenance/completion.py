@@ -65,7 +65,8 @@ def complete(store: Store | None, text: str) -> list[Suggestion]:
     return [
         Suggestion(found.before + word, word, found.partial, meaning)
         for word, meaning in candidates.items()
-        if _bare(word).startswith(_bare(found.partial)) and word != found.partial
+        # A key may have line breaks and what terminals obey, and shells print suggestions as they are.
+        if word.isprintable() and _bare(word).startswith(_bare(found.partial)) and word != found.partial
     ][:_MOST]
 
 

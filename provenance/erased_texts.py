@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provenance.erasing import remove_all
-from provenance.errors import NotWrittenError, WriteFailedError
+from provenance.errors import NOT_THERE, NotWrittenError, WriteFailedError, read_failed
 from provenance.quarantine import FOLDER as QUARANTINE
 
 if TYPE_CHECKING:
@@ -23,8 +23,15 @@ def quarantined_with(store: Store, texts: Collection[str]) -> tuple[str, ...]:
     if not texts:
         return ()
     names = [stored.name for stored in store.storage.stored(QUARANTINE)]
-    held = {_kept_as(name) for name in names if _holds(store.storage.read(name), texts)}
+    held = {_kept_as(name) for name in names if _holds(_quarantined(store, name), texts)}
     return tuple(name for name in names if _kept_as(name) in held)
+
+
+def _quarantined(store: Store, name: str) -> bytes:
+    try:
+        return store.storage.read(name)
+    except NOT_THERE:
+        return b""  # somebody else has erased it meanwhile
 
 
 def _kept_as(name: str) -> str:
@@ -54,6 +61,8 @@ def _bytes(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         return b""  # it was taken in meanwhile
+    except OSError as error:
+        raise read_failed(str(path), error) from error
 
 
 def _holds(data: bytes, texts: Collection[str]) -> bool:

@@ -57,6 +57,8 @@ def commit_all(
     portions = list(_portions(entries))
     new = 0
     for start, stop in portions:
+        if start:  # not after the last: nothing may fail when all is committed
+            base = store.snapshot()
         made = _committed(
             store,
             partial(_registrations, entries, start, stop),
@@ -66,7 +68,6 @@ def commit_all(
         )
         yield made
         new += sum(file[0] == source for file in made.files)
-        base = store.snapshot()
 
 
 def _portions(entries: Entries) -> Iterator[tuple[int, int]]:

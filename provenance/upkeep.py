@@ -63,9 +63,9 @@ def promote(store: Store, *, eager: bool) -> None:
 
 def sum_up(store: Store) -> None:
     """See `Store.sum_up`."""
-    if store.snapshot().rewritten:
-        store.reread()  # what was seen before an erasure may say what is erased, or where it was
     try:
+        if store.snapshot().rewritten:
+            store.reread()  # what was seen before an erasure may say what is erased, or where it was
         checkpoints.write(store.storage, store.store_id, store.snapshot())
     except (StoreError, OSError) as error:
         _warn(f"{store.storage.location}: no checkpoint was written: {error}")

@@ -15,7 +15,7 @@ from provenance import checkpoints
 from provenance.batch import Batch
 from provenance.canonical import sealed
 from provenance.commits import CommitKind
-from provenance.errors import DamagedStoreError
+from provenance.errors import DamagedStoreError, ReadFailedError
 from provenance.orphans import orphans
 from provenance.snapshot import Snapshot
 from provenance.storage.local import LocalStorage
@@ -190,3 +190,16 @@ def test_a_checkpoint_that_cannot_be_written_takes_nothing_back(store: Store, ca
     (warning,) = caplog.messages
     assert warning.startswith(f"{store.root}: no checkpoint was written: {store.root}")
     assert same(Store.open(store.root).snapshot(), from_commits(store))
+
+
+def test_a_store_that_cannot_be_read_is_summed_up_later(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was committed before is not called a failure."""
+
+    def refused() -> None:
+        raise ReadFailedError("commits: Input/output error", hint="")
+
+    monkeypatch.setattr(Store, "snapshot", lambda self: refused())
+    store.sum_up()
+    assert "no checkpoint was written: commits: Input/output error" in caplog.text

@@ -24,6 +24,7 @@ def known(store: Store) -> Store:
     batch = Batch()
     batch.add("files", source=1, file=1, name="raw_1.fits", origin="raw", created=AT)
     values = {"kind": "raw", "kinds": ["flat", "it's"], "status": 'a "quoted" one', "exposure id": 7, "note": "x\ny"}
+    values |= {"evil\x1b[31m": 1, "evil\nkey": 1}
     for key, value in values.items():
         add_metadata(batch, "file", 1, 1, key, from_json(value), origin="set", author="me", at=AT)
     add_metadata(batch, "job", 1, 1, "step", from_json("isr"), origin="set", author="me", at=AT)
@@ -42,6 +43,7 @@ def words(store: Store | None, text: str) -> list[str]:
         ("files where ki", ["kind", "kinds"]),
         ("files where exp", ["`exposure id`"]),
         ("files where `exp", ["`exposure id`"]),
+        ("files where evi", []),
         ("files where meta.s", ["meta.status"]),
         ("files where job.st", ["job.status", "job.started", "job.`step`"]),
         ("jobs where workflow.na", ["workflow.name"]),

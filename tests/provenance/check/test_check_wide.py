@@ -182,6 +182,14 @@ def test_what_readers_pass_over_is_stale_and_mended(promoted: Store, what: str) 
     assert is_mended(promoted)
 
 
+def test_one_that_cannot_be_read_is_named_and_not_called_clean(promoted: Store) -> None:
+    document = document_of(promoted)
+    document.unlink()
+    document.symlink_to(document.name)  # to itself: the system refuses to follow it
+    (found,) = [finding for finding in findings(promoted) if finding.path.endswith(document.name)]
+    assert found.kind is Kind.UNREADABLE
+
+
 def test_one_from_before_an_erasure_is_stale_and_mended(promoted: Store) -> None:
     snapshot = promoted.snapshot()
     (segment,) = snapshot.segments("replicas")
