@@ -14,11 +14,11 @@ from time import perf_counter
 import duckdb
 import pyarrow as pa
 
-from provenance.arrow import arrow_schema, in_order
-from provenance.commits import CommitKind, Segment, publish
-from provenance.publication import new_nonce, next_commit
+from provenance.history.commits import CommitKind, Segment, publish
+from provenance.publishing.publication import new_nonce, next_commit
 from provenance.schema import BY_NAME
-from provenance.segments import write
+from provenance.segments.arrow import arrow_schema, in_order
+from provenance.segments.segment_files import write
 from provenance.store import Store
 
 KEYS = {

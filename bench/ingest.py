@@ -206,7 +206,7 @@ def _measure(place: Path, spool: Path, records: int) -> Round:
     """In a process of its own."""
     import pyarrow.parquet as pq  # noqa: F401 - neither side pays for it
 
-    from provenance.ingest import ingest
+    from provenance.ingest.ingest import ingest
     from provenance.store import Store
 
     def paths() -> Iterator[Path]:
@@ -238,8 +238,8 @@ def _pyarrow(store: Any, place: Path, *, as_segments: bool) -> Taken:
     """What it takes pyarrow to write what every commit has brought, batch by batch."""
     import pyarrow.parquet as pq
 
-    from provenance.encodings import write_options
     from provenance.schema import LOOKED_UP
+    from provenance.segments.encodings import write_options
 
     taken = Taken(0, 0)
     for commit in store.commits():

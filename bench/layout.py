@@ -11,8 +11,8 @@ from pathlib import Path
 import big_store
 import duckdb
 
-from provenance.commits import CommitKind
-from provenance.snapshot import Snapshot
+from provenance.history.commits import CommitKind
+from provenance.history.snapshot import Snapshot
 from provenance.store import Store
 
 JOBS = int(os.environ.get("PIRENE_BENCH_JOBS", "200000"))

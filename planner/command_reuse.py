@@ -14,8 +14,8 @@ from pathlib import Path
 from planner.passes.copies import Copies, as_planned
 from planner.passes.history import PastOutput, PastSuccess, load_history
 from planner.transfer import copy_verified
-from provenance.placement import Placed
-from provenance.replicas import Replica, by_file, file_url, local_path
+from provenance.copies.replicas import Replica, by_file, file_url, local_path
+from provenance.registration.placement import Placed
 from provenance.storable import storable
 from provenance.store import Store
 

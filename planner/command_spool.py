@@ -18,16 +18,16 @@ from pathlib import Path
 
 from planner.errors import naming
 from planner.locks import Lock, release, try_lock
-from provenance.batch import Batch
+from provenance.answers.runs import last_state
 from provenance.checked_json import MalformedError
-from provenance.commits import CommitKind
+from provenance.copies.replicas import file_url
+from provenance.history.commits import CommitKind
+from provenance.history.snapshot import Snapshot
 from provenance.identity import source_of
-from provenance.ingest import Published, ingest
-from provenance.record_reader import read_record
-from provenance.records import Record
-from provenance.replicas import file_url
-from provenance.runs import last_state
-from provenance.snapshot import Snapshot
+from provenance.ingest.ingest import Published, ingest
+from provenance.ingest.record_reader import read_record
+from provenance.ingest.records import Record
+from provenance.segments.batch import Batch
 from provenance.store import Store
 
 JOB = 1

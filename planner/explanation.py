@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from planner.plan_folder import read_plan
-from provenance.runs import find_run
+from provenance.answers.runs import find_run
 from provenance.store import Store
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from planner.engine_plan import EngineJob
 from planner.planned import Plan, PlannedFile, PlannedJob, PlannedUse, ReusedOutput
 from planner.workflow import Metadata
+from provenance.copies.replicas import file_url
 from provenance.metadata import Value, Written
-from provenance.replicas import file_url
 from provenance.urls import local_name
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from pathlib import Path
 from planner.engines.pool.events import EventKind
 from planner.engines.pool.pool_folder import PoolFolder
 from planner.engines.pool.pool_status import PoolStatus, history, look
-from provenance.failures import JobEvent, job_events
-from provenance.runs import Run, job_ids
+from provenance.answers.failures import JobEvent, job_events
+from provenance.answers.runs import Run, job_ids
 from provenance.store import Store
 from query.terminal_text import harmless
 

@@ -20,15 +20,15 @@ from planner.errors import PlannerError
 from planner.planned import FrozenSelection, Plan, PlannedFile, PlannedJob
 from planner.version import VERSION
 from planner.workflow import Metadata
-from provenance.batch import Batch
-from provenance.commits import Commit, CommitKind
+from provenance.copies.observations import still_news
+from provenance.copies.replicas import add_event, by_url
+from provenance.history.commits import Commit, CommitKind
+from provenance.history.snapshot import Snapshot
 from provenance.identity import produced_file, registered_file
 from provenance.metadata import Value
 from provenance.metadata_rows import EntityName, add_metadata
-from provenance.observations import still_news
-from provenance.registration import FileId, Registration, add_new_file
-from provenance.replicas import add_event, by_url
-from provenance.snapshot import Snapshot
+from provenance.registration.registration import FileId, Registration, add_new_file
+from provenance.segments.batch import Batch
 from provenance.storable import storable
 from provenance.urls import copy_url
 from provenance.users import current_user

@@ -29,15 +29,15 @@ from planner.errors import PlannerError
 from planner.passes.copies import Copies, as_planned
 from planner.reuse_key import reuse_key
 from planner.version import VERSION
-from provenance.batch import Batch
-from provenance.commits import CommitKind
+from provenance.copies.replicas import Replica, by_path, file_url
+from provenance.history.commits import CommitKind
+from provenance.history.snapshot import Snapshot
 from provenance.identity import new_run_id, source_of
 from provenance.metadata import Value, parse_assignments
 from provenance.metadata_rows import add_metadata
-from provenance.placement import add_placed
-from provenance.registration import FileId, Registration, register
-from provenance.replicas import Replica, by_path, file_url
-from provenance.snapshot import Snapshot
+from provenance.registration.placement import add_placed
+from provenance.registration.registration import FileId, Registration, register
+from provenance.segments.batch import Batch
 from provenance.store import Store
 from provenance.users import current_user, owner_of
 

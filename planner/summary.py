@@ -9,11 +9,11 @@ from pathlib import Path
 
 from planner.command_spool import Spool
 from planner.run_folder import RunFolder
+from provenance.answers.runs import Run, run_state
 from provenance.checked_json import MalformedError
-from provenance.quarantine import quarantined
-from provenance.record_reader import read_record
-from provenance.records import Record
-from provenance.runs import Run, run_state
+from provenance.ingest.quarantine import quarantined
+from provenance.ingest.record_reader import read_record
+from provenance.ingest.records import Record
 from provenance.store import Store
 from query.context import amount
 from query.terminal_text import harmless

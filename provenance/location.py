@@ -13,11 +13,11 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from provenance.canonical import seal_holds, sealed
-from provenance.commits import FOLDER as COMMITS
-from provenance.commits import number_of, time_text
 from provenance.errors import NOT_THERE, DamagedStoreError, NotAStoreError, UnsupportedStoreError, WriteFailedError
-from provenance.formats import newest, require_known
+from provenance.history.canonical import seal_holds, sealed
+from provenance.history.commits import FOLDER as COMMITS
+from provenance.history.commits import number_of, time_text
+from provenance.history.formats import newest, require_known
 from provenance.schema import BY_NAME
 from provenance.storage.durable import TEMPORARY
 from provenance.storage.interface import Storage

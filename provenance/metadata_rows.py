@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from provenance.metadata import Value, Written, forms, require_unicode
 
 if TYPE_CHECKING:
-    from provenance.batch import Batch
-    from provenance.snapshot import Snapshot
+    from provenance.history.snapshot import Snapshot
+    from provenance.segments.batch import Batch
     from provenance.store import Store
 
 Origin = Literal["static", "runtime", "set"]
@@ -101,7 +101,7 @@ def add_what_is_new(batch: Batch, said: Batch, store: Store, snapshot: Snapshot)
 
     To say it again would change no answer, and every registration of the same files would make the store longer.
     """
-    from provenance.views import Reading
+    from provenance.reading.views import Reading
 
     said.pack()
     for rows in said.blocks("metadata"):

@@ -17,11 +17,11 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from provenance import wide
-from provenance.commits import Commit
-from provenance.snapshot import Snapshot
+from provenance.history.commits import Commit
+from provenance.history.snapshot import Snapshot
 from provenance.storage.durable import TEMPORARY
 from provenance.storage.interface import Stored
+from provenance.wide import wide
 
 if TYPE_CHECKING:
     from provenance.store import Store

@@ -13,19 +13,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from provenance import checkpoints, location
-from provenance.batch import Batch
-from provenance.commits import FOLDER, Commit, CommitKind, number_of, read
-from provenance.database import Database
+from provenance import location
 from provenance.errors import NOT_THERE, DamagedStoreError, NotAStoreError, lost
-from provenance.relations import relation
-from provenance.snapshot import Snapshot
+from provenance.history import checkpoints
+from provenance.history.commits import FOLDER, Commit, CommitKind, number_of, read
+from provenance.history.snapshot import Snapshot
+from provenance.segments.batch import Batch
+from provenance.segments.database import Database
+from provenance.segments.relations import relation
 from provenance.storage.interface import Storage
 
 if TYPE_CHECKING:
     import duckdb
 
-    from provenance.ask import Answer
+    from provenance.answers.ask import Answer
     from query.builder import Query
 
 Rebase = Callable[[Snapshot, Batch], Batch]
@@ -137,7 +138,7 @@ class Store:
         When this returns, the commit survives a power cut. Raises WriteFailedError (nothing is acknowledged: commit
         again), DamagedStoreError, or what ``rebase`` raises.
         """
-        from provenance.publication import commit_batch
+        from provenance.publishing.publication import commit_batch
 
         if rebase is not None and base is None:
             raise ValueError("a batch that can be rebased needs the snapshot that it was made from")
@@ -219,7 +220,7 @@ class Store:
 
         Raises DamagedStoreError if a segment is missing or damaged, ReadFailedError if one cannot be read.
         """
-        from provenance.damage import damage_named
+        from provenance.segments.damage import damage_named
 
         shown = self.snapshot() if snapshot is None else snapshot
         with self.connect() as connection, damage_named(self.storage, shown):
@@ -244,8 +245,8 @@ class Store:
         unknown_keys: Literal["error", "no match"] = "error",
         readable_only: bool = False,
     ) -> Answer:
-        """The answer to a query, as a text or made with `query.builder` (see `provenance.ask.answer`)."""
-        from provenance.ask import answer
+        """The answer to a query, as a text or made with `query.builder` (see `provenance.answers.ask.answer`)."""
+        from provenance.answers.ask import answer
 
         return answer(
             self,

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provenance import formats
 from provenance.check.catalog import CatalogState, catalog_state
-from provenance.erased import gone_from
+from provenance.history import formats
+from provenance.history.erased import gone_from
+from provenance.ingest.quarantine import Quarantined, quarantined
 from provenance.orphans import orphans
-from provenance.quarantine import Quarantined, quarantined
 from provenance.schema import TABLES
 
 if TYPE_CHECKING:
-    from provenance.commits import Commit, Segment
+    from provenance.history.commits import Commit, Segment
     from provenance.store import Store
 
 _SPOOL = "spool"

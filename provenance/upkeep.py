@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provenance import checkpoints
-from provenance.compaction import compact as merge
-from provenance.compaction import is_due, relieve
 from provenance.errors import LakeError, StoreError
-from provenance.turns import alone
+from provenance.history import checkpoints
+from provenance.publishing.compaction import compact as merge
+from provenance.publishing.compaction import is_due, relieve
+from provenance.publishing.turns import alone
 
 if TYPE_CHECKING:
-    from provenance.commits import Commit
+    from provenance.history.commits import Commit
     from provenance.store import Store
 
 
@@ -47,13 +47,13 @@ def tidy(store: Store, run: int | None) -> None:
 
 def promote(store: Store, *, eager: bool) -> None:
     """See `Store.promote`."""
-    from provenance.vocabulary import WIDE  # late: a commit has no use for the language
-    from provenance.wide import MIN_ROWS
+    from provenance.answers.vocabulary import WIDE  # late: a commit has no use for the language
+    from provenance.wide.wide import MIN_ROWS
 
     for table in WIDE:
         if sum(segment.rows for segment in store.seen.segments(table.sql)) < MIN_ROWS:
             continue
-        from provenance.wide_build import promote as made_anew  # late: pyarrow, for those who have enough rows
+        from provenance.wide.wide_build import promote as made_anew  # late: pyarrow, for those who have enough rows
 
         try:
             made_anew(store, table, eager=eager)
@@ -73,7 +73,9 @@ def sum_up(store: Store) -> None:
 
 def project(store: Store) -> None:
     """See `Store.project`."""
-    from provenance.lake import project as bring_up_to_date  # late: SQLAlchemy, which most writers have no use for
+    from provenance.ducklake.lake import (
+        project as bring_up_to_date,  # late: SQLAlchemy, which most writers have no use for
+    )
 
     try:
         bring_up_to_date(store)

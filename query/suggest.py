@@ -1,6 +1,6 @@
 """What can come next in a query that is being written: words of the language, and where names and values are wanted.
 
-It knows the grammar, not the store: `provenance.completion` fills in keys and values.
+It knows the grammar, not the store: `provenance.answers.completion` fills in keys and values.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from planner.pool_report import PoolReport
-    from provenance.failures import FailedCheck, Failure, JobEvent
-    from provenance.runs import Run
+    from provenance.answers.failures import FailedCheck, Failure, JobEvent
+    from provenance.answers.runs import Run
 
 _LINES_SHOWN = 20
 _JOBS_SHOWN = 20  # of those that did not fail
@@ -36,8 +36,8 @@ def analyze(invocation: Invocation, run: str | None, output_format: str) -> int:
     """
     from planner.pool_report import befell, pool_report
     from planner.summary import EXIT_CODES, summarize
-    from provenance.failures import failures, not_run
-    from provenance.runs import find_run
+    from provenance.answers.failures import failures, not_run
+    from provenance.answers.runs import find_run
     from provenance.store import Store
 
     store = Store.open(invocation.store)

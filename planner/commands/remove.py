@@ -25,7 +25,7 @@ def remove(invocation: Invocation, run: str, output_format: str) -> int:
     from planner.engines.pool.removal import remove_run
     from planner.pool_report import pool_report
     from planner.summary import summarize
-    from provenance.runs import find_run
+    from provenance.answers.runs import find_run
     from provenance.store import Store
 
     store = Store.open(invocation.store)

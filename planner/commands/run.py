@@ -74,7 +74,7 @@ def _execute(invocation: Invocation, plan: EnginePlan, store: Store, at_once: in
 
 def _summary(store: Store, plan: EnginePlan) -> Summary:
     from planner.summary import summarize
-    from provenance.runs import find_run
+    from provenance.answers.runs import find_run
 
     return summarize(store, find_run(store, str(plan.run_id)), time.time())
 

@@ -28,7 +28,7 @@ def status(invocation: Invocation, run: str | None, output_format: str) -> int:
     """
     from planner.pool_report import pool_report
     from planner.summary import EXIT_CODES, summarize
-    from provenance.runs import find_run
+    from provenance.answers.runs import find_run
     from provenance.store import Store
 
     store = Store.open(invocation.store)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from planner.engine_plan import EngineJob, EnginePlan
 from planner.run_folder import below
-from provenance.replicas import file_url
+from provenance.copies.replicas import file_url
 
 SCHEMA = "pirene.job/1"
 METADATA_FILE = ".pirene-metadata"

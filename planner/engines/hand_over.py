@@ -19,11 +19,11 @@ from planner.passes.copies import Copies
 from planner.planned import PlannedFile, PlannedUse
 from planner.run_folder import RunFolder, below
 from planner.transfer import Arrival, Expected, ReusedOutputs, publish
+from provenance.copies.replicas import file_url
 from provenance.identity import produced_file
-from provenance.ingest import Published
-from provenance.placement import Placed
-from provenance.records import Output, Record
-from provenance.replicas import file_url
+from provenance.ingest.ingest import Published
+from provenance.ingest.records import Output, Record
+from provenance.registration.placement import Placed
 
 
 class ReusedFileBadError(PlannerError):

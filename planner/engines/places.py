@@ -8,7 +8,7 @@ from pathlib import Path
 from planner.engine_plan import EngineJob, EnginePlan
 from planner.planned import PlannedUse
 from planner.run_folder import RunFolder, below
-from provenance.replicas import file_url
+from provenance.copies.replicas import file_url
 
 
 @dataclass(frozen=True, slots=True)

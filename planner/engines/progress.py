@@ -19,8 +19,8 @@ from planner.engines.schedule import BAD, DONE, JobState, Schedule
 from planner.errors import PlannerError
 from planner.transfer import TransferError
 from provenance.checked_json import MalformedError
-from provenance.record_reader import read_record
-from provenance.records import Record
+from provenance.ingest.record_reader import read_record
+from provenance.ingest.records import Record
 from provenance.store import Store
 
 _BECAME = {JobState.FAILED: "failed", JobState.INTEGRITY_FAILED: "was refused (integrity)"}  # of jobs in BAD

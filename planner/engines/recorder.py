@@ -15,13 +15,13 @@ from pathlib import Path
 
 from planner.engine_plan import EngineJob, EnginePlan
 from planner.record_plan import add_output_metadata
-from provenance.batch import Batch
-from provenance.commits import CommitKind
-from provenance.failures import job_events
-from provenance.ingest import Attempted, Published, ingest
-from provenance.placement import Placed, add_placed
-from provenance.runs import failed_attempts, last_state
-from provenance.snapshot import Snapshot
+from provenance.answers.failures import job_events
+from provenance.answers.runs import failed_attempts, last_state
+from provenance.history.commits import CommitKind
+from provenance.history.snapshot import Snapshot
+from provenance.ingest.ingest import Attempted, Published, ingest
+from provenance.registration.placement import Placed, add_placed
+from provenance.segments.batch import Batch
 from provenance.store import Store
 
 _SHORTEST_PAUSE_SECONDS = 2.0

@@ -15,8 +15,8 @@ from planner.passes.copies import Copies, Finding, readable, with_stat
 from planner.passes.history import keys_that_made
 from planner.passes.outlook import Outlook
 from planner.planned import Plan, PlannedFile, PlannedJob
+from provenance.copies.replicas import by_url
 from provenance.identity import registered_file
-from provenance.replicas import by_url
 from provenance.storable import storable
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from planner.catalogs.model import Catalogs, ReplicaEntry
 from planner.workflow import Metadata, Place
-from provenance.replicas import file_url, local_path
+from provenance.copies.replicas import file_url, local_path
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|file:/")
 _GROUP = re.compile(r"\[(\d+)\]")

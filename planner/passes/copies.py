@@ -15,7 +15,7 @@ from pathlib import Path
 from integrity.digest import Hashed, Stat, hash_path
 from integrity.errors import UnreadableError
 from planner.planned import PlannedFile
-from provenance.replicas import Replica, signed64
+from provenance.copies.replicas import Replica, signed64
 
 
 class Finding(Enum):

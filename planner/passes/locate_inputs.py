@@ -20,9 +20,9 @@ from planner.passes.catalog_copies import CatalogCopy, CatalogFile, find_in_cata
 from planner.passes.copies import Copies, Finding, as_planned, readable, same_stat, with_stat
 from planner.planned import Plan, PlannedFile, PlannedJob, PlannedUse
 from planner.workflow import Metadata
+from provenance.copies.replicas import Replica, by_path
 from provenance.identity import registered_file
 from provenance.metadata import Value
-from provenance.replicas import Replica, by_path
 from provenance.users import owner_of
 
 _SHOWN = 10

@@ -6,7 +6,7 @@ from typing import Any
 
 from planner.errors import PlannerError
 from planner.planned import Plan
-from provenance.ask import answer
+from provenance.answers.ask import answer
 from provenance.store import Store
 from query.vocabulary import Entity
 

@@ -22,7 +22,7 @@ from planner.passes.outlook import Outlook, Rules, must_run, outlook_of
 from planner.passes.policy import allowed_jobs
 from planner.passes.reasons import with_reasons
 from planner.planned import Plan, PlannedFile, PlannedJob, ReusedOutput
-from provenance.replicas import Replica, by_file, local_path
+from provenance.copies.replicas import Replica, by_file, local_path
 from provenance.storable import storable
 
 

@@ -17,11 +17,11 @@ from planner.errors import FileError, PlannerError
 from planner.passes.copies import as_planned, readable
 from planner.planned import FrozenSelection, Plan, PlannedFile
 from planner.workflow import Metadata, Selection
-from provenance.ask import Answer, answer, without_conditions
+from provenance.answers.ask import Answer, answer, without_conditions
+from provenance.copies.replicas import Replica, by_file, holds, local_path
 from provenance.metadata import Value, Written
 from provenance.metadata_rows import EMPTY_LIST_POSITION
-from provenance.replicas import Replica, by_file, holds, local_path
-from provenance.views import fetch
+from provenance.reading.views import fetch
 from query.errors import QueryError
 
 _SHOWN = 10

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from provenance.check.findings import Finding, Kind, not_read
+from provenance.ducklake.lake import FILE_NAME, place
+from provenance.ducklake.lake_differences import Wrong, differences
 from provenance.errors import LakeError, ReadFailedError
-from provenance.lake import FILE_NAME, place
-from provenance.lake_differences import Wrong, differences
 
 if TYPE_CHECKING:
     from provenance.store import Store

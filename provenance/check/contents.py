@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from provenance.check.findings import UNREAD, Finding, Kind, not_read
-from provenance.column_statistics import STATISTICS
-from provenance.commits import Segment
-from provenance.damage import difference
-from provenance.described import counted, differences, misshapen
+from provenance.history.column_statistics import STATISTICS
+from provenance.history.commits import Segment
 from provenance.schema import BY_NAME, Table
+from provenance.segments.described import counted, differences, misshapen
+from provenance.storage.recorded import difference
 
 if TYPE_CHECKING:
     from provenance.storage.interface import Storage

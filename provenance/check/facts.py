@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from integrity.merkle import root_hash
 from provenance.check.findings import Finding, Kind
 from provenance.check.references import KEYS, REFERENCES, doubled_sql
-from provenance.commits import Commit, CommitKind, commit_name
-from provenance.erased import ErasedRows, files_erased
-from provenance.snapshot import Snapshot
-from provenance.views import Reading, Row
+from provenance.history.commits import Commit, CommitKind, commit_name
+from provenance.history.erased import ErasedRows, files_erased
+from provenance.history.snapshot import Snapshot
+from provenance.reading.views import Reading, Row
 
 if TYPE_CHECKING:
     from provenance.store import Store

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from provenance.check.findings import UNREAD, Finding, Kind, not_read
 from provenance.check.history import RESTORE
-from provenance.commits import Commit, decode, time_text
 from provenance.errors import DamagedStoreError
-from provenance.foreign import Pulled
+from provenance.history.commits import Commit, decode, time_text
+from provenance.history.foreign import Pulled
 
 if TYPE_CHECKING:
     from provenance.storage.interface import Storage

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from provenance.canonical import canonical, seal_holds
 from provenance.check.findings import UNREAD, Finding, Kind, not_read
-from provenance.commits import FOLDER, Commit, CommitKind, Segment, commit_name, decode, number_of, time_text
 from provenance.errors import DamagedStoreError
+from provenance.history.canonical import canonical, seal_holds
+from provenance.history.commits import FOLDER, Commit, CommitKind, Segment, commit_name, decode, number_of, time_text
 
 if TYPE_CHECKING:
     from provenance.storage.interface import Storage

@@ -9,22 +9,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from provenance import wide
+from provenance.answers.vocabulary import WIDE
 from provenance.check.findings import Finding, Kind, Repair, Report
 from provenance.check.history import read_history
 from provenance.check.restoring import restore
 from provenance.check.whole import Progress, check_store, silent
-from provenance.erasing import finish
+from provenance.ducklake.lake import FILE_NAME
+from provenance.ducklake.lake import rebuild as rebuild_catalog
+from provenance.erasure.erasing import finish
 from provenance.errors import NOT_THERE, ReadFailedError, StoreError
-from provenance.lake import FILE_NAME
-from provenance.lake import rebuild as rebuild_catalog
 from provenance.location import IDENTITY, establish
 from provenance.orphans import remove_orphans
-from provenance.segments import FOLDER
+from provenance.segments.segment_files import FOLDER
 from provenance.storage.interface import Storage
 from provenance.store import Store
-from provenance.vocabulary import WIDE
-from provenance.wide_build import forget, promote
+from provenance.wide import wide
+from provenance.wide.wide_build import forget, promote
 
 if TYPE_CHECKING:
     from query.vocabulary import EntityTable

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from provenance.arrow import in_order
 from provenance.check.findings import Finding, Kind, Repair
-from provenance.commits import Commit, Segment
 from provenance.errors import DamagedStoreError, ReadFailedError, WriteFailedError
+from provenance.history.commits import Commit, Segment
 from provenance.schema import BY_NAME, COMMIT_NUMBER
-from provenance.segments import FOLDER, encoded, merged
+from provenance.segments.arrow import in_order
+from provenance.segments.segment_files import FOLDER, encoded, merged
 
 if TYPE_CHECKING:
     from provenance.storage.interface import Storage

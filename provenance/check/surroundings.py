@@ -7,18 +7,18 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from provenance import bounds
 from provenance.check.findings import UNREAD, Finding, Kind, not_read
-from provenance.checkpoints import FOLDER as CHECKPOINTS
-from provenance.checkpoints import wrong
-from provenance.commits import FOLDER, Commit, commit_name, number_of
-from provenance.erased import gone_from
-from provenance.erasing import erased_tables
+from provenance.erasure.erasing import erased_tables
 from provenance.errors import DamagedStoreError, ReadFailedError
+from provenance.history import bounds
+from provenance.history.checkpoints import FOLDER as CHECKPOINTS
+from provenance.history.checkpoints import wrong
+from provenance.history.commits import FOLDER, Commit, commit_name, number_of
+from provenance.history.erased import gone_from
+from provenance.history.snapshot import Snapshot
+from provenance.ingest.quarantine import FOLDER as QUARANTINE
+from provenance.ingest.quarantine import quarantined
 from provenance.orphans import SAFE_AGE, is_candidate, is_nobodys
-from provenance.quarantine import FOLDER as QUARANTINE
-from provenance.quarantine import quarantined
-from provenance.snapshot import Snapshot
 from provenance.storage.durable import TEMPORARY
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from provenance import location
 from provenance.check import catalog, contents, facts, foreign, history, surroundings, wide_tables
 from provenance.check.findings import Finding, Kind, Report, Verdict, not_read
-from provenance.commits import Commit
-from provenance.erased import gone_from
 from provenance.errors import DamagedStoreError, NotAStoreError, ReadFailedError
+from provenance.history.commits import Commit
+from provenance.history.erased import gone_from
+from provenance.history.snapshot import Snapshot
 from provenance.schema import BY_NAME
-from provenance.snapshot import Snapshot
 from provenance.store import Store
 
 if TYPE_CHECKING:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 
-from provenance.damage import damage_named
-from provenance.relations import quoted
+from provenance.reading.views import filled_files, needed, view_sql
 from provenance.schema import BY_NAME, IN_ORDER
-from provenance.views import filled_files, needed, view_sql
-from provenance.wide import Wide, counts_of, described
+from provenance.segments.damage import damage_named
+from provenance.segments.relations import quoted
+from provenance.wide.wide import Wide, counts_of, described
 
 if TYPE_CHECKING:
-    from provenance.snapshot import Snapshot
+    from provenance.history.snapshot import Snapshot
     from provenance.store import Store
     from query.vocabulary import EntityTable, MetadataKey
 

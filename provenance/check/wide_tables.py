@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from provenance import derived, wide
-from provenance.canonical import seal_holds
+from provenance.answers.vocabulary import WIDE
 from provenance.check.findings import UNREAD, Finding, Kind, not_read
 from provenance.check.wide_rows import Comparison
-from provenance.damage import difference
 from provenance.errors import NOT_THERE, ReadFailedError
-from provenance.vocabulary import WIDE
+from provenance.history import derived
+from provenance.history.canonical import seal_holds
+from provenance.storage.recorded import difference
+from provenance.wide import wide
 
 if TYPE_CHECKING:
-    from provenance.commits import Segment
-    from provenance.snapshot import Snapshot
+    from provenance.history.commits import Segment
+    from provenance.history.snapshot import Snapshot
     from provenance.storage.interface import Storage
     from provenance.store import Store
     from query.vocabulary import EntityTable

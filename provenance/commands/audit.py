@@ -23,10 +23,10 @@ def audit(invocation: Invocation, context: click.Context, scope: str | None, out
     Without an argument the scope is everything. Exit code 0: clean; 1: damage was found; 3: not everything could be
     verified; 4: tampering.
     """
-    from provenance.audits import audit_store
+    from provenance.answers.designators import is_query
+    from provenance.answers.runs import find_run
+    from provenance.audits.audits import audit_store
     from provenance.commands.printing import open_store, print_document
-    from provenance.designators import is_query
-    from provenance.runs import find_run
     from provenance.users import current_user
 
     store = open_store(invocation)
@@ -60,7 +60,7 @@ def _print_report(report: Report) -> None:
 
 
 def _print_finding(finding: Finding) -> None:
-    from provenance.output import time_text
+    from provenance.answers.output import time_text
     from query.terminal_text import harmless
 
     click.echo("")

@@ -16,7 +16,7 @@ def complete_query(context: click.Context, parameter: click.Parameter, incomplet
     """Whole queries that go on where ``incomplete`` ends: a shell takes a query in quotes for one word."""
     from click.shell_completion import CompletionItem
 
-    from provenance.completion import complete, existing_store
+    from provenance.answers.completion import complete, existing_store
 
     invocation = context.find_object(Invocation)
     store = existing_store(invocation.store if invocation is not None else None)

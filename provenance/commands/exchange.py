@@ -12,9 +12,9 @@ import click
 from provenance.commands.context import Command, Invocation, pass_invocation
 
 if TYPE_CHECKING:
-    from provenance.commits import Commit
-    from provenance.erased import Erased
-    from provenance.pull import Begin, PullReport
+    from provenance.exchange.pull import Begin, PullReport
+    from provenance.history.commits import Commit
+    from provenance.history.erased import Erased
     from provenance.store import Store
 
 
@@ -72,7 +72,7 @@ def _merge(
     output_format: str,
 ) -> None:
     from provenance.commands.printing import print_document
-    from provenance.pull import pull as pull_commits
+    from provenance.exchange.pull import pull as pull_commits
 
     with _progress(invocation) as begin:
         report = pull_commits(into, source, dry_run=dry_run, accept_future=accept_future, begin=begin)

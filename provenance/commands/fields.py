@@ -11,7 +11,7 @@ from provenance.commands.completing import complete_entity
 from provenance.commands.context import Invocation, format_option, pass_invocation
 
 if TYPE_CHECKING:
-    from provenance.vocabulary import StoreVocabulary
+    from provenance.answers.vocabulary import StoreVocabulary
     from query.vocabulary import Entity, MetadataKey
 
 ENTITIES = ("files", "jobs", "workflows", "replicas", "checks")
@@ -33,9 +33,9 @@ def _entity(context: click.Context, parameter: click.Parameter, value: str | Non
 @pass_invocation
 def fields(invocation: Invocation, entity: str | None, output_format: str) -> None:
     """List what can be asked: built-in fields, and the metadata keys that the store has seen."""
+    from provenance.answers.vocabulary import StoreVocabulary
     from provenance.commands.printing import Column, open_store, print_rows
-    from provenance.views import Reading
-    from provenance.vocabulary import StoreVocabulary
+    from provenance.reading.views import Reading
     from query.vocabulary import Entity, FieldType
 
     store = open_store(invocation)

@@ -11,8 +11,8 @@ import click
 from provenance.commands.context import Invocation, format_option, param_option, parameter_values, pass_invocation
 
 if TYPE_CHECKING:
-    from provenance.metadata_table import Declared
-    from provenance.raw_files import RawFiles, Registered
+    from provenance.registration.metadata_table import Declared
+    from provenance.registration.raw_files import RawFiles, Registered
 
 _INCOMPLETE = 3
 
@@ -76,7 +76,7 @@ def add(
     from provenance.commands.printing import open_store
     from provenance.commands.reading_progress import PointOfNoReturn, ReadingProgress
     from provenance.metadata import parse_assignments
-    from provenance.raw_files import add_files
+    from provenance.registration.raw_files import add_files
     from provenance.users import current_user
 
     if not paths and table is None:
@@ -132,8 +132,8 @@ def _say(invocation: Invocation, done: RawFiles, output_format: str) -> None:
 
 
 def _print_registered(invocation: Invocation, registered: Iterable[Registered], output_format: str) -> None:
+    from provenance.answers.designators import file_id
     from provenance.commands.printing import Column, print_rows
-    from provenance.designators import file_id
     from provenance.storable import storable
     from query.vocabulary import FieldType
 
@@ -173,7 +173,7 @@ def retire(invocation: Invocation, what: tuple[str, ...], parameters: tuple[str,
     Nothing is deleted, and the history stays. `pirene files add` of the same file takes it back.
     """
     from provenance.commands.printing import open_store
-    from provenance.retirement import retire_files, wanted_files
+    from provenance.registration.retirement import retire_files, wanted_files
     from provenance.users import current_user
     from query.context import amount
 
@@ -193,7 +193,7 @@ def _digest(checksum: str | None) -> bytes | None:
 
 def _declared(checksums: Mapping[str, str | None], size: int | None) -> Declared | None:
     """What is said of the one file without its being read; None: nothing is."""
-    from provenance.metadata_table import Declared
+    from provenance.registration.metadata_table import Declared
 
     given = [_parsed(f"--{name}", text, name) for name, text in checksums.items() if text is not None]
     return Declared(tuple(given), size) if given or size is not None else None

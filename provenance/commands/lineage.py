@@ -27,10 +27,10 @@ def lineage(invocation: Invocation, what: str, output_format: str) -> None:
 
     A name that several files have shows all of them; a path or an id (`pirene query 'files show id, name'`) means one.
     """
+    from provenance.answers.designators import find_files
+    from provenance.answers.lineage import lineage as graph_of
+    from provenance.answers.lineage_text import dot_lines, tree_lines
     from provenance.commands.printing import open_store, print_document, standard_output
-    from provenance.designators import find_files
-    from provenance.lineage import lineage as graph_of
-    from provenance.lineage_text import dot_lines, tree_lines
 
     store = open_store(invocation)
     found = find_files(store, what)

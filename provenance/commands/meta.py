@@ -12,7 +12,7 @@ from provenance.commands.completing import complete_query
 from provenance.commands.context import Invocation, format_option, param_option, parameter_values, pass_invocation
 
 if TYPE_CHECKING:
-    from provenance.facts import Thing
+    from provenance.answers.facts import Thing
     from provenance.metadata import Value
     from provenance.store import Store
 
@@ -38,8 +38,8 @@ def list_(
     invocation: Invocation, what: tuple[str, ...], with_history: bool, parameters: tuple[str, ...], output_format: str
 ) -> None:
     """Show what the user gave (static, set), what jobs reported (runtime) and what was measured."""
+    from provenance.answers.facts import facts, history
     from provenance.commands.printing import Column, open_store, print_rows
-    from provenance.facts import facts, history
     from query.vocabulary import FieldType
 
     store = open_store(invocation)
@@ -111,8 +111,8 @@ def set_(invocation: Invocation, what: tuple[str, ...], metadata: tuple[str, ...
 @pass_invocation
 def unset(invocation: Invocation, what: tuple[str, ...], keys: tuple[str, ...], parameters: tuple[str, ...]) -> None:
     """Withdraw keys from everything that is meant; the history stays, and `as of` sees it."""
+    from provenance.answers.facts import with_keys
     from provenance.commands.printing import open_store
-    from provenance.facts import with_keys
 
     store = open_store(invocation)
     things = _things(store, what, parameters)
@@ -134,7 +134,7 @@ def _divide(words: tuple[str, ...], metadata: tuple[str, ...]) -> tuple[tuple[st
 
 
 def _things(store: Store, words: tuple[str, ...], parameters: tuple[str, ...]) -> list[Thing]:
-    from provenance.things import find_things
+    from provenance.answers.things import find_things
 
     if len(words) > 2:
         raise click.UsageError(f"expected {_WHAT}, found {len(words)} words (quote a query as one)")
@@ -143,9 +143,9 @@ def _things(store: Store, words: tuple[str, ...], parameters: tuple[str, ...]) -
 
 def _say(store: Store, sayings: Sequence[tuple[Thing, str, Value | None]]) -> None:
     """One commit that sets keys of things, or (value None) withdraws them."""
-    from provenance.batch import Batch
-    from provenance.commits import CommitKind
+    from provenance.history.commits import CommitKind
     from provenance.metadata_rows import add_metadata
+    from provenance.segments.batch import Batch
     from provenance.users import current_user
 
     batch, at, who = Batch(), dt.datetime.now(dt.UTC), current_user()

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 if TYPE_CHECKING:
+    from provenance.answers.output import OutputColumn, Row
     from provenance.commands.context import Invocation
-    from provenance.output import OutputColumn, Row
     from provenance.storage.interface import Storage
     from provenance.store import Store
     from query.vocabulary import FieldType
@@ -53,7 +53,7 @@ def print_rows(
     invocation: Invocation, columns: Sequence[OutputColumn], rows: Iterable[Row], output_format: str, *, nothing: str
 ) -> None:
     """Print rows; where a person looks and there are none, say ``nothing`` on stderr."""
-    from provenance.output import write_rows
+    from provenance.answers.output import write_rows
     from query.context import amount
 
     count = 0
@@ -72,6 +72,6 @@ def print_rows(
 
 def print_document(document: object) -> None:
     """Print one JSON document."""
-    from provenance.output import write_document
+    from provenance.answers.output import write_document
 
     write_document(document, standard_output())

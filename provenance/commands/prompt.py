@@ -14,7 +14,7 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from integrity.errors import IntegrityError
-from provenance.completion import complete
+from provenance.answers.completion import complete
 from provenance.errors import StoreError
 from provenance.store import Store
 from provenance.user_folders import state_folder

@@ -34,7 +34,7 @@ def publish(invocation: Invocation, url: str | None, schema: str | None) -> None
 
 
 def _on_sqlite(opened: Store) -> str:
-    from provenance.lake import absolute_data_path, project
+    from provenance.ducklake.lake import absolute_data_path, project
 
     place = project(opened)
     moved = f"DATA_PATH {_quoted(absolute_data_path(opened))}, OVERRIDE_DATA_PATH true, " if place.is_relative else ""
@@ -42,7 +42,7 @@ def _on_sqlite(opened: Store) -> str:
 
 
 def _on_postgres(invocation: Invocation, opened: Store, url: str, schema: str) -> str:
-    from provenance.lake_postgres import address, publish
+    from provenance.ducklake.lake_postgres import address, publish
     from query.context import amount
 
     published = publish(opened, address(url, schema))
@@ -55,6 +55,6 @@ def _on_postgres(invocation: Invocation, opened: Store, url: str, schema: str) -
 
 
 def _quoted(text: str) -> str:
-    from provenance.relations import quoted
+    from provenance.segments.relations import quoted
 
     return quoted(text)

@@ -12,7 +12,7 @@ from provenance.commands.completing import complete_query
 from provenance.commands.context import Invocation, format_option, param_option, parameter_values, pass_invocation
 
 if TYPE_CHECKING:
-    from provenance.saved_queries import SavedQuery
+    from provenance.answers.saved_queries import SavedQuery
 
 # Formats without types hand a value of metadata on as it was written; where they hold JSON, that has types.
 _AS_TEXT = {"table": ("metadata", "metadata value"), "csv": ("metadata value",), "parquet": ("metadata value",)}
@@ -80,9 +80,9 @@ def _prompt(invocation: Invocation, values: dict[str, object], output_format: st
 
 
 def _ask(invocation: Invocation, text: str, values: dict[str, object], output_format: str) -> None:
-    from provenance.ask import answer
+    from provenance.answers.ask import answer
+    from provenance.answers.output import time_text
     from provenance.commands.printing import open_store, print_rows
-    from provenance.output import time_text
 
     store = open_store(invocation)
     found = answer(store, text, values)
@@ -100,7 +100,7 @@ def _explain(invocation: Invocation, text: str, parameters: dict[str, object], o
     """How a query is understood and run; for an empty result, which condition to drop to get any."""
     import json
 
-    from provenance.ask import answer, without_conditions
+    from provenance.answers.ask import answer, without_conditions
     from provenance.commands.printing import open_store, print_document
     from query.context import amount
     from query.terminal_text import harmless, harmless_lines
@@ -138,15 +138,15 @@ def _format(invocation: Invocation, text: str) -> None:
 
 
 def _save(invocation: Invocation, name: str, text: str, output_format: str) -> None:
+    from provenance.answers.saved_queries import save
     from provenance.commands.printing import open_store
-    from provenance.saved_queries import save
 
     _print_saved(invocation, [save(open_store(invocation), name, text)], output_format)
 
 
 def _list_saved(invocation: Invocation, output_format: str) -> None:
+    from provenance.answers.saved_queries import versions
     from provenance.commands.printing import open_store
-    from provenance.saved_queries import versions
 
     _print_saved(invocation, versions(open_store(invocation)), output_format)
 

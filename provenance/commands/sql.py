@@ -25,8 +25,8 @@ def sql(
     One statement, which only reads: nothing can be written, no other file read, nothing attached or installed.
     `pirene sql --schema` lists what there is.
     """
+    from provenance.answers.read_only_sql import ask
     from provenance.commands.printing import Column, open_store, print_rows
-    from provenance.read_only_sql import ask
     from query.vocabulary import FieldType
 
     if schema == (statement is not None):
@@ -40,7 +40,7 @@ def sql(
 
 
 def _schema() -> list[tuple[str, str, str, str | None, str]]:
-    from provenance.published_views import PUBLISHED, unit
+    from provenance.answers.published_views import PUBLISHED, unit
 
     return [
         (view.name, column.name, column.kind.value, unit(column), column.meaning)

@@ -10,8 +10,8 @@ import click
 from provenance.commands.context import Invocation, param_option, parameter_values, pass_invocation
 
 if TYPE_CHECKING:
-    from provenance.beyond_erasure import Beyond
-    from provenance.erasure import ErasureReport
+    from provenance.erasure.beyond_erasure import Beyond
+    from provenance.erasure.erasure import ErasureReport
     from provenance.store import Store
 
 
@@ -77,7 +77,7 @@ def erase(
 
 def _finish(invocation: Invocation, store: Store, output_format: str) -> None:
     from provenance.commands.printing import print_document
-    from provenance.erasing import finish
+    from provenance.erasure.erasing import finish
     from query.context import amount
 
     removed = finish(store)
@@ -98,9 +98,9 @@ def _erased(
 ) -> ErasureReport:
     from dataclasses import replace
 
-    from provenance.erasing import finish
-    from provenance.erasure import Target, erase
-    from provenance.things import find_things
+    from provenance.answers.things import find_things
+    from provenance.erasure.erasing import finish
+    from provenance.erasure.erasure import Target, erase
     from provenance.users import current_user
 
     # First: what an interrupted erasure took, the query may not find any more.

@@ -23,11 +23,11 @@ def verify(invocation: Invocation, context: click.Context, paths: tuple[Path, ..
     Exit code 0: all are as expected; 1: at least one is not, or is missing; 3: at least one could not be read or is
     unknown.
     """
+    from provenance.audits.verification import exit_code
+    from provenance.audits.verification import verify as verify_paths
     from provenance.commands.printing import Column, open_store, print_rows
     from provenance.storable import storable
     from provenance.users import current_user
-    from provenance.verification import exit_code
-    from provenance.verification import verify as verify_paths
     from query.vocabulary import FieldType
 
     store = open_store(invocation)

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from provenance.commits import Segment
+    from provenance.history.commits import Segment
 
 
 Item = TypeVar("Item")

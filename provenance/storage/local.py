@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provenance.damage import compare
 from provenance.errors import NOT_THERE, ReadFailedError, lost, read_failed
 from provenance.storage.durable import (
     TEMPORARY,
@@ -22,9 +21,10 @@ from provenance.storage.durable import (
     write_temporary,
 )
 from provenance.storage.interface import Item, Result, Stored
+from provenance.storage.recorded import compare
 
 if TYPE_CHECKING:
-    from provenance.commits import Segment
+    from provenance.history.commits import Segment
 
 
 class LocalStorage:

@@ -42,7 +42,7 @@ from provenance.storage.segment_cache import PARALLEL, SegmentCache, Source
 from provenance.user_folders import state_folder
 
 if TYPE_CHECKING:
-    from provenance.commits import Segment
+    from provenance.history.commits import Segment
 
 _T = TypeVar("_T")
 _WITNESS = "store.json"

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provenance.damage import not_as_recorded
 from provenance.errors import UserFolderError, lost
 from provenance.storage.durable import TEMPORARY, discard, sync_folder
+from provenance.storage.recorded import not_as_recorded
 from provenance.user_folders import cache_folder
 from query.literals import Dimension, FromOutside, Number, read
 
 if TYPE_CHECKING:
-    from provenance.commits import Segment
+    from provenance.history.commits import Segment
 
 VARIABLE = "PIRENE_CACHE_SIZE"
 LIMIT_BYTES = 10_000_000_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from provenance.published_views import PUBLISHED, unit
+from provenance.answers.published_views import PUBLISHED, unit
 
 PAGE = Path(__file__).parents[2] / "docs" / "sql.md"
 HEAD = """# Asking in SQL

@@ -19,10 +19,10 @@ from planner.plan import make_plan
 from planner.plan_folder import read_plan, stage_plan
 from planner.planned import Plan, PlanRequest
 from planner.record_plan import add_output_metadata, record_plan
-from provenance.batch import Batch
-from provenance.commits import CommitKind
+from provenance.copies.replicas import add_event, file_url
+from provenance.history.commits import CommitKind
 from provenance.identity import produced_file
-from provenance.replicas import add_event, file_url
+from provenance.segments.batch import Batch
 from provenance.store import Store
 
 

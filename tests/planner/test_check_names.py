@@ -9,7 +9,7 @@ import pytest
 
 from planner.errors import FileError
 from provenance.metadata import from_json
-from provenance.raw_files import add_files
+from provenance.registration.raw_files import add_files
 
 SELECTIONS = {"raw": {"query": 'files where kind = "raw"'}}
 

@@ -16,9 +16,9 @@ import pytest
 
 from planner.command_spool import Spool, take_up
 from planner.single_command import KICKSTART
-from provenance.batch import Batch
-from provenance.commits import CommitKind
+from provenance.history.commits import CommitKind
 from provenance.identity import source_of
+from provenance.segments.batch import Batch
 from provenance.store import Store
 
 RUN_ID = uuid.UUID("0193572a-8f00-7000-8000-00000000002a")

@@ -10,11 +10,11 @@ import pytest
 from integrity.digest import Stat, hash_path
 from planner.passes.copies import Copies, Finding, as_planned, same_stat
 from planner.planned import PlannedFile
-from provenance.batch import Batch
-from provenance.commits import CommitKind
-from provenance.raw_files import add_files
-from provenance.registration import Registration, register
-from provenance.replicas import by_url
+from provenance.copies.replicas import by_url
+from provenance.history.commits import CommitKind
+from provenance.registration.raw_files import add_files
+from provenance.registration.registration import Registration, register
+from provenance.segments.batch import Batch
 from provenance.store import Store
 
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.errors import PlannerError
-from provenance.raw_files import add_files
-from provenance.replicas import file_url
+from provenance.copies.replicas import file_url
+from provenance.registration.raw_files import add_files
 
 X = [{"id": "x", "in": ["in"], "out": ["y"]}]
 

@@ -13,9 +13,9 @@ from planner.commands.plan_options import PlanOptions
 from planner.plan_folder import PlanFolderError, StagedPlan, read_plan
 from planner.record_plan import OvertakenError
 from provenance.commands.context import Invocation
-from provenance.raw_files import add_files
-from provenance.replicas import file_url
-from provenance.retirement import retire_files
+from provenance.copies.replicas import file_url
+from provenance.registration.raw_files import add_files
+from provenance.registration.retirement import retire_files
 from provenance.store import Store
 
 Diamond = Callable[..., Path]

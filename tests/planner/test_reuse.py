@@ -13,9 +13,9 @@ import pytest
 from integrity.digest import Stat
 from planner.errors import PlannerError
 from planner.planned import Plan
-from provenance.batch import Batch
-from provenance.commits import CommitKind
-from provenance.replicas import add_event, file_url
+from provenance.copies.replicas import add_event, file_url
+from provenance.history.commits import CommitKind
+from provenance.segments.batch import Batch
 
 Diamond = Callable[..., Path]
 ALL = {"preprocess", "left", "right", "analyze"}

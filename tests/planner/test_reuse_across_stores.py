@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from planner.planned import Plan
-from provenance.pull import pull
+from provenance.exchange.pull import pull
 from provenance.store import Store
 
 

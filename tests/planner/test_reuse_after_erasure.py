@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from provenance.erasure import Target, erase
-from provenance.things import find_things
+from provenance.answers.things import find_things
+from provenance.erasure.erasure import Target, erase
 
 
 def test_an_erased_output_is_made_again(world: Any, diamond: Callable[..., Path]) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from planner.errors import PlannerError
 from planner.plan_folder import read_plan
+from provenance.answers.saved_queries import save
 from provenance.metadata import Written, from_json
-from provenance.raw_files import add_files
-from provenance.saved_queries import save
+from provenance.registration.raw_files import add_files
 
 ISR = {
     "id": "isr",

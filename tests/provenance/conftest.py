@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from provenance.batch import Batch
 from provenance.schema import TABLES, Column, Kind
+from provenance.segments.batch import Batch
 from provenance.store import Store
 
 EPOCH = dt.datetime(2026, 11, 23, 5, 20, tzinfo=dt.UTC)
@@ -92,7 +92,7 @@ def ducklake_answers(python_environment: Callable[[str, Sequence[str]], Path]) -
 
     def run(attach: Sequence[str], statements: Sequence[tuple[str, Sequence[object]]], folder: Path) -> list[Answer]:
         done = subprocess.run(
-            [str(python), str(Path(__file__).with_name("ducklake.py"))],
+            [str(python), str(Path(__file__).with_name("ducklake_reader.py"))],
             input=pickle.dumps((attach, statements)),
             capture_output=True,
             cwd=folder,

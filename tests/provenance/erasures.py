@@ -13,15 +13,15 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from provenance.batch import Batch
+from provenance.answers.facts import Thing
 from provenance.check.findings import Finding, Verdict
 from provenance.check.whole import check_store
-from provenance.commits import CommitKind, Segment
-from provenance.erasure import ErasureReport, Target, erase
-from provenance.facts import Thing
+from provenance.erasure.erasure import ErasureReport, Target, erase
+from provenance.history.commits import CommitKind, Segment
 from provenance.metadata import from_yaml
 from provenance.metadata_rows import add_metadata
 from provenance.schema import BY_NAME
+from provenance.segments.batch import Batch
 from provenance.storage.interface import Stored
 from provenance.storage.segment_cache import SegmentCache, Source
 from provenance.store import Store

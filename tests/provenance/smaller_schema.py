@@ -25,7 +25,7 @@ def earlier(table: schema.Table) -> schema.Table:
 schema.TABLES = tuple(earlier(table) for table in schema.TABLES[:-1])
 schema.BY_NAME = {table.name: table for table in schema.TABLES}
 
-from provenance.commits import CommitKind  # noqa: E402
+from provenance.history.commits import CommitKind  # noqa: E402
 from provenance.store import Store  # noqa: E402
 
 specification = importlib.util.spec_from_file_location("conftest", pathlib.Path(__file__).with_name("conftest.py"))

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provenance.batch import Batch
 from provenance.metadata import (
     Forms,
     JsonNumber,
@@ -26,6 +25,7 @@ from provenance.metadata import (
     shown,
 )
 from provenance.metadata_rows import add_metadata, add_metadata_of_many
+from provenance.segments.batch import Batch
 
 UTC = dt.UTC
 scalars = st.one_of(

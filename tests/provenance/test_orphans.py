@@ -11,13 +11,16 @@ from types import ModuleType
 
 import pytest
 
-from provenance import commits, compaction, erasure, publication, pull
-from provenance.batch import Batch
+from provenance.answers.facts import Thing
 from provenance.check.findings import Kind
 from provenance.check.whole import check_store
-from provenance.commits import Commit, CommitKind
-from provenance.facts import Thing
+from provenance.erasure import erasure
+from provenance.exchange import pull
+from provenance.history import commits
+from provenance.history.commits import Commit, CommitKind
 from provenance.orphans import orphans, remove_orphans
+from provenance.publishing import compaction, publication
+from provenance.segments.batch import Batch
 from provenance.storage.interface import Storage
 from provenance.store import Store
 from query.vocabulary import Entity

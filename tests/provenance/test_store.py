@@ -15,12 +15,12 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from provenance.batch import Batch
-from provenance.canonical import sealed
-from provenance.commits import CommitKind
 from provenance.errors import DamagedStoreError, NotAStoreError, StoreError, UnsupportedStoreError
+from provenance.history.canonical import sealed
+from provenance.history.commits import CommitKind
+from provenance.history.snapshot import Snapshot
 from provenance.schema import BY_NAME, TABLES
-from provenance.snapshot import Snapshot
+from provenance.segments.batch import Batch
 from provenance.store import Store
 
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import pytest
 
-from provenance import publication
+from provenance.publishing import publication
 from tests.query.oracle.agreement import difference
 from tests.query.oracle.answer import Oracle
 from tests.query.oracle.facts import World

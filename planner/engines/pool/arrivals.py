@@ -18,7 +18,7 @@ from planner.engines.pool import node_step
 from planner.engines.pool.pool_folder import PoolFolder
 from planner.run_folder import RunFolder
 from planner.transfer import Arrival, TransferError
-from provenance.records import Output, Record
+from provenance.ingest.records import Output, Record
 
 _JOB_ATTEMPT = re.compile(r"([0-9]+)-([0-9]+)(?:\.json)?")
 

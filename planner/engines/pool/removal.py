@@ -9,10 +9,10 @@ import time
 from planner.engines.pool import pool_queue
 from planner.errors import PlannerError
 from planner.run_folder import RunBusyError, RunFolder
-from provenance.batch import Batch
-from provenance.commits import CommitKind
-from provenance.runs import Run, last_state
-from provenance.snapshot import Snapshot
+from provenance.answers.runs import Run, last_state
+from provenance.history.commits import CommitKind
+from provenance.history.snapshot import Snapshot
+from provenance.segments.batch import Batch
 from provenance.store import Store
 
 _REASON = "removed"

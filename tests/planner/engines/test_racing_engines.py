@@ -11,10 +11,10 @@ import pytest
 
 from planner.engines.pool import removal
 from planner.engines.recorder import Recorder
-from provenance import publication
-from provenance.batch import Batch
-from provenance.commits import Commit, CommitKind
-from provenance.placement import Placed, add_placed
+from provenance.history.commits import Commit, CommitKind
+from provenance.publishing import publication
+from provenance.registration.placement import Placed, add_placed
+from provenance.segments.batch import Batch
 from provenance.storage.interface import Storage
 from provenance.store import Store
 

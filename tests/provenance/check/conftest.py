@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 
 from integrity.digest import Stat
-from provenance.batch import Batch
-from provenance.canonical import sealed
 from provenance.check.findings import Finding, Report
 from provenance.check.whole import check_store
-from provenance.commits import CommitKind, commit_name
+from provenance.history.canonical import sealed
+from provenance.history.commits import CommitKind, commit_name
 from provenance.identity import produced_file, source_of
-from provenance.ingest import Published, ingest
+from provenance.ingest.ingest import Published, ingest
 from provenance.metadata import from_yaml
 from provenance.metadata_rows import add_metadata
-from provenance.raw_files import add_files
+from provenance.registration.raw_files import add_files
+from provenance.segments.batch import Batch
 from provenance.store import Store
 from provenance.urls import file_url
 

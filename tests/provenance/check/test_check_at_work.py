@@ -19,8 +19,8 @@ ROOT = Path(__file__).parents[3]
 WRITERS = 4
 WRITER = """
 import sys, time, uuid
-from provenance.batch import Batch
-from provenance.commits import CommitKind
+from provenance.segments.batch import Batch
+from provenance.history.commits import CommitKind
 from provenance.identity import source_of
 from provenance.store import Store
 

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from provenance.batch import Batch
 from provenance.check.findings import Finding, Kind
-from provenance.commits import CommitKind, commit_name
+from provenance.history.commits import CommitKind, commit_name
+from provenance.segments.batch import Batch
 from provenance.store import Store
 
 FindingsOf = Callable[[Store], list[Finding]]

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from provenance.batch import Batch
 from provenance.check.findings import Finding, Kind
 from provenance.check.references import KEYS, REFERENCES, Reference
-from provenance.commits import CommitKind, commit_name, publish
+from provenance.history.commits import CommitKind, commit_name, publish
 from provenance.identity import produced_file, source_of
-from provenance.ingest import ingest
-from provenance.publication import next_commit
+from provenance.ingest.ingest import ingest
+from provenance.publishing.publication import next_commit
 from provenance.schema import BY_NAME
-from provenance.segments import merged, write
+from provenance.segments.batch import Batch
+from provenance.segments.segment_files import merged, write
 from provenance.store import Store
 
 FindingsOf = Callable[[Store], list[Finding]]

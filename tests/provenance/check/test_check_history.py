@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from provenance.check.findings import Finding, Kind
-from provenance.commits import commit_name
+from provenance.history.commits import commit_name
 from provenance.store import Store
 
 Change = Callable[[dict[str, Any]], object]

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from provenance.batch import Batch
 from provenance.check.findings import Kind, Repair, Report, Verdict
 from provenance.check.mending import check_and_mend
-from provenance.commits import Commit, CommitKind
+from provenance.history.commits import Commit, CommitKind
 from provenance.schema import TABLES
+from provenance.segments.batch import Batch
 from provenance.store import Store
 
 
@@ -93,7 +93,7 @@ def test_bytes_that_were_not_committed_are_not_put_there(
 ) -> None:
     """As another version of pyarrow would make them."""
     digests = damage(store, merged_twice[4], spoil)
-    monkeypatch.setattr("provenance.encodings.ROW_GROUP_ROWS", 5)
+    monkeypatch.setattr("provenance.segments.encodings.ROW_GROUP_ROWS", 5)
     before = {path: path.read_bytes() for path in digests}
     report = mend(store)
     refused = [one for one in report.repairs if "not byte for byte what was committed" in one.what]
@@ -141,7 +141,7 @@ def test_where_a_commit_is_missing_no_segment_is_taken_for_an_orphan(lived_in: S
 def test_of_several_merges_of_a_table_in_one_commit_each_is_made_again(
     store: Store, full_batch: Callable[..., Batch], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("provenance.compaction.MERGE_ROWS", 12)
+    monkeypatch.setattr("provenance.publishing.compaction.MERGE_ROWS", 12)
     for first in (1, 7, 13, 19):
         store.commit(CommitKind.PLAN, full_batch(first, first + 5))
     made = store.compact()

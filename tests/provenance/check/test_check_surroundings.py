@@ -7,12 +7,12 @@ from contextlib import closing
 
 import pytest
 
-from provenance.batch import Batch
 from provenance.check.findings import Finding, Kind
 from provenance.check.mending import check_and_mend
 from provenance.check.whole import check_store
-from provenance.commits import CommitKind
-from provenance.ingest import ingest
+from provenance.history.commits import CommitKind
+from provenance.ingest.ingest import ingest
+from provenance.segments.batch import Batch
 from provenance.store import Store
 
 

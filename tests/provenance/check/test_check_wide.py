@@ -13,19 +13,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from provenance import wide, wide_build
-from provenance.batch import Batch
-from provenance.canonical import sealed
+from provenance.answers.vocabulary import FILES
 from provenance.check import wide_tables
 from provenance.check.findings import Finding, Kind, Verdict
 from provenance.check.mending import check_and_mend
 from provenance.check.whole import check_store
-from provenance.commits import CommitKind, publish
+from provenance.history.canonical import sealed
+from provenance.history.commits import CommitKind, publish
 from provenance.metadata import from_json
 from provenance.metadata_rows import add_metadata
-from provenance.publication import new_nonce, next_commit
+from provenance.publishing.publication import new_nonce, next_commit
+from provenance.segments.batch import Batch
 from provenance.store import Store
-from provenance.vocabulary import FILES
+from provenance.wide import wide, wide_build
 
 AT = dt.datetime(2026, 11, 23, 5, 20, tzinfo=dt.UTC)
 VALUES: tuple[object, ...] = ("a", 1, 2.5, True, "2026-05-01", None)

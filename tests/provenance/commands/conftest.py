@@ -15,14 +15,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from integrity.digest import Stat
-from provenance.batch import Batch
 from provenance.commands.context import Invocation
-from provenance.commits import CommitKind
+from provenance.history.commits import CommitKind
 from provenance.identity import source_of
-from provenance.ingest import Published, ingest
+from provenance.ingest.ingest import Published, ingest
 from provenance.metadata import from_json, from_yaml
 from provenance.metadata_rows import add_metadata
-from provenance.raw_files import add_files
+from provenance.registration.raw_files import add_files
+from provenance.segments.batch import Batch
 from provenance.store import Store
 from provenance.urls import file_url
 

@@ -14,8 +14,8 @@ from provenance.check.whole import check_store
 from provenance.commands.exchange import push as push_command
 from provenance.commands.meta import meta as meta_command
 from provenance.commands.store import store as store_command
-from provenance.commits import CommitKind
 from provenance.errors import StoreError, WriteFailedError
+from provenance.history.commits import CommitKind
 from provenance.storage.local import LocalStorage
 from provenance.store import Store
 from query.errors import QueryError

@@ -8,18 +8,18 @@ import zlib
 
 import pytest
 
-from provenance import wide
-from provenance.audits import audit_store
+from provenance.answers.vocabulary import ENTITIES
+from provenance.audits.audits import audit_store
 from provenance.commands.files import files
 from provenance.commands.meta import meta
 from provenance.commands.query import query
 from provenance.commands.verify import verify
 from provenance.errors import StoreError
-from provenance.found_files import UnreadableFilesError
-from provenance.raw_files import UnreadDigestError
+from provenance.reading.views import fetch
+from provenance.registration.found_files import UnreadableFilesError
+from provenance.registration.raw_files import UnreadDigestError
 from provenance.urls import file_url
-from provenance.views import fetch
-from provenance.vocabulary import ENTITIES
+from provenance.wide import wide
 from query.vocabulary import Entity
 
 

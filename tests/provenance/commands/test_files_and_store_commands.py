@@ -10,7 +10,7 @@ import pytest
 from provenance.commands.files import files
 from provenance.commands.query import query
 from provenance.commands.store import store as store_command
-from provenance.raw_files import DeclaredDigestError
+from provenance.registration.raw_files import DeclaredDigestError
 
 
 def test_files_are_added_with_metadata(store, tmp_path, json_of, run_command):

@@ -14,15 +14,15 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from provenance.ask import answer
-from provenance.batch import Batch
+from provenance.answers.ask import answer
+from provenance.answers.saved_queries import BadNameError
 from provenance.commands.context import Invocation
 from provenance.commands.fields import fields
 from provenance.commands.query import query
-from provenance.commits import CommitKind
+from provenance.history.commits import CommitKind
 from provenance.metadata import from_text
 from provenance.metadata_rows import add_metadata
-from provenance.saved_queries import BadNameError
+from provenance.segments.batch import Batch
 from query.errors import QueryError
 from query.literals import quote
 

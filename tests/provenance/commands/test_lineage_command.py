@@ -3,9 +3,9 @@ from __future__ import annotations
 import networkx as nx
 import pytest
 
+from provenance.answers.designators import NothingFoundError, find_files
+from provenance.answers.lineage import lineage as graph_of
 from provenance.commands.lineage import lineage
-from provenance.designators import NothingFoundError, find_files
-from provenance.lineage import lineage as graph_of
 
 
 def names(document):

@@ -3,10 +3,10 @@ from __future__ import annotations
 import click
 import pytest
 
+from provenance.answers.designators import NothingFoundError
+from provenance.answers.things import AmbiguousThingError
 from provenance.commands.meta import meta
 from provenance.commands.query import query
-from provenance.designators import NothingFoundError
-from provenance.things import AmbiguousThingError
 
 
 def by_key(rows):
@@ -76,7 +76,7 @@ def test_what_is_not_there_is_said(runs, run_command):
 
 
 def test_a_word_for_two_things_is_refused(runs, run_command, tmp_path):
-    from provenance.raw_files import add_files
+    from provenance.registration.raw_files import add_files
 
     (tmp_path / "left2").write_bytes(b"x")
     add_files(runs.store, [tmp_path / "left2"], name="left")
@@ -106,7 +106,7 @@ def test_what_matches_nothing_is_said(runs, run_command):
 
 def test_many_things_are_asked_about_together(runs, run_command, json_of, monkeypatch):
     """Not one query for each: and what is said of one thing never shows on another."""
-    from provenance import facts as facts_module
+    from provenance.answers import facts as facts_module
 
     run_command(meta, "set", 'files where name = "done.flag" and workflow.name = "left"', "qc=good", "qc=better")
     one_by_one = [

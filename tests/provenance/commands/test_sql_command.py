@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from provenance.answers.published_views import PUBLISHED
 from provenance.commands.query import query
 from provenance.commands.sql import sql
-from provenance.published_views import PUBLISHED
 
 
 def test_sql_and_the_query_language_agree(runs: Any, json_of: Callable[..., Any]) -> None:

@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from provenance.batch import Batch
+from provenance.answers.output import plain
+from provenance.answers.published_views import VIEWS
+from provenance.answers.read_only_sql import ask
+from provenance.answers.vocabulary import ENTITIES
 from provenance.commands.files import files
 from provenance.commands.meta import meta
 from provenance.commands.verify import verify
-from provenance.commits import CommitKind
+from provenance.exchange.pull import pull
+from provenance.history.commits import CommitKind
 from provenance.identity import source_of
-from provenance.output import plain
-from provenance.published_views import VIEWS
-from provenance.pull import pull
-from provenance.read_only_sql import ask
+from provenance.segments.batch import Batch
 from provenance.store import Store
-from provenance.vocabulary import ENTITIES
 from query.vocabulary import Entity
 from tests.provenance.commands.conftest import AT, Runs
 

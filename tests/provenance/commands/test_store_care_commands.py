@@ -13,8 +13,8 @@ from typing import Any
 from click.testing import Result
 
 from provenance.commands.store import store as store_command
-from provenance.ingest import ingest
-from provenance.quarantine import quarantined
+from provenance.ingest.ingest import ingest
+from provenance.ingest.quarantine import quarantined
 from provenance.store import Store
 
 JsonOf = Callable[..., Any]

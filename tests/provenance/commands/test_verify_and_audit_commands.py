@@ -4,14 +4,14 @@ import os
 
 import pytest
 
+from provenance.audits.verification import NothingThereError
 from provenance.commands.audit import audit
 from provenance.commands.query import query
 from provenance.commands.verify import verify
+from provenance.copies.replicas import by_url, file_url
 from provenance.errors import WriteFailedError
 from provenance.identity import source_of
-from provenance.raw_files import add_files
-from provenance.replicas import by_url, file_url
-from provenance.verification import NothingThereError
+from provenance.registration.raw_files import add_files
 
 
 def flip(path, position=0):
@@ -118,7 +118,7 @@ def test_the_scope_is_a_run_or_a_query(runs, json_of):
 
 
 def test_a_run_shows_what_its_jobs_found_though_the_bytes_are_gone(runs, json_of, record_bytes, read_file):
-    from provenance.ingest import ingest
+    from provenance.ingest.ingest import ingest
 
     bad = read_file(
         "mid.dat", b"mid of left", source=None, verdict="mismatch", actual_sha256="00" * 32, finding="content-mismatch"
@@ -135,7 +135,7 @@ def test_a_run_shows_what_its_jobs_found_though_the_bytes_are_gone(runs, json_of
 
 def test_what_was_put_right_is_damage_of_the_run_only(runs, json_of, record_bytes, read_file):
     """A changed input that was registered again, and an executable that was replaced and has run since."""
-    from provenance.ingest import ingest
+    from provenance.ingest.ingest import ingest
 
     path = runs.output("left", "raw.dat")
     source, file = by_url(runs.store, [file_url(path)])[file_url(path)].id
@@ -154,8 +154,8 @@ def test_what_was_put_right_is_damage_of_the_run_only(runs, json_of, record_byte
 
 def test_what_was_allowed_to_be_missing_is_no_damage(runs, json_of, record_bytes, read_file):
     """Neither of a run that succeeded without it, nor of one that failed for another reason."""
-    from provenance.failures import failures
-    from provenance.ingest import ingest
+    from provenance.answers.failures import failures
+    from provenance.ingest.ingest import ingest
 
     gone = {"verdict": "missing", "optional": True, "actual_sha256": None, "actual_size": None}
     optional = read_file("calibration", url="file:///data/calibration", **gone)
@@ -179,9 +179,9 @@ def test_missing_copies_and_their_return(runs, json_of):
 
 
 def test_a_copy_that_cannot_be_reached_is_incomplete(runs, json_of):
-    from provenance.batch import Batch
-    from provenance.commits import CommitKind
-    from provenance.registration import Registration, register
+    from provenance.history.commits import CommitKind
+    from provenance.registration.registration import Registration, register
+    from provenance.segments.batch import Batch
 
     batch = Batch()
     import datetime as dt
@@ -208,7 +208,7 @@ def test_a_store_that_takes_nothing_is_no_reason_to_keep_damage_quiet(runs, json
     def refuse(*_: object, **__: object) -> None:
         raise WriteFailedError("Read-only file system")
 
-    monkeypatch.setattr("provenance.segments.write_batch", refuse)
+    monkeypatch.setattr("provenance.segments.segment_files.write_batch", refuse)
     report = json_of(audit, exit_code=1)
     assert [finding["class"] for finding in report["findings"]] == ["content-mismatch"]
     assert "what this audit found is not recorded: Read-only file system" in caplog.text

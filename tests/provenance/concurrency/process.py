@@ -16,9 +16,9 @@ import sys
 import time
 from pathlib import Path
 
-from provenance.batch import Batch
-from provenance.commits import CommitKind
+from provenance.history.commits import CommitKind
 from provenance.schema import TABLES, Kind, Table
+from provenance.segments.batch import Batch
 from provenance.store import Store
 
 WRITER_SHIFT, NUMBER_SHIFT = 40, 20

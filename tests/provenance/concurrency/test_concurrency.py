@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from provenance.commits import CommitKind
+from provenance.history.commits import CommitKind
 from provenance.orphans import orphans
 from provenance.schema import TABLES
 from provenance.store import Store

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from provenance.batch import Batch
+from provenance.segments.batch import Batch
 from provenance.store import Store
 from tests.provenance.conformance.places import ROOT, Folder, Place, Prefix
 from tests.provenance.conformance.projections import PostgreSQL, Projection, SQLite

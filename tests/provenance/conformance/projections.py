@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import psycopg
 from psycopg import sql
 
-from provenance.lake import place
-from provenance.lake_postgres import address, publish
+from provenance.ducklake.lake import place
+from provenance.ducklake.lake_postgres import address, publish
 from provenance.store import Store
 
 

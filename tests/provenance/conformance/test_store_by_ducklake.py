@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from provenance.batch import Batch
-from provenance.commits import CommitKind
+from provenance.history.commits import CommitKind
 from provenance.schema import BY_NAME, TABLES
+from provenance.segments.batch import Batch
 from provenance.store import Store
 from tests.provenance.conformance.places import ROOT, Place, python
 from tests.provenance.conformance.projections import Projection

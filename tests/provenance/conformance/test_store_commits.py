@@ -9,11 +9,11 @@ import uuid
 
 import pytest
 
-from provenance.batch import Batch
-from provenance.commits import CommitKind
 from provenance.errors import NotAStoreError
+from provenance.history.commits import CommitKind
+from provenance.history.snapshot import Snapshot
 from provenance.orphans import orphans, remove_orphans
-from provenance.snapshot import Snapshot
+from provenance.segments.batch import Batch
 from provenance.store import Store
 from tests.provenance.conformance.conftest import facts
 from tests.provenance.conformance.places import Place

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
-from provenance import wide
-from provenance.batch import Batch
-from provenance.commits import Commit, CommitKind
+from provenance.answers.vocabulary import FILES
 from provenance.errors import DamagedStoreError
+from provenance.history.commits import Commit, CommitKind
+from provenance.segments.batch import Batch
 from provenance.store import Store
-from provenance.vocabulary import FILES
-from provenance.wide_build import promote
+from provenance.wide import wide
+from provenance.wide.wide_build import promote
 from tests.provenance.conformance.conftest import facts
 from tests.provenance.conformance.places import Place
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from provenance import lake_tables
-from provenance.batch import Batch
-from provenance.commits import CommitKind
-from provenance.lake import place as catalog_place
+from provenance.ducklake import lake_tables
+from provenance.ducklake.lake import place as catalog_place
+from provenance.history.commits import CommitKind
+from provenance.segments.batch import Batch
 from provenance.store import Store
 from tests.provenance.conformance.places import Place, python
 from tests.provenance.conformance.projections import Projection

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from provenance import pull as pulls
-from provenance.commits import Commit, CommitKind
 from provenance.errors import CannotMergeError, DamagedStoreError
+from provenance.exchange import pull as pulls
+from provenance.exchange.pull import pull
+from provenance.history.commits import Commit, CommitKind
 from provenance.orphans import orphans, remove_orphans
-from provenance.pull import pull
 from provenance.storage.interface import Storage
 from provenance.store import Store
 from tests.provenance.conformance.conftest import facts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provenance.commits import CommitKind
+from provenance.history.commits import CommitKind
 from provenance.store import Store
 from tests.provenance.conformance.conftest import facts
 from tests.provenance.conformance.projections import Projection

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-from provenance.commits import CommitKind
+from provenance.history.commits import CommitKind
 from provenance.store import Store
 from tests.provenance.conformance.places import Place
 
@@ -16,8 +16,8 @@ COMMITS = 8
 CHILDREN = 3
 WRITER = """
 import sys
-from provenance.batch import Batch
-from provenance.commits import CommitKind
+from provenance.segments.batch import Batch
+from provenance.history.commits import CommitKind
 from provenance.store import Store
 
 writer, commits, children = map(int, sys.argv[1:])

@@ -11,17 +11,17 @@ from urllib.parse import unquote
 import pytest
 from click.testing import CliRunner
 
-from provenance.batch import Batch
 from provenance.check.findings import Kind
 from provenance.check.mending import check_and_mend
 from provenance.check.whole import check_store
 from provenance.commands.context import Invocation
 from provenance.commands.store_check import check
-from provenance.commits import CommitKind
 from provenance.errors import NOT_THERE, ReadFailedError
+from provenance.exchange.pull import pull
+from provenance.history.commits import CommitKind
+from provenance.ingest.quarantine import quarantine
 from provenance.location import find
-from provenance.pull import pull
-from provenance.quarantine import quarantine
+from provenance.segments.batch import Batch
 from provenance.storage import s3_client
 from provenance.store import Store
 from tests.servers.faulty_proxy import Fault, faulty_proxy

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from provenance import beyond_erasure
-from provenance.batch import Batch
-from provenance.beyond_erasure import Beyond
-from provenance.commits import CommitKind
-from provenance.erasure import Target, erase
-from provenance.pull import pull
+from provenance.erasure import beyond_erasure
+from provenance.erasure.beyond_erasure import Beyond
+from provenance.erasure.erasure import Target, erase
+from provenance.exchange.pull import pull
+from provenance.history.commits import CommitKind
+from provenance.segments.batch import Batch
 from provenance.store import Store
 from tests.provenance.erasures import AT, FIRST, RUN, SECRET, file, grow, job
 

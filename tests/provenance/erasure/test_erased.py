@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from provenance import bounds
-from provenance.canonical import sealed
-from provenance.commits import Commit, CommitKind, decode, encode
-from provenance.erased import Erased, ErasedRows
-from provenance.erasure import Target, erase
+from provenance.erasure.erasure import Target, erase
 from provenance.errors import DamagedStoreError
+from provenance.history import bounds
+from provenance.history.canonical import sealed
+from provenance.history.commits import Commit, CommitKind, decode, encode
+from provenance.history.erased import Erased, ErasedRows
 from provenance.store import Store
 from tests.provenance.erasures import AT, erase_all, file
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from provenance.batch import Batch
-from provenance.commits import CommitKind
-from provenance.erasure import Target, erase
+from provenance.ducklake.lake_differences import differences
+from provenance.erasure.erasure import Target, erase
 from provenance.errors import DamagedStoreError, StoreError
-from provenance.lake_differences import differences
+from provenance.history.commits import CommitKind
+from provenance.ingest.quarantine import quarantine, quarantined
 from provenance.location import establish
-from provenance.quarantine import quarantine, quarantined
+from provenance.segments.batch import Batch
 from provenance.store import Store
 from tests.provenance.erasures import (
     AT,
@@ -131,7 +131,7 @@ def test_a_damaged_segment_is_not_written_anew(grown: Store) -> None:
 def test_in_a_bucket_the_copies_of_segments_and_wide_tables_go_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("provenance.wide.MIN_ROWS", 1)
+    monkeypatch.setattr("provenance.wide.wide.MIN_ROWS", 1)
     bucket = Bucket(tmp_path / "work")
     (tmp_path / "work").mkdir()
     store = Store(bucket, establish(bucket))

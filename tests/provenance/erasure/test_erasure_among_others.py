@@ -10,20 +10,21 @@ from typing import Any
 
 import pytest
 
-from provenance import erasing, wide_build
-from provenance.batch import Batch
 from provenance.check import history
 from provenance.check.findings import Kind, Verdict
 from provenance.check.mending import check_and_mend
 from provenance.check.whole import check_store
-from provenance.commits import CommitKind
-from provenance.erasure import Target, erase
+from provenance.erasure import erasing
+from provenance.erasure.erasure import Target, erase
 from provenance.errors import NotWrittenError, ReadFailedError, WriteFailedError
-from provenance.pull import pull
-from provenance.quarantine import quarantine
+from provenance.exchange.pull import pull
+from provenance.history.commits import CommitKind
+from provenance.ingest.quarantine import quarantine
 from provenance.schema import BY_NAME
+from provenance.segments.batch import Batch
 from provenance.storage.local import LocalStorage
 from provenance.store import Store
+from provenance.wide import wide_build
 from tests.provenance.erasures import (
     EVERYTHING,
     FIRST,
@@ -151,7 +152,7 @@ def test_who_is_overtaken_hears_of_no_damage(grown: Store, monkeypatch: pytest.M
 
 
 def test_a_wide_table_that_was_begun_before_is_not_kept(grown: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("provenance.wide.MIN_ROWS", 1)
+    monkeypatch.setattr("provenance.wide.wide.MIN_ROWS", 1)
     other = Store.open(grown.root)
     after(monkeypatch, wide_build, "_made", lambda: erase_all(other))
     grown.compact()
@@ -160,8 +161,8 @@ def test_a_wide_table_that_was_begun_before_is_not_kept(grown: Store, monkeypatc
 
 
 def test_a_wide_table_that_cannot_be_finished_leaves_nothing(grown: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("provenance.wide.MIN_ROWS", 1)
-    monkeypatch.setattr("provenance.wide_build._PIECE_ROWS", 1)
+    monkeypatch.setattr("provenance.wide.wide.MIN_ROWS", 1)
+    monkeypatch.setattr("provenance.wide.wide_build._PIECE_ROWS", 1)
 
     def fail() -> None:
         monkeypatch.setattr(LocalStorage, "write", refuse)

@@ -16,10 +16,10 @@ import pytest
 
 from provenance.check.findings import Kind, Verdict
 from provenance.check.whole import check_store
-from provenance.commits import CommitKind
-from provenance.erasure import Target, erase
-from provenance.pull import pull
-from provenance.quarantine import quarantine
+from provenance.erasure.erasure import Target, erase
+from provenance.exchange.pull import pull
+from provenance.history.commits import CommitKind
+from provenance.ingest.quarantine import quarantine
 from provenance.store import Store
 from tests.provenance.erasures import EVERYTHING, FIRST, RUN, SECRET, attempt, file, grave, holders
 from tests.provenance.faults.test_faults import FAULTS, FULL, KINDS, require_clear_end

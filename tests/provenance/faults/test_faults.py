@@ -22,14 +22,14 @@ from typing import Any
 import pytest
 
 from planner.command_spool import take_up
-from provenance.batch import Batch
 from provenance.check.findings import Kind
 from provenance.check.whole import check_store
-from provenance.commits import CommitKind
+from provenance.exchange.pull import pull
+from provenance.history.commits import CommitKind
+from provenance.history.snapshot import Snapshot
 from provenance.identity import source_of
 from provenance.orphans import orphans, remove_orphans
-from provenance.pull import pull
-from provenance.snapshot import Snapshot
+from provenance.segments.batch import Batch
 from provenance.store import Store
 
 FULL = "PIRENE_TEST_ALL_FAULTS" in os.environ

@@ -26,12 +26,12 @@ import pyarrow.parquet  # noqa: F401
 import planner
 import provenance
 from planner.command_spool import take_up
-from provenance.batch import Batch
-from provenance.commits import CommitKind
 from provenance.errors import StoreError
+from provenance.history.commits import CommitKind
+from provenance.reading.views import VIEWS, view_sql
 from provenance.schema import TABLES
+from provenance.segments.batch import Batch
 from provenance.store import Store
-from provenance.views import VIEWS, view_sql
 from query.vocabulary import Entity
 
 for _package in (provenance, planner):
@@ -75,13 +75,13 @@ def compact(store: Store) -> None:
 
 def pull(store: Store) -> None:
     """Bring what the store beside it has."""
-    provenance.pull.pull(store, Store.existing(store.root.with_name("other")))
+    provenance.exchange.pull.pull(store, Store.existing(store.root.with_name("other")))
 
 
 def erase(store: Store) -> None:
     """Erase a file with all that is known of it."""
-    thing = provenance.facts.Thing(Entity.FILES, ERASED_RUN, 1, "id", "label")
-    provenance.erasure.erase(store, provenance.erasure.Target((thing,)), "asked to")
+    thing = provenance.answers.facts.Thing(Entity.FILES, ERASED_RUN, 1, "id", "label")
+    provenance.erasure.erasure.erase(store, provenance.erasure.erasure.Target((thing,)), "asked to")
 
 
 OPERATIONS: dict[str, Callable[[Store], None]] = {

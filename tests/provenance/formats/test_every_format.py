@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from provenance import formats
-from provenance.batch import Batch
+from provenance.answers.output import plain
 from provenance.check.whole import check_store
-from provenance.commits import CommitKind
 from provenance.errors import UnsupportedStoreError
-from provenance.output import plain
+from provenance.history import formats
+from provenance.history.commits import CommitKind
+from provenance.segments.batch import Batch
 from provenance.store import Store
 
 HERE = Path(__file__).parent
@@ -66,7 +66,7 @@ def test_a_store_and_a_commit_of_a_newer_format_are_refused(tmp_path: Path, rewr
 @pytest.fixture
 def rewritten() -> Callable[..., None]:
     """Changes keys of a sealed document and seals it again."""
-    from provenance.canonical import sealed
+    from provenance.history.canonical import sealed
 
     def rewrite(path: Path, **changes: object) -> None:
         document = json.loads(path.read_bytes()) | changes

@@ -12,14 +12,14 @@ import pytest
 from click.testing import CliRunner
 
 from planner.cli import COMMANDS, root
-from provenance import formats
-from provenance.batch import Batch
-from provenance.canonical import sealed
+from provenance.answers.output import plain
 from provenance.check.whole import check_store
-from provenance.commits import CommitKind
 from provenance.errors import DamagedStoreError, UnsupportedStoreError
-from provenance.output import plain
-from provenance.pull import pull
+from provenance.exchange.pull import pull
+from provenance.history import formats
+from provenance.history.canonical import sealed
+from provenance.history.commits import CommitKind
+from provenance.segments.batch import Batch
 from provenance.store import Store
 
 FIRST = Path(__file__).parent / "1"

@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from provenance.batch import Batch
-from provenance.commits import CommitKind
-from provenance.quarantine import quarantine, quarantined
+from provenance.history.commits import CommitKind
+from provenance.ingest.quarantine import quarantine, quarantined
+from provenance.segments.batch import Batch
 from provenance.store import Store
 
 

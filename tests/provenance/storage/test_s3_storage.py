@@ -13,8 +13,6 @@ from threading import Thread
 
 import pytest
 
-from provenance.batch import Batch
-from provenance.commits import CommitKind
 from provenance.errors import (
     NotAStoreError,
     NotWrittenError,
@@ -24,8 +22,10 @@ from provenance.errors import (
     UserFolderError,
     WriteFailedError,
 )
-from provenance.pull import pull
-from provenance.quarantine import quarantine
+from provenance.exchange.pull import pull
+from provenance.history.commits import CommitKind
+from provenance.ingest.quarantine import quarantine
+from provenance.segments.batch import Batch
 from provenance.storage import s3, s3_client
 from provenance.store import Store
 from tests.servers.faulty_proxy import Fault, FaultyProxy, faulty_proxy

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from provenance.commits import Segment
 from provenance.errors import DamagedStoreError, UserFolderError
+from provenance.history.commits import Segment
 from provenance.storage.segment_cache import SegmentCache, Source, evict, limit_bytes
 
 DAY = 86_400

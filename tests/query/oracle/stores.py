@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from provenance import wide
-from provenance.ask import Answer, answer
-from provenance.batch import Batch
-from provenance.commits import CommitKind
+from provenance.answers.ask import Answer, answer
+from provenance.answers.saved_queries import save
+from provenance.answers.vocabulary import WIDE, Rows, StoreVocabulary
+from provenance.history.commits import CommitKind
 from provenance.metadata import Written
 from provenance.metadata_rows import add_metadata
-from provenance.saved_queries import save
+from provenance.reading.views import VIEWS, Reading
 from provenance.schema import BY_NAME, IN_ORDER
+from provenance.segments.batch import Batch
 from provenance.store import Store
-from provenance.views import VIEWS, Reading
-from provenance.vocabulary import WIDE, Rows, StoreVocabulary
-from provenance.wide_build import promote
+from provenance.wide import wide
+from provenance.wide.wide_build import promote
 from query.compile import Compiled, compile_query
 from query.vocabulary import Entity, MetadataKey
 from tests.query.oracle.facts import Said, Told, World

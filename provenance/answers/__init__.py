@@ -1,0 +1,1 @@
+"""Questions to a store and what is answered: queries, SQL, lineage, facts of one thing, the state of runs."""

@@ -1,0 +1,1 @@
+"""Files read again: what is there beside what is known."""

@@ -1,0 +1,1 @@
+"""The DuckLake catalog of a store, on SQLite and on PostgreSQL."""

@@ -1,0 +1,1 @@
+"""Erasure: what must not be kept goes, and a commit says that it went."""

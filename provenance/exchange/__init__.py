@@ -1,0 +1,1 @@
+"""Between stores: what one has and another has not, and how it gets there."""

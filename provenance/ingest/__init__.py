@@ -1,0 +1,1 @@
+"""Invocation records on their way into the store: read, checked, and made into rows."""

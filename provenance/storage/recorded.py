@@ -1,0 +1,49 @@
+"""Whether bytes are those that a commit says: the one comparison by which every storage and every reader goes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provenance.errors import DamagedStoreError
+
+if TYPE_CHECKING:
+    from provenance.history.commits import Segment
+
+DERIVED_HINT = "it was made from others: `pirene store check --repair` makes it again"
+_HINT = "restore the file from a backup of the store"
+
+
+def difference(data: bytes, segment: Segment) -> str | None:
+    """What was found in place of a segment, for a person; None: it is the segment. ``data`` may end one byte after its
+    size.
+    """
+    if len(data) > segment.size:
+        return f"more than {segment.size} bytes"
+    digest = hashlib.sha256(data).hexdigest()
+    if len(data) == segment.size and digest == segment.sha256:
+        return None
+    return f"{len(data)} bytes with sha256 {digest}"
+
+
+def compare(path: Path, segment: Segment) -> None:
+    """Read the local file of a segment, whatever its size in little memory. Raises DamagedStoreError if it is not what
+    was committed, OSError.
+    """
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        digest = hashlib.file_digest(file, "sha256").hexdigest() if size == segment.size else None
+    if digest is None:
+        raise not_as_recorded(str(path), segment, f"{size} bytes")
+    if digest != segment.sha256:
+        raise not_as_recorded(str(path), segment, f"{size} bytes with sha256 {digest}")
+
+
+def not_as_recorded(where: str, segment: Segment, found: str) -> DamagedStoreError:
+    """The error to raise for a segment in whose place something else was ``found``."""
+    return DamagedStoreError(
+        f"{where}: expected {segment.size} bytes with sha256 {segment.sha256}, found {found}",
+        hint=_HINT if segment.path.startswith("segments/") else DERIVED_HINT,
+    )

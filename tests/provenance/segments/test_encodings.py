@@ -1,0 +1,112 @@
+"""How columns are written: every value comes back, from DuckDB as from pyarrow, and takes no more room than it must."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import random
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from provenance.segments.encodings import write_options
+
+ROWS = 30_000
+RANDOM = random.Random(7)
+AT = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
+
+COLUMNS: dict[str, pa.Array] = {
+    "few": pa.array([f"site-{n % 7}" for n in range(ROWS)]),
+    "nothing": pa.nulls(ROWS, pa.string()),
+    "name": pa.array([None if n % 11 == 0 else f"run/image-{n:06d}.fits" for n in range(ROWS)]),
+    "ordinal": pa.array(range(ROWS), pa.int64()),
+    "extreme": pa.array([(-1) ** n * ((1 << 63) - 1 - n) for n in range(ROWS)], pa.int64()),
+    "digest": pa.array([hashlib.sha256(b"%d" % n).digest() for n in range(ROWS)], pa.binary()),
+    "float": pa.array([float("nan") if n == 3 else RANDOM.random() for n in range(ROWS)]),
+    "time": pa.array([AT + dt.timedelta(microseconds=RANDOM.randrange(10**12)) for _ in range(ROWS)]),
+    "truth": pa.array([None if n % 3 == 0 else n % 2 == 0 for n in range(ROWS)]),
+    "list": pa.array([[str(k) for k in range(n % 3)] for n in range(ROWS)]),
+}
+
+
+def written(tmp_path: Path, rows: pa.Table, **options: Any) -> Path:
+    path = tmp_path / "rows.parquet"
+    pq.write_table(rows, path, **write_options(rows, **options))
+    return path
+
+
+@pytest.mark.parametrize("rows", [0, 1, 5, ROWS])
+def test_every_value_comes_back(tmp_path: Path, rows: int) -> None:
+    table = pa.table(COLUMNS).slice(0, rows)
+    path = written(tmp_path, table, looked_up=("name", "digest"))
+    read = pq.read_table(path)
+    assert repr(read.to_pylist()) == repr(table.to_pylist())
+    with duckdb.connect(config={"threads": "1"}) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        names = ", ".join(f'"{name}"' for name in COLUMNS)
+        shown = connection.sql(f"SELECT {names} FROM read_parquet('{path}')").to_arrow_table()
+    assert repr(shown.to_pylist()) == repr(table.to_pylist())
+
+
+def encodings(path: Path, column: str) -> set[str]:
+    group = pq.read_metadata(path).row_group(0)
+    chunks = [group.column(position) for position in range(group.num_columns)]
+    return {name for chunk in chunks if chunk.path_in_schema.split(".")[0] == column for name in chunk.encodings}
+
+
+def test_what_repeats_goes_through_a_dictionary_and_nothing_else(tmp_path: Path) -> None:
+    path = written(tmp_path, pa.table(COLUMNS))
+    dictionary = {name for name in COLUMNS if "RLE_DICTIONARY" in encodings(path, name)}
+    assert dictionary == {"few", "nothing", "list"} | (
+        {"truth"} & dictionary
+    )  # whether two truths do is of no interest
+    assert "DELTA_BINARY_PACKED" in encodings(path, "ordinal") & encodings(path, "time")
+    assert "DELTA_BYTE_ARRAY" in encodings(path, "name")
+    assert "DELTA_LENGTH_BYTE_ARRAY" in encodings(path, "digest")
+
+
+def test_what_repeats_in_order_is_written_as_differences(tmp_path: Path) -> None:
+    """As metadata has it: the values of one key after those of the other, few of the one, many of the other."""
+    half = ROWS // 2
+    few, many = [n * 3 // half for n in range(half)], [10 * (n // 2) for n in range(half)]
+    few = few * 3
+    columns: dict[str, pa.Array] = {
+        "text": pa.array([f"site-{n}" for n in few] + [f"{n:06d}" for n in many]),
+        "integer": pa.array(few + many, pa.int64()),
+        "float": pa.array([float(n) for n in few + many]),
+        "no order": pa.array([RANDOM.randrange(1000) << 50 for _ in few + many], pa.int64()),
+    }
+    path = written(tmp_path, pa.table(columns), thorough=True)
+    assert {name for name in columns if "RLE_DICTIONARY" in encodings(path, name)} == {"no order"}
+    group = pq.read_metadata(path).row_group(0)
+    sizes = {group.column(n).path_in_schema: group.column(n).total_compressed_size for n in range(group.num_columns)}
+    pq.write_table(pa.table(columns), tmp_path / "plain.parquet", compression="zstd", use_dictionary=True)
+    group = pq.read_metadata(tmp_path / "plain.parquet").row_group(0)
+    for n in range(group.num_columns):
+        column = group.column(n)
+        if column.path_in_schema != "no order":
+            assert sizes[column.path_in_schema] < column.total_compressed_size / 2, column.path_in_schema
+
+
+def test_digests_take_their_bytes_and_ordinals_next_to_nothing(tmp_path: Path) -> None:
+    group = pq.read_metadata(written(tmp_path, pa.table(COLUMNS))).row_group(0)
+    sizes = {group.column(n).path_in_schema: group.column(n).total_compressed_size for n in range(group.num_columns)}
+    assert sizes["digest"] < 32.1 * ROWS
+    assert sizes["ordinal"] < 0.1 * ROWS
+
+
+def test_look_ups_have_a_filter_where_there_are_many_rows(tmp_path: Path) -> None:
+    for rows, expected in ((100, 0), (ROWS, 2)):
+        path = written(tmp_path, pa.table(COLUMNS).slice(0, rows), looked_up=("name", "digest"))
+        with duckdb.connect() as connection:
+            found = connection.execute(
+                f"SELECT count(*) FROM parquet_metadata('{path}') WHERE bloom_filter_offset IS NOT NULL"
+            ).fetchone()
+            assert found == (expected,)
+            one = hashlib.sha256(b"42").digest()
+            rows_found = connection.execute(f"SELECT ordinal FROM '{path}' WHERE digest = $1", [one]).fetchall()
+            assert rows_found == [(42,)]
