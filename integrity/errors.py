@@ -1,8 +1,10 @@
 """The errors of digests, the wrapper, verification and audits.
 
 IntegrityError            root: carries the exit code and, where there is one, what to do
-+-- UnreadableError       what is at a path has no digest: it is, or holds, something other than files and folders
++-- UnreadableError       what is at a path has no digest: it is, or holds, something other than files and folders (3)
     +-- MovingError       it changed, or another took its place, while it was read
++-- EvidenceError         what should prove something does not: altered, of something else, signed by nobody trusted (4)
++-- KeyFileError          a file with keys cannot be read, written or used (2)
 
 What the system refuses (no such file, no permission, a disk error) stays the OSError that it is; an UnreadableError is
 an OSError as well, so that one clause catches all that keeps bytes from being verified.
@@ -33,3 +35,13 @@ class UnreadableError(IntegrityError, OSError):
 
 class MovingError(UnreadableError):
     """What was read changed meanwhile: the digest would be of bytes that were never there together."""
+
+
+class EvidenceError(IntegrityError):
+    """A proof, a checkpoint, a note or an envelope is not what it must be to prove anything."""
+
+    exit_code = 4
+
+
+class KeyFileError(IntegrityError):
+    """The file of a private key, or a list of public ones, cannot be read or written, or does not hold any."""

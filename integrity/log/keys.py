@@ -1,0 +1,168 @@
+"""The keys of a user, in a folder of theirs: one to sign with, made on first use, and those that they trust.
+
+``signing-key`` is one line (`integrity.log.note.SigningKey`), which only the user may read. ``trusted-keys`` is a list
+that people may write: a public key on each line, ``#`` begins a comment. The own key is trusted without being there; a
+key that was replaced is put there, so that what it signed stays signed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from integrity.errors import KeyFileError
+from integrity.log.note import SigningKey, VerifierKey
+
+_SIGNING, _TRUSTED = "signing-key", "trusted-keys"
+_OF_OTHERS = 0o077
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._@-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFolder:
+    """The folder with a user's keys; it need not exist."""
+
+    path: Path
+
+    @property
+    def signing_path(self) -> Path:
+        """Where the private key is."""
+        return self.path / _SIGNING
+
+    @property
+    def trusted_path(self) -> Path:
+        """Where the list of trusted public keys is."""
+        return self.path / _TRUSTED
+
+    def signing_key(self, user: str) -> SigningKey:
+        """The key of this user, which is made if there is none yet; of many who make one at once all get the same.
+
+        Raises KeyFileError: it cannot be read or made, others may read it, or it is none.
+        """
+        found = self._existing()
+        if found is None:
+            self._create(SigningKey.generate(key_name(user)), replace=False)
+            found = self._existing()
+        if found is None:
+            raise KeyFileError(f"{self.signing_path}: the key vanished while it was made")
+        return found
+
+    def rotate(self, user: str) -> SigningKey:
+        """A new key in the place of the old one, whose public half is trusted from here on. Raises KeyFileError."""
+        old = self._existing()
+        if old is not None:
+            self.trust(old.verifier(), "own key until it was replaced")
+        new = SigningKey.generate(key_name(user))
+        self._create(new, replace=True)
+        return new
+
+    def trusted(self) -> tuple[VerifierKey, ...]:
+        """The keys that the user trusts, their own first. Raises KeyFileError for a list that is none."""
+        own = self._existing()
+        return tuple(dict.fromkeys([*([own.verifier()] if own else []), *read_keys(self.trusted_path)]))
+
+    def trust(self, key: VerifierKey, why: str) -> bool:
+        """Put a key on the list; False: it is there. Raises KeyFileError."""
+        if key in read_keys(self.trusted_path):
+            return False
+        line = f"{key.text}  # {' '.join(why.split())}\n".encode()
+        try:
+            self._make_folder()
+            descriptor = os.open(self.trusted_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            with os.fdopen(descriptor, "ab") as file:
+                if file.tell() and not self.trusted_path.read_bytes().endswith(b"\n"):
+                    line = b"\n" + line
+                file.write(line)
+                file.flush()
+                os.fsync(descriptor)
+        except OSError as error:
+            raise _failed(self.trusted_path, error) from error
+        return True
+
+    def _existing(self) -> SigningKey | None:
+        path = self.signing_path
+        try:
+            with path.open("rb") as file:
+                mode = os.fstat(file.fileno()).st_mode
+                text = file.read(4096).decode("utf-8", "replace")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _failed(path, error) from error
+        if mode & _OF_OTHERS:
+            raise KeyFileError(
+                f"{path}: others may read this private key (mode {mode & 0o777:04o})",
+                hint=f"chmod 600 {path}; if it was so for long, `pirene log key --rotate` makes a new one",
+            )
+        try:
+            return SigningKey.parse(text.removesuffix("\n"))
+        except ValueError as error:
+            hint = "restore it from a backup, or remove it: the next commit makes a new one"
+            raise KeyFileError(f"{path}: no private key: {error}", hint=hint) from None
+
+    def _create(self, key: SigningKey, *, replace: bool) -> None:
+        """Write the key aside, readable by nobody else from its first moment on, and give it its name."""
+        temporary = self.path / f"{_SIGNING}.{os.urandom(8).hex()}.tmp"
+        try:
+            self._make_folder()
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(descriptor, key.text.encode() + b"\n")
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            if replace:
+                temporary.replace(self.signing_path)
+            else:
+                _link(temporary, self.signing_path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise _failed(self.signing_path, error) from error
+
+    def _make_folder(self) -> None:
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _link(temporary: Path, path: Path) -> None:
+    """Give a file a name unless that is taken, which is as good: somebody else's key is there."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def key_name(user: str) -> str:
+    """The name of a key of this user on this machine: ``pirene/USER@HOST``, of characters that any name may have."""
+    return "pirene/" + _NOT_IN_NAMES.sub("_", f"{user}@{socket.gethostname()}")
+
+
+def read_keys(path: Path) -> list[VerifierKey]:
+    """The public keys in a list; none if there is no such file. Raises KeyFileError that names the line."""
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    except UnicodeDecodeError:
+        raise KeyFileError(f"{path}: no list of public keys: it is not UTF-8") from None
+    except OSError as error:
+        raise _failed(path, error) from error
+    found: list[VerifierKey] = []
+    for number, line in enumerate(lines, start=1):
+        word = line.partition("#")[0].strip()
+        if word:
+            try:
+                found.append(VerifierKey.parse(word))
+            except ValueError as error:
+                raise KeyFileError(
+                    f"{path}, line {number}: no public key: {error}", hint="expected NAME+ID+KEY; see `pirene log key`"
+                ) from None
+    return found
+
+
+def _failed(path: Path, error: OSError) -> KeyFileError:
+    return KeyFileError(f"{path}: {error.strerror or error}", hint="XDG_CONFIG_HOME names another folder for keys")
