@@ -16,7 +16,7 @@ it, standard tools compute the same::
     { printf 'pirene-folder/1\\0'; cd FOLDER && find . -type f -printf '%P\\0' | LC_ALL=C sort -z \\
       | xargs -0r sha256sum -z -- ; } | sha256sum
 
-``integrity/kickstart.py`` defines both digests once more, for Python 3.6; the tests hold the two together.
+``integrity/wrapper/content.py`` defines both digests once more, for Python 3.6; the tests hold the two together.
 """
 
 from __future__ import annotations

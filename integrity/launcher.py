@@ -12,36 +12,31 @@ what the command started falls to the launcher, which ends it.
 from __future__ import annotations
 
 import gc
-import importlib.util
 import json
 import os
 import select
 import signal
 import sys
 import time
-from types import ModuleType
 
 TYPE_CHECKING = False  # the module `typing` would be in every wrapper's memory
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
+if __name__ == "__main__":
+    # An isolated interpreter knows no package of ours. Last, so that none hides one of the standard library.
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from integrity.wrapper.command_line import open_standard_descriptors
+from integrity.wrapper.facts import facts
+from integrity.wrapper.notation import to_bytes
+from integrity.wrapper.processes import PR_SET_CHILD_SUBREAPER, descendants, libc_prctl, process_tree, send
+from integrity.wrapper.run import complain, run_attempt
+from integrity.wrapper.stop import STOP_SIGNALS
+
 PATIENCE_SECONDS = 0.005  # between two looks at processes that were sent SIGKILL
 READ_BYTES = 1 << 16
 EXIT_BUG = 70
-
-
-def load_kickstart() -> ModuleType:
-    """The wrapper beside this file, loaded by its path: an isolated interpreter knows no package of ours."""
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "kickstart.py")
-    spec = importlib.util.spec_from_file_location("kickstart", path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} cannot be loaded as a module")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-kickstart = load_kickstart()
 
 
 class Wrapper:
@@ -81,11 +76,11 @@ class Launcher:
             os.setsid()  # Ctrl-C at the terminal is the engine's to interpret
         signal.set_wakeup_fd(self._wake_end, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
-        for number in kickstart.STOP_SIGNALS:
+        for number in STOP_SIGNALS:
             signal.signal(number, lambda number, frame: self._told.append(number))
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        kickstart.libc_prctl()(kickstart.PR_SET_CHILD_SUBREAPER, 1)
-        kickstart.facts()
+        libc_prctl()(PR_SET_CHILD_SUBREAPER, 1)
+        facts()
         gc.collect()
         gc.freeze()  # children share these pages for as long as nobody writes to them
 
@@ -145,14 +140,14 @@ class Launcher:
 
     def _start(self, description: dict[str, Any], wrapper: Wrapper) -> None:
         # Blocked until the wrapper is ready for them: a stop that follows the start at once is not lost.
-        signals = (*kickstart.STOP_SIGNALS, signal.SIGCHLD)
+        signals = (*STOP_SIGNALS, signal.SIGCHLD)
         signal.pthread_sigmask(signal.SIG_BLOCK, signals)
         try:
             pid = os.fork()
         except OSError as error:
             # The system is out of processes or memory: to the engine, an attempt that ended without a record.
             self._reply({"ended": wrapper.job, "attempt": wrapper.attempt, "status": 4, "record": False})
-            kickstart.complain(f"cannot fork a wrapper for job {wrapper.job}: {error.strerror}", 4)
+            complain(f"cannot fork a wrapper for job {wrapper.job}: {error.strerror}", 4)
             return
         else:
             if pid == 0:
@@ -165,7 +160,7 @@ class Launcher:
     def _stop(self, number: int, job: int | None) -> None:
         for pid, wrapper in self.wrappers.items():
             if job is None or wrapper.job == job:
-                kickstart.send(pid, number)
+                send(pid, number)
 
     def _reap(self) -> None:
         while True:
@@ -180,19 +175,19 @@ class Launcher:
                 self._end_strays()
             if wrapper is not None:
                 code = os.waitstatus_to_exitcode(status)
-                there = os.path.exists(kickstart.to_bytes(wrapper.record))
+                there = os.path.exists(to_bytes(wrapper.record))
                 self._reply({"ended": wrapper.job, "attempt": wrapper.attempt, "status": code, "record": there})
 
     def _end_strays(self) -> None:
         """End what a killed wrapper left: such processes are ours now, and each that ends hands us its children."""
         me = os.getpid()
         while True:
-            tree = kickstart.process_tree()
+            tree = process_tree()
             strays = [pid for pid in tree.get(me, []) if pid not in self.wrappers]
             if not strays:
                 return
-            for pid in strays + kickstart.descendants(tree, strays):
-                kickstart.send(pid, signal.SIGKILL)
+            for pid in strays + descendants(tree, strays):
+                send(pid, signal.SIGKILL)
             time.sleep(PATIENCE_SECONDS)
             for pid in strays:
                 os.waitpid(pid, os.WNOHANG)
@@ -223,11 +218,11 @@ def become_wrapper(description: dict[str, Any], record: str, wake: int) -> NoRet
         os.close(null)
         os.close(signal.set_wakeup_fd(-1))
         os.close(wake)
-        for number in kickstart.STOP_SIGNALS:
+        for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_DFL)  # the server may have been started with SIGINT ignored
-        status = kickstart.run_attempt(description, record)
+        status = run_attempt(description, record)
     except Exception as error:  # noqa: BLE001 - the process boundary
-        kickstart.complain(f"a bug in the wrapper of {record!r}: {type(error).__name__}: {error}", EXIT_BUG)
+        complain(f"a bug in the wrapper of {record!r}: {type(error).__name__}: {error}", EXIT_BUG)
     finally:
         os._exit(status)
 
@@ -246,7 +241,7 @@ def open_descriptors() -> list[int]:
 
 def main() -> int:
     """Serve standard input and output."""
-    kickstart.open_standard_descriptors()
+    open_standard_descriptors()
     launcher = Launcher()
     launcher.prepare()
     launcher.serve()

@@ -23,10 +23,10 @@ def flip(path):
     os.chmod(path, 0o644)
     open(path, "wb").write(data)
 def after(code):  # what the wrapper left is altered before it is sent back
-    os.rename("kickstart.py", "real.py")
-    with open("kickstart.py", "w") as file:
+    os.rename("kickstart.pyz", "real.pyz")
+    with open("kickstart.pyz", "w") as file:
         file.write("import os, subprocess, sys\\n"
-            "ended = subprocess.run(['/usr/bin/python3', '-I', '-S', '../real.py', *sys.argv[1:]]).returncode\\n"
+            "ended = subprocess.run(['/usr/bin/python3', '-I', '-S', '../real.pyz', *sys.argv[1:]]).returncode\\n"
             "os.chdir('../out')\\n" + code + "sys.exit(ended)\\n")
 flipping = "data = bytearray(open(path, 'rb').read()); data[3] ^= 16; open(path, 'wb').write(data)\\n"
 if job["attempt"] == 1:

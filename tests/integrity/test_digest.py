@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integrity import kickstart
 from integrity.digest import Stat, hash_path
 from integrity.errors import IntegrityError, MovingError, UnreadableError
+from integrity.wrapper.content import read_content
+from integrity.wrapper.errors import UnreadableError as UnreadableByWrapperError
 
 BY_COREUTILS = (
     "{ printf 'pirene-folder/1\\0'; cd \"$0\" && find . -type f -printf '%P\\0' | LC_ALL=C sort -z"
@@ -29,8 +30,8 @@ def by_coreutils(folder: Path) -> str:
     ]
 
 
-def by_kickstart(path: Path) -> tuple[str, int]:
-    found, content = kickstart.read_content(os.fsencode(path), True, False, None, lambda: None)
+def by_wrapper(path: Path) -> tuple[str, int]:
+    found, content = read_content(os.fsencode(path), True, False, None, lambda: None)
     stat = Stat(found.size, found.mtime_ns, found.ctime_ns, found.inode, found.device)
     assert stat == Stat.of(path), "both mean the same by the stat of a file or folder"
     return content.sha256, content.size
@@ -56,7 +57,7 @@ def test_published_digests(tmp_path: Path, data: bytes, digest: str) -> None:
     assert (hashed.sha256.hex(), hashed.kind, hashed.stat) == (digest, "file", Stat.of(path))
     assert hashed.stat.size == len(data)
     assert hashed.seconds >= 0
-    assert by_kickstart(path) == (digest, len(data))
+    assert by_wrapper(path) == (digest, len(data))
 
 
 def test_the_stat_of_a_file(tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_the_digest_of_a_prefix_is_taken_on_the_way(tmp_path: Path, size: int, p
     hashed = hash_path(tmp_path / "whole", prefix_bytes=prefix)
     assert hashed.prefix_sha256 == expected
     assert hashed.sha256 == hash_path(tmp_path / "whole").sha256
-    _, content = kickstart.read_content(os.fsencode(tmp_path / "whole"), True, False, prefix, lambda: None)
+    _, content = read_content(os.fsencode(tmp_path / "whole"), True, False, prefix, lambda: None)
     assert content.prefix_sha256 == (expected.hex() if expected else None)
 
 
@@ -92,12 +93,12 @@ def test_a_pinned_folder(tmp_path: Path) -> None:
     top = tmp_path / "top"
     without_empty = by_coreutils(top)
     assert hash_path(top).sha256.hex() == without_empty
-    assert by_kickstart(top) == (without_empty, 4)
+    assert by_wrapper(top) == (without_empty, 4)
     (top / "a" / "nothing" / "in-here").mkdir(parents=True)
     # The manifest written with printf and hashed with sha256sum.
     pinned = "f1fb0731ffa9c168801b463db9f837e98d18a7aeec6a39385f8e7403d6e71018"
     assert hash_path(top).sha256.hex() == pinned
-    assert by_kickstart(top) == (pinned, 4)
+    assert by_wrapper(top) == (pinned, 4)
     assert hash_path(top).kind == "folder"
     assert hash_path(top).stat.size == 4
 
@@ -108,7 +109,7 @@ def test_an_empty_folder_is_not_an_empty_file(tmp_path: Path) -> None:
         ["sh", "-c", "printf 'pirene-folder/1\\0' | sha256sum"], capture_output=True, text=True
     ).stdout
     assert hash_path(tmp_path).sha256.hex() == said[:64]
-    assert by_kickstart(tmp_path) == (said[:64], 0)
+    assert by_wrapper(tmp_path) == (said[:64], 0)
 
 
 names = st.binary(min_size=1, max_size=3).filter(
@@ -142,7 +143,7 @@ def test_three_definitions_of_a_folders_digest_agree(tree: dict[bytes, object]) 
         top = Path(place) / "top"
         build(top, tree)
         digest = hash_path(top).sha256.hex()
-        assert by_kickstart(top)[0] == digest
+        assert by_wrapper(top)[0] == digest
         if without_empty_folders(tree) == tree:
             assert by_coreutils(top) == digest
 
@@ -180,11 +181,13 @@ def test_a_folder_that_holds_something_else_has_no_digest(tmp_path: Path, kind: 
         (tmp_path / "a" / "odd").symlink_to("/etc/passwd")
     else:
         os.mkfifo(tmp_path / "a" / "odd")
-    with pytest.raises(UnreadableError, match=r"holds 'a/odd', which is a (symbolic link|named pipe)") as caught:
+    with pytest.raises(
+        UnreadableByWrapperError, match=r"holds 'a/odd', which is a (symbolic link|named pipe)"
+    ) as caught:
         hash_path(tmp_path)
     assert caught.value.hint is not None and caught.value.exit_code == 3
-    with pytest.raises(kickstart.UnreadableError, match="holds 'a/odd', which is a"):
-        by_kickstart(tmp_path)
+    with pytest.raises(UnreadableError, match="holds 'a/odd', which is a"):
+        by_wrapper(tmp_path)
 
 
 def test_what_is_no_file_has_no_digest(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from integrity import kickstart
+from integrity.wrapper.content import read_content
 
 DATA = b"instrument,value\n" * 1000
 
@@ -327,7 +327,7 @@ def test_a_file_written_a_moment_ago_is_hashed_when_its_ctime_can_prove_somethin
     # A write in the same tick of the clock as the last one would leave ctime as it was: that tick is waited out.
     path = tmp_path / "hot"
     path.write_bytes(b"x")
-    found, content = kickstart.read_content(os.fsencode(path), True, True, None, lambda: None)
+    found, content = read_content(os.fsencode(path), True, True, None, lambda: None)
     assert time.time_ns() - found.ctime_ns >= 20_000_000
     assert content.sha256 == hashlib.sha256(b"x").hexdigest()
 

@@ -260,11 +260,12 @@ def test_a_record_that_cannot_be_written_whole_is_not_there_at_all(bench: Any) -
 @pytest.mark.parametrize("call", ["fsync", "link"])
 def test_a_full_disk_leaves_no_record_and_is_not_called_a_success(bench: Any, call: str) -> None:
     program = (
-        f"import errno, json, os, sys; sys.path.insert(0, {str(bench.wrapper.parent)!r}); import kickstart\n"
+        f"import errno, json, os, sys; sys.path.insert(0, {str(bench.wrapper.parents[1])!r})\n"
+        "from integrity.wrapper.run import run_attempt\n"
         "def full(*given): raise OSError(errno.ENOSPC, 'No space left on device')\n"
         f"os.{call} = full\n"
         f"description = json.load(open({str(bench.folder / 'job.json')!r}))\n"
-        f"sys.exit(kickstart.run_attempt(description, {str(bench.record_path)!r}))\n"
+        f"sys.exit(run_attempt(description, {str(bench.record_path)!r}))\n"
     )
     bench.file("job.json", json.dumps(bench.describe(["/bin/true"])).encode())
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

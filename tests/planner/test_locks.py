@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from integrity import kickstart
+from integrity.wrapper.record_file import Lock as WrapperLock
 from planner.engines.survivors import wait_for_survivors
 from planner.locks import Lock, Owner, hold, lock_if_possible, owner, text, try_lock
 from planner.run_folder import RunBusyError, RunFolder
@@ -109,7 +109,7 @@ def test_of_a_process_of_another_machine_nothing_is_known(tmp_path: Path) -> Non
 
 @pytest.mark.usefixtures("no_locks")
 def test_wrappers_say_it_alike(descriptor: int, tmp_path: Path) -> None:
-    lock = kickstart.Lock(bytes(tmp_path / "record"))
+    lock = WrapperLock(bytes(tmp_path / "record"))
     assert hold(descriptor)
     assert (tmp_path / "record.lock").read_text().strip() == text(descriptor)
     lock.release()

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import integrity
+from integrity.archive import ARCHIVE_NAME, write_archive
 from planner.engine_plan import READS, EngineJob, EnginePlan
 from planner.engines.describe import InputFile, description_of, executable_entry, input_entry
 from planner.engines.places import Places
@@ -24,7 +24,6 @@ from planner.errors import PlannerError
 from planner.planned import PlannedFile, PlannedUse
 from planner.run_folder import RunFolder
 
-_WRAPPER = Path(integrity.__file__).with_name("kickstart.py")
 _STEP = Path(node_step.__file__)
 _BIN = "../bin"  # beside the folder that the command runs in, so that no input or output can bear its name
 _CHILDREN_PER_LINE = 500
@@ -33,7 +32,7 @@ _NOT_IN_A_LABEL = re.compile(r"[^A-Za-z0-9._:+-]")
 # `sh` finds python3 along the worker's own PATH. The folder out/ is there whatever becomes of the wrapper: a transfer
 # that finds nothing to transfer would put the job on hold.
 _COMMAND = (
-    "mkdir -p work out && cd work && exec python3 -I -S ../kickstart.py --job ../job.json --record ../out/record.json"
+    "mkdir -p work out && cd work && exec python3 -I -S ../kickstart.pyz --job ../job.json --record ../out/record.json"
 )
 
 # A job is held when a file cannot be transferred (codes 12 and 13). Left alone it would stay so until somebody looks;
@@ -46,7 +45,7 @@ def write_pool_folder(plan: EnginePlan, folder: PoolFolder) -> None:
     if folder.dag.exists():
         return
     folder.root.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(_WRAPPER, folder.root / _WRAPPER.name)
+    write_archive(folder.root / ARCHIVE_NAME)
     shutil.copyfile(_STEP, folder.root / _STEP.name)
     places = Places(plan, RunFolder(plan.run_dir))
     _write_lines(folder.nodes, _node_lines([_node_document(plan, job, places) for job in plan.jobs]))
@@ -92,7 +91,7 @@ def _submit_description(plan: EnginePlan, name: str, commands: Sequence[tuple[st
         "initialdir": "nodes/$INT(shard)/$(JOB)",
         "should_transfer_files": "YES",
         "when_to_transfer_output": "ON_EXIT",
-        "transfer_input_files": "../../../kickstart.py, in/",
+        "transfer_input_files": "../../../kickstart.pyz, in/",
         "transfer_output_files": "out",
         "output": "stdout",
         "error": "stderr",

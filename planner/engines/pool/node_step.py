@@ -465,7 +465,7 @@ def take_output(arrived: bytes, place: bytes, sha256: str) -> "Document":
         if error.errno != errno.EXDEV:
             raise
         copy_over(arrived, place, sha256)
-    return stat_of(wrapper().survey, place)
+    return stat_of(wrapper("content").survey, place)
 
 
 def copy_over(arrived: bytes, place: bytes, sha256: str) -> None:
@@ -486,12 +486,12 @@ def copy_over(arrived: bytes, place: bytes, sha256: str) -> None:
 
 def checked(path: bytes, sha256: str) -> "Document":
     """Hash a file or folder; its stat. Raises RefusedError if it is not what the worker recorded."""
-    module = wrapper()
+    unreadable = wrapper("errors").UnreadableError
     try:
-        found, content = module.read_content(path, False, False, None, lambda: None)
+        found, content = wrapper("content").read_content(path, False, False, None, lambda: None)
     except FileNotFoundError:
         raise RefusedError("%s did not arrive" % to_text(path)) from None
-    except module.UnreadableError as error:
+    except unreadable as error:
         raise RefusedError("%s cannot be read: %s" % (to_text(path), error)) from None
     if content.sha256 != sha256:
         text = "%s is not as the worker recorded it: expected sha256 %s, found %s"
@@ -509,13 +509,9 @@ def stat_of(survey: "Callable[[int], Any]", path: bytes) -> "Document":
     return {key: getattr(found, key) for key in ("size", "mtime_ns", "ctime_ns", "inode", "device")}
 
 
-def wrapper() -> "ModuleType":
-    """The wrapper's module: in a run folder it lies beside this one."""
-    if __package__:
-        from integrity import kickstart  # the engine finishes what a step began
-
-        return kickstart
-    return __import__("kickstart")
+def wrapper(name: str) -> "ModuleType":
+    """A module of the wrapper: imported only by steps that need one."""
+    return __import__("integrity.wrapper." + name, fromlist=[name])
 
 
 # --------------------------------------------------------------------------------------------------- the command line
@@ -536,5 +532,5 @@ def main(arguments: "list[str]", pool: Pool) -> int:
 
 if __name__ == "__main__":
     HERE = os.path.dirname(os.path.abspath(os.fsencode(__file__)))
-    sys.path.insert(0, os.fsdecode(HERE))  # for the wrapper; python3 -I leaves it out
+    sys.path.append(os.fsdecode(os.path.join(HERE, b"kickstart.pyz")))  # as it is on workers
     sys.exit(main(sys.argv[1:], Pool(HERE)))

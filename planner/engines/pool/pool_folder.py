@@ -4,7 +4,7 @@ RUN/pool/run.dag            the DAG: a node for every job of the plan, named by 
 RUN/pool/run.dag.rescue*    which nodes are done: written by the engine before each submission, by DAGMan at a bad end
 RUN/pool/run.dag.*          what DAGMan writes: run.dag.nodes.log (events of all nodes), run.dag.dagman.log (its own)
 RUN/pool/nodes.jsonl        the static part of every job's description, with an index (planner/engines/pool/dag.py)
-RUN/pool/kickstart.py       the wrapper, and
+RUN/pool/kickstart.pyz      the wrapper, and
 RUN/pool/node_step.py       the PRE and POST step of every node, as they were when the run was planned
 RUN/pool/nodes/K/N/         a node at work: in/ (what goes to the worker), out/ (what came back), stdout, stderr
 RUN/pool/handed/K/N.json    the outputs of job N in their places: written by the POST step of a good attempt

@@ -148,7 +148,17 @@ ENVIRONMENT = {
     "CASE_LINES": "one\ntwo\n",
 }
 # Names that an engine might give to files of its own.
-TAKEN = ("kickstart.py", "job.json", "record.json", "in", "out", "stdout", "_condor_stdout", "condor_exec.exe", "shows")
+TAKEN = (
+    "kickstart.pyz",
+    "job.json",
+    "record.json",
+    "in",
+    "out",
+    "stdout",
+    "_condor_stdout",
+    "condor_exec.exe",
+    "shows",
+)
 MADE_FOLDER = {
     "deep/": None,
     "deep/er/": None,

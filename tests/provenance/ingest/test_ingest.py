@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integrity import kickstart
 from integrity.digest import Stat
+from integrity.wrapper.metadata import METADATA_LIMIT_BYTES
 from provenance.errors import NotWrittenError, StoreError, WriteFailedError
 from provenance.identity import produced_file, source_of
 from provenance.ingest.fact_columns import LONGEST_TEXT
@@ -184,7 +184,7 @@ def test_metadata_that_cannot_be_read_is_quarantined_while_the_record_counts(sto
 
 
 def test_metadata_that_no_wrapper_keeps_is_quarantined_while_the_record_counts(store, record_bytes):
-    assert kickstart.METADATA_LIMIT_BYTES == LONGEST_TEXT
+    assert METADATA_LIMIT_BYTES == LONGEST_TEXT
     text = "a=1\n" * (1 << 18) + "b"
     result = ingest(store, [record_bytes(metadata={"text": text, "truncated": False})])
     assert (result.new, len(result.warnings)) == (1, 1)

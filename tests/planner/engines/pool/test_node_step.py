@@ -81,7 +81,7 @@ class Nodes:
         node, scratch = self.node(job), self.run_dir.parent / f"scratch-{job}"
         shutil.rmtree(scratch, ignore_errors=True)
         shutil.copytree(node / "in", scratch)
-        shutil.copyfile(self.root / "kickstart.py", scratch / "kickstart.py")
+        shutil.copyfile(self.root / "kickstart.pyz", scratch / "kickstart.pyz")
         (command,) = re.findall(r"""^    arguments = "-c '(.*)'"$""", (self.root / "run.dag").read_text(), re.MULTILINE)
         ended = subprocess.run(["/bin/sh", "-c", command], cwd=scratch, capture_output=True, text=True, check=False)
         shutil.copytree(scratch / "out", node / "out")
@@ -398,7 +398,7 @@ def test_an_input_that_is_gone_is_left_to_the_wrapper(nodes, world) -> None:
 # --- Names -----------------------------------------------------------------------------------------------------------
 
 ODD = ["a b", "q'\"q", "new\nline", "tab\tab", "grüße/ünter", "日本", "$HOME", "-rf", "record.json", "job.json", "in",
-       "out", "0", "kickstart.py", "*", "back\\slash", "%s%d", "deep/er/and/deeper", "~", "\udcff\udcfe", "a;b&c|d"]  # fmt: skip
+       "out", "0", "kickstart.pyz", "*", "back\\slash", "%s%d", "deep/er/and/deeper", "~", "\udcff\udcfe", "a;b&c|d"]  # fmt: skip
 
 
 def test_names_of_every_kind(nodes) -> None:

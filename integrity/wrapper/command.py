@@ -1,0 +1,155 @@
+"""The running command with all of its descendants, from fork to the end of the last one."""
+
+import errno
+import os
+import resource  # noqa: F401 - wait4 needs it, and would load it anew in every forked child
+import select
+import signal
+import time
+
+from integrity.wrapper.description import Job
+from integrity.wrapper.errors import CODE_NOT_RUNNABLE
+from integrity.wrapper.processes import (
+    PR_SET_PDEATHSIG,
+    descendants,
+    libc_prctl,
+    process_tree,
+    send,
+    signal_descendants,
+)
+from integrity.wrapper.stop import STOP_SIGNALS, Stop
+from integrity.wrapper.streams import Streams
+
+TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+KILL_INTERVAL_SECONDS = 0.05  # between rounds of SIGKILL, for processes that were forked during the last one
+# What the record calls it, what the system calls it, and the unit that the system counts it in (seconds, bytes or one).
+USAGE = {
+    "utime": ("ru_utime", 1),
+    "stime": ("ru_stime", 1),
+    "maxrss": ("ru_maxrss", 1024),
+    "minflt": ("ru_minflt", 1),
+    "majflt": ("ru_majflt", 1),
+    "nvcsw": ("ru_nvcsw", 1),
+    "nivcsw": ("ru_nivcsw", 1),
+    "inblock": ("ru_inblock", 512),
+    "outblock": ("ru_oublock", 512),
+}
+
+
+class Command:
+    """The running command and all of its descendants, until the last one has ended.
+
+    ``status`` is the wait status of the command itself; ``usage`` sums up everything that was reaped.
+    """
+
+    def __init__(self, job: Job, executable: bytes, streams: Streams, stop: Stop) -> None:
+        self._stop = stop
+        self._streams = streams
+        self._grace_seconds = job.grace_seconds
+        self.exec_errno: "int | None" = None
+        self.told: "set[int] | None" = None  # those that the stop signal was passed on to
+        self._reaped = False
+        self.status: "int | None" = None
+        self.duration: "float | None" = None
+        self.usage: "dict[str, Any]" = dict.fromkeys(USAGE, 0)
+        self._errors, error_end = os.pipe()
+        self._begin = time.monotonic()
+        wrapper = os.getpid()
+        # A signal that arrives between fork and exec must reach the command, not die in this program's handler.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, (*STOP_SIGNALS, signal.SIGCHLD))
+        self.pid = os.fork()
+        if self.pid == 0:
+            _become(job, executable, streams.ends, stop, mask, wrapper, error_end)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        os.close(error_end)
+        streams.close_ends()
+
+    def wait(self) -> None:
+        """Read the pipes and reap until no descendant is left; on a stop signal TERM to all, after the grace KILL."""
+        poll = select.poll()
+        for descriptor in (self._stop.wake, self._errors, *self._streams.pipes):
+            poll.register(descriptor, select.POLLIN)
+        kill_at: "float | None" = None
+        while self._reap():
+            if self._stop.signal is not None and self.told is None:
+                kill_at = time.monotonic() + self._grace_seconds
+                self.told = set()
+                self._tell(descendants(process_tree(), [os.getpid()]))
+            elif self.told is not None and self._reaped:
+                # Forked while the others were told, and its parent is gone. A child of one that lives may be its way
+                # of ending well: that is left alone.
+                self._tell(process_tree().get(os.getpid(), []))
+            self._reaped = False
+            if kill_at is not None and (self._stop.count > 1 or time.monotonic() >= kill_at):
+                signal_descendants(signal.SIGKILL)
+                kill_at = time.monotonic() + KILL_INTERVAL_SECONDS
+            timeout = None if kill_at is None else max(0.0, kill_at - time.monotonic()) * 1000
+            for descriptor, _ in poll.poll(timeout):
+                if not self._ready(descriptor):
+                    poll.unregister(descriptor)
+        if self._errors >= 0:
+            self._ready(self._errors)
+        self._streams.drain()
+
+    def _tell(self, pids: "list[int]") -> None:
+        for pid in pids:
+            if self.told is not None and pid not in self.told:
+                self.told.add(pid)
+                send(pid, signal.SIGTERM)
+                send(pid, signal.SIGCONT)  # a stopped process must wake up to end
+
+    def _ready(self, descriptor: int) -> bool:
+        if descriptor == self._stop.wake:
+            self._stop.drain()
+            return True
+        if descriptor == self._errors:
+            text = os.read(descriptor, 16)
+            self.exec_errno = int(text) if text else None
+            os.close(descriptor)
+            self._errors = -1
+            return False
+        return self._streams.read(descriptor)
+
+    def _reap(self) -> bool:
+        """Take all that has ended; False once there is no descendant left."""
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return False
+            if pid == 0:
+                return True
+            self._reaped = True
+            if pid == self.pid:
+                self.status = status
+                self.duration = time.monotonic() - self._begin
+            self._add(usage)
+
+    def _add(self, usage: "Any") -> None:
+        for name, (field, unit) in USAGE.items():
+            value = getattr(usage, field) * unit
+            self.usage[name] = max(self.usage[name], value) if name == "maxrss" else round(self.usage[name] + value, 6)
+
+
+def _become(
+    job: Job, executable: bytes, ends: "list[int]", stop: Stop, mask: "Any", wrapper: int, errors: int
+) -> "NoReturn":
+    """In the forked child: turn into the command. Dies with the wrapper; reports a refused exec through ``errors``."""
+    try:
+        libc_prctl()(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != wrapper:
+            os._exit(CODE_NOT_RUNNABLE)  # the wrapper died before the line above took effect
+        os.setsid()  # a job that signals its process group must not reach the wrapper
+        os.chdir(job.work_dir)
+        for target, descriptor in enumerate(ends):
+            os.dup2(descriptor, target)
+        stop.reset()
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        os.execve(executable, job.argv, job.environment)
+    except OSError as error:
+        os.write(errors, b"%d" % (error.errno or errno.EIO))
+    finally:
+        os._exit(CODE_NOT_RUNNABLE)

@@ -1,0 +1,80 @@
+"""What a record says of the user, the host and the wrapper itself."""
+
+import functools
+import hashlib
+import os
+import sys
+
+from integrity.wrapper import MODULES
+from integrity.wrapper.content import FOLDER_HEADER
+
+TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+VERSION = "1"
+
+
+@functools.lru_cache(maxsize=None)
+def user_name(uid: int) -> str:
+    """The name of a user, or the number where nobody knows a name."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+@functools.lru_cache(maxsize=None)
+def facts() -> "Mapping[str, Any]":
+    """What is true of every attempt by this user on this machine; the launcher asks once for all of its children."""
+    uname = os.uname()
+    page_size = os.sysconf("SC_PAGE_SIZE")
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return {
+        "user": user_name(os.getuid()),
+        "uid": os.getuid(),
+        "gid": os.getgid(),
+        "umask": "%04o" % umask,
+        "hostname": uname.nodename,
+        "hostaddr": _host_address(),
+        "machine": {
+            "uname": {
+                "system": uname.sysname,
+                "nodename": uname.nodename,
+                "release": uname.release,
+                "version": uname.version,
+                "machine": uname.machine,
+            },
+            "page_size": page_size,
+            "ram_total": page_size * os.sysconf("SC_PHYS_PAGES"),
+            "cpu_count": os.cpu_count(),
+        },
+        "wrapper": {"version": VERSION, "python": sys.version.split()[0], "sha256": own_digest()},
+    }
+
+
+def own_digest() -> str:
+    """The digest of a folder (wrapper/content.py) that holds the modules of this package and nothing else."""
+    folder = os.path.dirname(__file__)
+    manifest = hashlib.sha256(FOLDER_HEADER)
+    read = globals()["__loader__"].get_data  # from a folder or from an archive
+    for name in sorted("%s.py" % name for name in ("__init__", *MODULES)):
+        source = read(os.path.join(folder, name))
+        manifest.update(("%s  %s\0" % (hashlib.sha256(source).hexdigest(), name)).encode())
+    return manifest.hexdigest()
+
+
+def _host_address() -> "str | None":
+    """The address that this host sends from: connecting a datagram socket sends nothing and asks no name server."""
+    import socket
+
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect(("192.0.2.1", 9))  # TEST-NET-1 of RFC 5737: never a real host
+            return str(probe.getsockname()[0])
+    except OSError:
+        return None

@@ -1,0 +1,145 @@
+"""The command's standard streams: files, or pipes that are read while it runs, of which the end is kept."""
+
+import os
+import select
+
+from integrity.wrapper.description import Job
+from integrity.wrapper.errors import UnpreparedError
+from integrity.wrapper.notation import reason, to_text
+from integrity.wrapper.paths import open_regular
+
+TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
+if TYPE_CHECKING:
+    from typing import Any
+
+PIPE_BYTES = 1 << 16  # what a pipe holds
+
+
+class Streams:
+    """The command's standard input, output and error: ``ends`` are what it gets, ``pipes`` what the wrapper reads."""
+
+    def __init__(self, job: Job) -> None:
+        self.ends: "list[int]" = []
+        self.pipes: "dict[int, Tail]" = {}
+        self.tails = {
+            "stdout": Tail(job.tail_bytes, 1 if job.passthrough else None),
+            "stderr": Tail(job.tail_bytes, 2 if job.passthrough else None),
+        }
+        self._files = {"stdout": job.stdout, "stderr": job.stderr}
+        try:
+            if job.passthrough and job.stdin is None:
+                self.ends.append(os.dup(0))
+            else:
+                self.ends.append(self._open(job.stdin or b"/dev/null", "stdin", os.O_RDONLY))
+            self._output("stdout")
+            if job.stderr is not None and job.stderr == job.stdout:
+                self.ends.append(os.dup(self.ends[1]))  # one file, one position: neither writes over the other
+            else:
+                self._output("stderr")
+        except UnpreparedError:
+            self.close_ends()
+            raise
+
+    def _output(self, name: str) -> None:
+        path = self._files[name]
+        if path is not None:
+            self.ends.append(self._open(path, name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW))
+            return
+        reader, writer = os.pipe()
+        os.set_blocking(reader, False)
+        self.ends.append(writer)
+        self.pipes[reader] = self.tails[name]
+
+    def _open(self, path: bytes, name: str, flags: int) -> int:
+        try:
+            if flags & os.O_CREAT:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+            return os.open(path, flags | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise UnpreparedError("cannot open %r as %s: %s" % (to_text(path), name, reason(error))) from error
+
+    def close_ends(self) -> None:
+        """Close what the command has got."""
+        for descriptor in self.ends:
+            os.close(descriptor)
+        self.ends = []
+
+    def read(self, descriptor: int) -> bool:
+        """Take what is there; False at the end of the pipe, which is then closed."""
+        try:
+            chunk = os.read(descriptor, PIPE_BYTES)
+        except BlockingIOError:
+            return True
+        if chunk and self.pipes[descriptor].add(chunk):
+            return True
+        os.close(descriptor)
+        del self.pipes[descriptor]
+        return False
+
+    def drain(self) -> None:
+        """Take what the ended processes left in the pipes, without waiting for anyone who still holds one open."""
+        for descriptor in list(self.pipes):
+            tail = self.pipes[descriptor]
+            size = -1
+            while descriptor in self.pipes and tail.size != size:
+                size = tail.size
+                self.read(descriptor)
+
+    def documents(self) -> "dict[str, Any]":
+        """What the record says of both streams."""
+        for name, path in self._files.items():
+            if path is not None:
+                self.tails[name].read_file(path)
+        return {name: tail.document() for name, tail in self.tails.items()}
+
+
+class Tail:
+    """The last ``limit`` bytes of a stream, and how many bytes there were; all of it is passed on to ``onward``."""
+
+    def __init__(self, limit: int, onward: "int | None") -> None:
+        self.limit = limit
+        self._onward = onward
+        self.size = 0
+        self._data = bytearray()
+
+    def add(self, chunk: bytes) -> bool:
+        """Take the next bytes of the stream; False once nobody reads what is passed on: the command must hear of it."""
+        self.size += len(chunk)
+        self._data += chunk
+        if len(self._data) > 2 * self.limit:
+            del self._data[: len(self._data) - self.limit]
+        try:
+            rest = memoryview(chunk if self._onward is not None else b"")
+            while rest and self._onward is not None:
+                select.select([], [self._onward], [])  # somebody may have made it non-blocking
+                rest = rest[os.write(self._onward, rest) :]
+        except OSError:
+            return False
+        return True
+
+    def read_file(self, path: bytes) -> None:
+        """Take the end of a file; one that is gone or unreadable counts as empty (its output entry says why)."""
+        try:
+            with open(path, "rb", opener=open_regular) as file:
+                self.size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, self.size - self.limit))
+                self._data = bytearray(file.read(self.limit))
+        except OSError:
+            return
+
+    def document(self) -> "dict[str, Any]":
+        """The record's form: text where it is UTF-8, else base64."""
+        data = bytes(self._data[max(0, len(self._data) - self.limit) :])
+        if len(data) < self.size:
+            # The cut may have gone through a character: drop the rest of it.
+            cut = 0
+            while cut < min(3, len(data)) and data[cut] & 0xC0 == 0x80:
+                cut += 1
+        else:
+            cut = 0
+        try:
+            return {"size": self.size, "text": data[cut:].decode("utf-8")}
+        except UnicodeDecodeError:
+            import binascii
+
+            return {"size": self.size, "base64": binascii.b2a_base64(data, newline=False).decode("ascii")}
