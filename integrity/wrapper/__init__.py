@@ -17,6 +17,8 @@ surrogate escapes. A process that calls ``run_attempt`` must have no other child
 MODULES = (
     "errors",
     "notation",
+    "values",
+    "limits",
     "description",
     "stop",
     "paths",
@@ -28,6 +30,7 @@ MODULES = (
     "streams",
     "processes",
     "command",
+    "execution",
     "metadata",
     "record_file",
     "attempt",

@@ -4,17 +4,16 @@ import os
 import signal
 import time
 
-from integrity.wrapper.command import Command
+from integrity.wrapper.command import Due
 from integrity.wrapper.description import REWRITTEN_ROLES, Job
 from integrity.wrapper.errors import StoppedError, UnpreparedError
-from integrity.wrapper.executable import not_run, resolve
+from integrity.wrapper.execution import Execution
 from integrity.wrapper.facts import facts
 from integrity.wrapper.metadata import read_metadata
-from integrity.wrapper.notation import clock_ns, reason, signal_name, time_text, to_text
+from integrity.wrapper.notation import clock_ns, reason, time_text, to_text
 from integrity.wrapper.processes import PR_SET_CHILD_SUBREAPER, libc_prctl, signal_descendants
 from integrity.wrapper.staging import prepare
 from integrity.wrapper.stop import Stop
-from integrity.wrapper.streams import Streams
 from integrity.wrapper.verification import Verified, changed_input, hash_output, verify_input
 
 TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
@@ -31,8 +30,8 @@ class Attempt:
     def __init__(self, job: Job, stop: Stop) -> None:
         self.job = job
         self.stop = stop
-        self.command: "Command | None" = None
-        self.streams: "Streams | None" = None
+        self.main: "Execution | None" = None
+        self.end_at: "float | None" = None  # of all steps, by the monotonic clock
         self.verified: "list[Verified]" = []
         document = job.document
         self.record: "dict[str, Any]" = {"schema": RECORD_SCHEMA}
@@ -41,30 +40,27 @@ class Attempt:
         self.record.update(status="failed", failure=None, interrupted=False, start=time_text(clock_ns()), end=None)
         self.record.update(duration=None, exit_code=None, signal=None, pid=os.getpid(), cwd=to_text(job.work_dir))
         self.record.update(facts())
-        self.record["argument_vector"] = [to_text(argument) for argument in job.argv]
+        self.record["argument_vector"] = [to_text(argument) for argument in job.main.argv]
         self.record["executable"] = None
         self.record["environment"] = {
             to_text(name): to_text(job.environment[name]) for name in job.recorded_names if name in job.environment
         }
         nothing = {"size": 0, "text": ""}
         self.record.update(usage=None, inputs=[], changed_inputs=[], outputs=[], stdout=nothing, stderr=nothing)
-        self.record["metadata"] = None
+        self.record.update(metadata=None, steps=[], exceeded=None, checkpoint_signalled=None)
 
     def run(self) -> None:
-        """Prepare, verify, execute, look again, hash outputs. What goes wrong ends up in the record."""
+        """Prepare, run all steps, look again, hash outputs. What goes wrong ends up in the record."""
         try:
             libc_prctl()(PR_SET_CHILD_SUBREAPER, 1)
             prepare(self.job, self.stop.check)
-            if not self._verify():
-                return
-            self.stop.check()
-            self._execute()
-        except UnpreparedError as error:
-            self._fail(str(error))
-            self.record["exit_code"] = error.exit_code
-        except StoppedError as error:
-            self._fail("%s before the command started" % error)
-        if self.command is not None:
+        except (UnpreparedError, StoppedError) as error:
+            before = " before the command started" if isinstance(error, StoppedError) else ""
+            self._fail("%s%s" % (error, before))
+            return
+        self._run_steps()
+        self._clean_up()
+        if self.main is not None and self.main.started:
             self._look_again()
             if self.job.deliver is not None:
                 self._deliver(self.job.deliver)
@@ -105,27 +101,61 @@ class Attempt:
                 self.verified.append(verified)
         return self.record["failure"] is None
 
+    def _run_steps(self) -> None:
+        """All but the last, each if none before it failed; inputs are verified once they have been set up."""
+        if self.job.walltime_seconds is not None:
+            self.end_at = time.monotonic() + self.job.walltime_seconds
+        try:
+            if self._step("setup") and self._verify():
+                self.stop.check()
+                if self._step("pre"):
+                    self._execute()
+        except StoppedError as error:
+            self._fail("%s before the command started" % error)
+        if self.record["failure"] is None:
+            self._step("post")
+
+    def _step(self, name: str) -> bool:
+        """Run a step, where the job has it; whether nothing has failed so far."""
+        if name in self.job.steps:
+            execution = Execution(self.job, self.job.steps[name])
+            execution.run(self.stop, Due(self.end_at))
+            self._note(execution)
+        return self.record["failure"] is None
+
+    def _clean_up(self) -> None:
+        """The last step runs whatever has become of the others, and changes nothing about that: its own failure is in
+        its entry. Told to stop, or out of time, it has the grace.
+        """
+        step = self.job.steps.get("cleanup")
+        if step is None:
+            return
+        end_at = self.end_at
+        if end_at is not None or self.stop.signal is not None:
+            end_at = max(end_at or 0.0, time.monotonic() + self.job.grace_seconds)
+        execution = Execution(self.job, step)
+        execution.run(self.stop, Due(end_at, heard=self.stop.count))
+        self._note(execution)
+
+    def _note(self, execution: Execution) -> None:
+        entry = dict(execution.entry, failure=execution.failure, **execution.tails())
+        self.record["steps"].append(entry)
+        if execution.failure is not None and execution.step.name != "cleanup":
+            self._fail(execution.failure)
+            self.record["exceeded"] = execution.exceeded
+
     def _execute(self) -> None:
-        executable, absolute = resolve(self.job)
-        self.record["executable"] = to_text(absolute)
-        self.streams = Streams(self.job)
-        command = Command(self.job, executable, self.streams, self.stop)
-        command.wait()
-        if command.exec_errno is not None:
-            raise not_run(absolute, command.exec_errno)
-        self.command = command
-        self.record["usage"] = command.usage
-        self.record["duration"] = round(command.duration or 0.0, 6)
-        status = command.status or 0
-        if command.told is not None and self.stop.signal is not None:
-            self._fail("stopped by %s while the command ran" % signal.Signals(self.stop.signal).name)
-        if os.WIFSIGNALED(status):
-            self.record["signal"] = os.WTERMSIG(status)
-            self._fail("the command was ended by %s" % signal_name(os.WTERMSIG(status)))
-        else:
-            self.record["exit_code"] = os.WEXITSTATUS(status)
-            if self.record["exit_code"] != 0:
-                self._fail("the command exited with code %d" % self.record["exit_code"])
+        due = Due(self.end_at)
+        if self.job.checkpoint_seconds is not None:
+            due.checkpoint_at = time.monotonic() + self.job.checkpoint_seconds
+            due.checkpoint_signal = self.job.checkpoint_signal
+        self.main = Execution(self.job, self.job.main)
+        self.main.run(self.stop, due)
+        for key in ("executable", "usage", "duration", "exit_code", "signal"):
+            self.record[key] = self.main.entry[key]
+        self.record.update(exceeded=self.main.exceeded, checkpoint_signalled=self.main.checkpoint_sent)
+        if self.main.failure is not None:
+            self._fail(self.main.failure)
 
     def _look_again(self) -> None:
         """After the last descendant has ended: inputs as they were, outputs as they are."""
@@ -146,8 +176,8 @@ class Attempt:
             if entry["finding"] is not None:
                 self._fail("output %r: %s" % (entry["name"], entry["error"]))
         self.record["metadata"] = read_metadata(self.job.metadata_file)
-        if self.streams is not None:
-            self.record.update(self.streams.documents())
+        if self.main is not None:
+            self.record.update(self.main.tails())
 
     def _deliver(self, folder: bytes) -> None:
         """Move every output that was hashed to where it is fetched from, named by its position: lists of files to

@@ -9,6 +9,8 @@ import time
 
 from integrity.wrapper.description import Job
 from integrity.wrapper.errors import CODE_NOT_RUNNABLE
+from integrity.wrapper.limits import impose
+from integrity.wrapper.notation import clock_ns, time_text
 from integrity.wrapper.processes import (
     PR_SET_PDEATHSIG,
     descendants,
@@ -39,19 +41,37 @@ USAGE = {
 }
 
 
-class Command:
-    """The running command and all of its descendants, until the last one has ended.
+class Due:
+    """When something is to happen to a command, by the monotonic clock in seconds; None: never.
 
-    ``status`` is the wait status of the command itself; ``usage`` sums up everything that was reaped.
+    ``heard`` stop signals came before it was started and do not concern it.
     """
 
-    def __init__(self, job: Job, executable: bytes, streams: Streams, stop: Stop) -> None:
+    def __init__(self, end_at: "float | None" = None, heard: int = 0) -> None:
+        self.end_at = end_at
+        self.heard = heard
+        self.checkpoint_at: "float | None" = None
+        self.checkpoint_signal = 0
+
+
+class Command:
+    """A running command and all of its descendants, until the last one has ended.
+
+    ``status`` is the wait status of the command itself; ``usage`` sums up everything that was reaped. ``told``: those
+    that were told to end, because the wrapper was or, if it ``overran``, because its time was over.
+    """
+
+    def __init__(self, job: Job, program: "tuple[bytes, list[bytes]]", streams: Streams, stop: Stop, due: Due) -> None:
         self._stop = stop
         self._streams = streams
         self._grace_seconds = job.grace_seconds
-        self.exec_errno: "int | None" = None
-        self.told: "set[int] | None" = None  # those that the stop signal was passed on to
+        self._due = due
+        self._kill_at: "float | None" = None
         self._reaped = False
+        self.exec_errno: "int | None" = None
+        self.told: "set[int] | None" = None
+        self.overran = False
+        self.checkpoint_sent: "str | None" = None  # the time of day
         self.status: "int | None" = None
         self.duration: "float | None" = None
         self.usage: "dict[str, Any]" = dict.fromkeys(USAGE, 0)
@@ -62,37 +82,58 @@ class Command:
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, (*STOP_SIGNALS, signal.SIGCHLD))
         self.pid = os.fork()
         if self.pid == 0:
-            _become(job, executable, streams.ends, stop, mask, wrapper, error_end)
+            _become(job, program, streams.ends, stop, mask, wrapper, error_end)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.close(error_end)
         streams.close_ends()
 
     def wait(self) -> None:
-        """Read the pipes and reap until no descendant is left; on a stop signal TERM to all, after the grace KILL."""
+        """Read the pipes and reap until no descendant is left; at its end by signal or clock TERM to all, after the
+        grace KILL.
+        """
         poll = select.poll()
         for descriptor in (self._stop.wake, self._errors, *self._streams.pipes):
             poll.register(descriptor, select.POLLIN)
-        kill_at: "float | None" = None
         while self._reap():
-            if self._stop.signal is not None and self.told is None:
-                kill_at = time.monotonic() + self._grace_seconds
-                self.told = set()
-                self._tell(descendants(process_tree(), [os.getpid()]))
-            elif self.told is not None and self._reaped:
-                # Forked while the others were told, and its parent is gone. A child of one that lives may be its way
-                # of ending well: that is left alone.
-                self._tell(process_tree().get(os.getpid(), []))
-            self._reaped = False
-            if kill_at is not None and (self._stop.count > 1 or time.monotonic() >= kill_at):
-                signal_descendants(signal.SIGKILL)
-                kill_at = time.monotonic() + KILL_INTERVAL_SECONDS
-            timeout = None if kill_at is None else max(0.0, kill_at - time.monotonic()) * 1000
-            for descriptor, _ in poll.poll(timeout):
+            self._checkpoint_if_due()
+            self._end_if_due()
+            for descriptor, _ in poll.poll(self._pause_milliseconds()):
                 if not self._ready(descriptor):
                     poll.unregister(descriptor)
         if self._errors >= 0:
             self._ready(self._errors)
         self._streams.drain()
+
+    def _checkpoint_if_due(self) -> None:
+        at = self._due.checkpoint_at
+        if at is not None and self.checkpoint_sent is None and self.status is None and time.monotonic() >= at:
+            self.checkpoint_sent = time_text(clock_ns())
+            send(self.pid, self._due.checkpoint_signal)
+
+    def _end_if_due(self) -> None:
+        now = time.monotonic()
+        if self.told is None:
+            self.overran = self._due.end_at is not None and now >= self._due.end_at
+            if self.overran or self._stop.count > self._due.heard:
+                self._kill_at = now + self._grace_seconds
+                self.told = set()
+                self._tell(descendants(process_tree(), [os.getpid()]))
+        elif self._reaped:
+            # Forked while the others were told, and its parent is gone. A child of one that lives may be its way of
+            # ending well: that is left alone.
+            self._tell(process_tree().get(os.getpid(), []))
+        self._reaped = False
+        if self._kill_at is not None and (self._stop.count > self._due.heard + 1 or now >= self._kill_at):
+            signal_descendants(signal.SIGKILL)
+            self._kill_at = time.monotonic() + KILL_INTERVAL_SECONDS
+
+    def _pause_milliseconds(self) -> "float | None":
+        """How long nothing is to be done by the clock."""
+        times = [self._due.end_at if self.told is None else self._kill_at]
+        if self.checkpoint_sent is None and self.status is None:
+            times.append(self._due.checkpoint_at)
+        coming = [at for at in times if at is not None]
+        return max(0.0, min(coming) - time.monotonic()) * 1000 if coming else None
 
     def _tell(self, pids: "list[int]") -> None:
         for pid in pids:
@@ -135,7 +176,13 @@ class Command:
 
 
 def _become(
-    job: Job, executable: bytes, ends: "list[int]", stop: Stop, mask: "Any", wrapper: int, errors: int
+    job: Job,
+    program: "tuple[bytes, list[bytes]]",
+    ends: "list[int]",
+    stop: Stop,
+    mask: "Any",
+    wrapper: int,
+    errors: int,
 ) -> "NoReturn":
     """In the forked child: turn into the command. Dies with the wrapper; reports a refused exec through ``errors``."""
     try:
@@ -148,7 +195,8 @@ def _become(
             os.dup2(descriptor, target)
         stop.reset()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        os.execve(executable, job.argv, job.environment)
+        impose(job.limits, job.grace_seconds)
+        os.execve(program[0], program[1], job.environment)
     except OSError as error:
         os.write(errors, b"%d" % (error.errno or errno.EIO))
     finally:

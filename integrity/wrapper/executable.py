@@ -10,9 +10,8 @@ from integrity.wrapper.notation import to_text
 DEFAULT_PATH = b"/usr/bin:/bin"  # of a command whose environment has none
 
 
-def resolve(job: Job) -> "tuple[bytes, bytes]":
+def resolve(job: Job, name: bytes) -> "tuple[bytes, bytes]":
     """(what to hand to execve, its absolute path). A name without a slash is looked up along the command's own PATH."""
-    name = job.argv[0]
     if b"/" in name:
         return name, os.path.join(job.work_dir, name)
     for folder in job.environment.get(b"PATH", DEFAULT_PATH).split(b":"):

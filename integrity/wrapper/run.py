@@ -3,7 +3,7 @@
 import os
 
 from integrity.wrapper.attempt import Attempt, made
-from integrity.wrapper.description import Job, checked_path, working_folder
+from integrity.wrapper.description import Job, working_folder
 from integrity.wrapper.errors import (
     EXIT_FAILED,
     EXIT_INTEGRITY,
@@ -16,6 +16,7 @@ from integrity.wrapper.errors import (
 from integrity.wrapper.notation import to_text
 from integrity.wrapper.record_file import Draft, Lock, write_digest
 from integrity.wrapper.stop import Stop
+from integrity.wrapper.values import checked_path
 
 TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 import os
 import select
 
-from integrity.wrapper.description import Job
+from integrity.wrapper.description import Step
 from integrity.wrapper.errors import UnpreparedError
 from integrity.wrapper.notation import reason, to_text
 from integrity.wrapper.paths import open_regular
@@ -18,21 +18,21 @@ PIPE_BYTES = 1 << 16  # what a pipe holds
 class Streams:
     """The command's standard input, output and error: ``ends`` are what it gets, ``pipes`` what the wrapper reads."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, step: Step, tail_bytes: int) -> None:
         self.ends: "list[int]" = []
         self.pipes: "dict[int, Tail]" = {}
         self.tails = {
-            "stdout": Tail(job.tail_bytes, 1 if job.passthrough else None),
-            "stderr": Tail(job.tail_bytes, 2 if job.passthrough else None),
+            "stdout": Tail(tail_bytes, 1 if step.passthrough else None),
+            "stderr": Tail(tail_bytes, 2 if step.passthrough else None),
         }
-        self._files = {"stdout": job.stdout, "stderr": job.stderr}
+        self._files = {"stdout": step.stdout, "stderr": step.stderr}
         try:
-            if job.passthrough and job.stdin is None:
+            if step.passthrough and step.stdin is None:
                 self.ends.append(os.dup(0))
             else:
-                self.ends.append(self._open(job.stdin or b"/dev/null", "stdin", os.O_RDONLY))
+                self.ends.append(self._open(step.stdin or b"/dev/null", "stdin", os.O_RDONLY))
             self._output("stdout")
-            if job.stderr is not None and job.stderr == job.stdout:
+            if step.stderr is not None and step.stderr == step.stdout:
                 self.ends.append(os.dup(self.ends[1]))  # one file, one position: neither writes over the other
             else:
                 self._output("stderr")

@@ -142,6 +142,22 @@ class MachineEntry(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     cpu_count: Int64 | None
 
 
+class StepEntry(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """A command before or after that of the job."""
+
+    step: Literal["setup", "pre", "post", "cleanup"]
+    argument_vector: list[str]
+    executable: str | None
+    start: Time
+    duration: Seconds | None
+    exit_code: Annotated[int, Meta(ge=0, le=255)] | None
+    signal: Annotated[int, Meta(ge=1, le=127)] | None
+    usage: UsageEntry | None
+    stdout: TailEntry
+    stderr: TailEntry
+    failure: str | None
+
+
 class RecordEntry(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """One attempt; see `provenance.ingest.records.Record`. ``usage`` None: the command never started.
 
@@ -184,6 +200,10 @@ class RecordEntry(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     stdout: TailEntry | None
     stderr: TailEntry | None
     metadata: MetadataEntry | None
+    # Older wrappers knew nothing of these, which no column has.
+    steps: list[StepEntry] = []
+    exceeded: str | None = None
+    checkpoint_signalled: Time | None = None
 
 
 def source_of_run(run_id: str) -> int | None:

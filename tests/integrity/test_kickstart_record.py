@@ -23,7 +23,7 @@ TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 KEYS = """
     schema run_id job id attempt transformation site reuse_key status failure interrupted start end duration exit_code
     signal pid user uid gid umask cwd hostname hostaddr machine wrapper argument_vector executable environment usage
-    inputs changed_inputs outputs stdout stderr metadata
+    inputs changed_inputs outputs stdout stderr metadata steps exceeded checkpoint_signalled
 """
 LOOK_KEYS = " kind mtime_ns ctime_ns inode device owner seconds at stage verdict finding error"
 OUTPUT_KEYS = LOOK_KEYS + " name path role optional sha256 size"

@@ -60,6 +60,11 @@ def written(tmp_path_factory) -> dict[str, bytes]:
         "binary": _job("printf '\\377'; cat raw > out"),
         "folder": _job("mkdir -p out; cat raw > out/a"),
         "names": _job("cat raw > 'é \udcff'", outputs=[_output("é \udcff")], id="\udcff:é"),
+        "stepping": _job(
+            "cat raw > out", steps={"setup": ["/bin/true"], "cleanup": ["/bin/sh", "-c", "echo no; exit 3"]}
+        ),
+        "hindered": _job("cat raw > out", steps={"pre": ["/no/such"]}),
+        "late": _job("touch out; sleep 60", walltime_seconds=0.2, checkpoint={"after_seconds": 0.1, "signal": "HUP"}),
         "several": _job("touch a b", outputs=[_output("a"), _output("b"), _output("c", optional=True)]),
     }
     return {
@@ -199,7 +204,19 @@ def test_what_the_wrapper_writes_goes_the_quick_way(written):
         "damaged": "integrity_failed",
         "missing": "integrity_failed",
         "changing": "failed",
+        "hindered": "failed",
+        "late": "failed",
     }
+
+
+def test_records_of_older_wrappers_go_the_quick_way_to_the_same_rows(written):
+    documents = []
+    for data in written.values():
+        older = json.loads(data)
+        for key in ("steps", "exceeded", "checkpoint_signalled"):
+            del older[key]
+        documents.append(json.dumps(older, separators=(",", ":")).encode())
+    assert _agree(*documents) == _agree(*written.values())
 
 
 def test_every_row_says_which_record_it_is_of(written):
@@ -270,6 +287,9 @@ UNREAD |= {
     "majflt",
     "nvcsw",
     "nivcsw",
+    "steps",
+    "exceeded",
+    "checkpoint_signalled",
 }
 """Of these some will do."""
 

@@ -1,0 +1,128 @@
+"""Time and resources that a job may use: how it is told, how it is ended, and what is said of the limit it reached."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from integrity.wrapper.limits import LIMITS, exceeded, impose
+
+
+def test_at_the_end_of_its_time_all_of_a_job_is_told_to_end(bench: Any) -> None:
+    begin = time.monotonic()
+    script = "trap 'echo ending; exit 0' TERM; (trap '' TERM; sleep 60) & touch up; while :; do sleep 0.05; done"
+    status, record = bench.sh(script, walltime_seconds=0.5, grace_seconds=0.3)
+    assert time.monotonic() - begin > 0.8  # the one that does not listen is killed after the grace
+    assert (status, record["exceeded"]) == (1, "walltime_seconds")
+    assert record["failure"] == "the command was stopped: the job may take 0.5 s"
+    assert (record["stdout"]["text"], record["exit_code"], record["interrupted"]) == ("ending\n", 0, False)
+    assert bench.processes() == []
+
+
+def test_outputs_of_a_job_that_ran_out_of_time_are_hashed(bench: Any) -> None:
+    outputs = [bench.output("some"), bench.output("none")]
+    status, record = bench.sh("echo x > some; exec sleep 60", walltime_seconds=0.3, outputs=outputs)
+    assert (status, record["signal"]) == (1, 15)
+    assert [entry["verdict"] for entry in record["outputs"]] == ["ok", "missing"]
+
+
+def test_steps_share_the_time_and_cleanup_has_the_grace(bench: Any) -> None:
+    steps = {"setup": ["/bin/sleep", "60"], "cleanup": ["/bin/sh", "-c", "echo tidy"]}
+    status, record = bench.sh("touch ran", steps=steps, walltime_seconds=0.3)
+    assert (status, record["exceeded"]) == (1, "walltime_seconds")
+    assert record["failure"] == "the setup step was stopped: the job may take 0.3 s"
+    assert record["steps"][1]["stdout"]["text"] == "tidy\n"
+    assert not (bench.work / "ran").exists()
+
+
+def test_in_time_nothing_is_said(bench: Any) -> None:
+    status, record = bench.sh("true", walltime_seconds=60)
+    assert (status, record["exceeded"], record["checkpoint_signalled"]) == (0, None, None)
+
+
+@pytest.mark.parametrize(("name", "code"), [("TERM", 0), ("USR1", 85)])
+def test_a_checkpoint_is_asked_for_once_and_its_file_is_hashed(bench: Any, name: str, code: int) -> None:
+    script = f"trap 'echo saved >> state; exit {code}' {name}; while :; do sleep 0.05; done"
+    checkpoint = {"after_seconds": 0.5, "signal": name}
+    outputs = [bench.output("state", role="checkpoint", optional=True)]
+    status, record = bench.sh(script, checkpoint=checkpoint, walltime_seconds=60, outputs=outputs)
+    assert (status, record["exit_code"], record["exceeded"]) == (1 if code else 0, code, None)
+    assert record["outputs"][0]["sha256"] == bench.digest_of(b"saved\n")
+    assert record["start"] < record["checkpoint_signalled"] < record["end"]
+
+
+def test_a_command_that_goes_on_after_its_checkpoint_has_the_rest_of_its_time(bench: Any) -> None:
+    script = "trap 'echo saved >> state' USR1; while [ ! -e state ]; do sleep 0.05; done; sleep 0.2; echo done"
+    checkpoint = {"after_seconds": 0.5, "signal": "USR1"}
+    status, record = bench.sh(script, checkpoint=checkpoint)
+    assert (status, record["stdout"]["text"], (bench.work / "state").read_text()) == (0, "done\n", "saved\n")
+    assert record["checkpoint_signalled"] is not None
+
+
+def test_cpu_time(bench: Any) -> None:
+    status, record = bench.sh("while :; do :; done", limits={"cpu_seconds": 1}, grace_seconds=1)
+    assert (status, record["exceeded"], record["signal"]) == (1, "cpu_seconds", 24)
+    assert record["failure"] == "the command was ended by SIGXCPU: it reached its limit of 1 s of CPU time"
+
+
+@pytest.mark.parametrize("through_a_shell", [False, True])
+def test_the_size_of_a_file(bench: Any, through_a_shell: bool) -> None:
+    write = "dd if=/dev/zero of=big bs=4096 count=4 2> messages"
+    script = f"{write}; exit $?" if through_a_shell else f"exec {write}"
+    status, record = bench.sh(script, limits={"file_size_bytes": 8192}, outputs=[bench.output("big")])
+    assert (status, record["exceeded"]) == (1, "file_size_bytes")
+    assert record["failure"].endswith("it reached its limit of 8192 bytes in a file")
+    assert record["outputs"][0]["size"] == 8192
+
+
+def test_memory_and_open_files_are_refused_to_the_command_which_says_so_itself(bench: Any) -> None:
+    program = (
+        "import os, sys\n"
+        "try: bytearray(1 << 30)\n"
+        "except MemoryError: print('no memory')\n"
+        "try: files = [os.open('/dev/null', 0) for n in range(40)]\n"
+        "except OSError as error: sys.exit(error.strerror)\n"
+    )
+    limits = {"memory_bytes": 1 << 29, "open_files": 20}
+    status, record = bench.run([sys.executable, "-I", "-S", "-c", program], limits=limits)
+    assert (status, record["stdout"]["text"], record["stderr"]["text"]) == (1, "no memory\n", "Too many open files\n")
+    assert record["exceeded"] is None  # nobody saw it but the command
+    assert record["failure"] == ("the command exited with code 1 (limited to 536870912 bytes of memory, 20 open files)")
+
+
+def test_the_wrapper_itself_is_not_limited(bench: Any) -> None:
+    status, _ = bench.sh("exit 0", limits={"file_size_bytes": 1, "open_files": 10})
+    assert status == 0 and bench.record_path.stat().st_size > 1
+
+
+def test_a_harder_limit_that_is_there_already_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_to: dict[int, tuple[int, int]] = {}
+    monkeypatch.setattr(resource, "getrlimit", lambda number: (50, 100))
+    monkeypatch.setattr(resource, "setrlimit", lambda number, limits: set_to.update({number: limits}))
+    impose({"open_files": 1000, "memory_bytes": 70, "cpu_seconds": 98}, 1.5)
+    assert set_to == {
+        resource.RLIMIT_NOFILE: (100, 100),
+        resource.RLIMIT_AS: (70, 70),
+        resource.RLIMIT_CPU: (98, 100),
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "reached"),
+    [
+        (0, None),
+        (1 << 8, None),
+        (9, None),
+        (24, "cpu_seconds"),
+        ((128 + 24) << 8, "cpu_seconds"),  # as a shell says it of its command
+        (25, "file_size_bytes"),
+        ((128 + 25) << 8, "file_size_bytes"),
+    ],
+)
+def test_a_limit_that_was_not_set_was_not_reached(status: int, reached: str | None) -> None:
+    assert exceeded(dict.fromkeys(LIMITS, 1), status) == reached
+    assert exceeded({}, status) is None
