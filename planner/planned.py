@@ -102,6 +102,8 @@ class PlannedJob:
     submit: Mapping[str, str] = field(default_factory=dict)  # submit commands for HTCondor
     metadata: Metadata = field(default_factory=dict)
     retries: int = 0
+    walltime_seconds: int | None = None  # None: any time
+    checkpoint_seconds: int | None = None  # after which it is told to write its checkpoint; None: never
     salt: str = ""
     deterministic: bool = True
     decision: str = "run"

@@ -64,6 +64,11 @@ def property_profiles(properties: Mapping[str, str]) -> Profiles:
 REQUESTS = {"cores": "request_cpus", "gpus": "request_gpus", "memory": "request_memory", "diskspace": "request_disk"}
 """Profiles of namespace `pegasus` that say what a job needs, and HTCondor's words for them; sizes are in MB."""
 
+WALLTIME, CHECKPOINT = "maxwalltime", "checkpoint.time"
+"""Profiles of namespace `pegasus` that are times, in minutes from 1: how long all steps of a job may take together, and
+when it is told to write its checkpoint."""
+_MAX_MINUTES = 10**7  # nearly twenty years, and within what the wrapper takes
+
 _OWN_COMMANDS = frozenset(
     {
         "+pirenerun", "arguments", "environment", "error", "executable", "getenv", "initialdir", "input", "label",
@@ -72,6 +77,15 @@ _OWN_COMMANDS = frozenset(
         "when_to_transfer_output",
     }
 )  # fmt: skip
+
+
+def seconds_of(profiles: Profiles, key: str) -> int | None:
+    """The time that a profile of namespace `pegasus` gives, in seconds; None: it is not given.
+
+    Workflows and catalogs, of which alone they come, were checked when they were read (`read_profiles`).
+    """
+    minutes = profiles.get("pegasus", {}).get(key)
+    return None if minutes is None else int(minutes) * 60
 
 
 def own_command(key: str) -> bool:
@@ -132,6 +146,11 @@ def _profile_value(reading: Reading, namespace: str, key: str, key_node: Scalar,
             return text
         case "dagman", "retry":
             return str(reading.count(value, full_name))
+        case "pegasus", "maxwalltime" | "checkpoint.time":  # WALLTIME, CHECKPOINT
+            minutes = reading.count(value, full_name)
+            if not 0 < minutes < _MAX_MINUTES:
+                raise reading.expected(f"minutes, from 1 to {_MAX_MINUTES - 1},", full_name, value)
+            return str(minutes)
         case "pirene", "deterministic":
             return "true" if reading.boolean(value, full_name) else "false"
         case "pirene", "salt":

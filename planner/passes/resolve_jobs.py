@@ -17,7 +17,7 @@ from planner.errors import FileError
 from planner.passes.catalog_copies import resolve
 from planner.passes.copies import Copies, Finding
 from planner.planned import Plan, PlannedJob
-from planner.profiles import effective_profiles, submit_commands
+from planner.profiles import CHECKPOINT, WALLTIME, effective_profiles, seconds_of, submit_commands
 from planner.workflow import Job, Profiles
 from provenance.storable import storable
 from provenance.store import Store
@@ -94,6 +94,8 @@ def _filled(plan: Plan, planned: PlannedJob, found: _Resolved, seen: Mapping[tup
         submit=submit_commands(profiles),
         metadata={**found.transformation.metadata, **found.site.metadata, **planned.job.metadata},
         retries=_retries(planned.job, profiles),
+        walltime_seconds=seconds_of(profiles, WALLTIME),
+        checkpoint_seconds=seconds_of(profiles, CHECKPOINT),
         salt=profiles.get("pirene", {}).get("salt", ""),
         deterministic=profiles.get("pirene", {}).get("deterministic", "true") != "false",
     )

@@ -175,7 +175,6 @@ def test_every_key_without_effect_is_named_once(workflow: Workflow, catalogs: Ca
             "'registerReplica: false' of a use",
             "'forPlanning' of a use",
             "namespace selector of profiles",
-            "profile pegasus.maxwalltime",
             # transformation catalog
             "'requires' of a transformation",
             "'hooks' of a transformation",

@@ -205,12 +205,17 @@ def test_environment_retries_and_metadata_merge(world: Any) -> None:
     job = {
         "id": "x",
         "out": ["y"],
-        "profiles": {"env": {"A": "job", "B": "job"}, "dagman": {"RETRY": "3"}},
+        "profiles": {
+            "env": {"A": "job", "B": "job"},
+            "dagman": {"RETRY": "3"},
+            "pegasus": {"maxwalltime": "10", "checkpoint.time": 8},
+        },
         "metadata": {"who": "job"},
     }
     planned = world.plan(world.write([job], transformationCatalog=catalog)).jobs[0]
     assert planned.environment == {"A": "site", "B": "job"}
     assert planned.retries == 3
+    assert (planned.walltime_seconds, planned.checkpoint_seconds) == (600, 480)
     assert {key: value.text for key, value in planned.metadata.items()} == {"who": "job", "level": "1"}
 
 

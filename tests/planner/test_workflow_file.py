@@ -169,7 +169,7 @@ def test_what_has_no_effect_is_named_once_for_each_kind_of_key() -> None:
   hooks: {{shell: [{{_on: end, cmd: date}}]}}
   profiles:
     condor: {{universe: local, requirements: x}}
-    pegasus: {{maxwalltime: 3, cores: 2}}
+    pegasus: {{runtime: 3, cores: 2, maxwalltime: 3, checkpoint.time: 2}}
     dagman: {{PRE: x}}
     selector: {{execution.site: local}}
 """
@@ -187,7 +187,7 @@ def test_what_has_no_effect_is_named_once_for_each_kind_of_key() -> None:
                     "'executable' of a use",
                     "'namespace' of a use",
                     "'version' of a use",
-                    "profile pegasus.maxwalltime",
+                    "profile pegasus.runtime",
                     "profile condor.universe",
                     "profile dagman.pre",
                     "namespace selector of profiles",
