@@ -11,32 +11,29 @@ what the command started falls to the launcher, which ends it.
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import select
 import signal
 import sys
-import time
 
 TYPE_CHECKING = False  # the module `typing` would be in every wrapper's memory
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import Any
 
 if __name__ == "__main__":
     # An isolated interpreter knows no package of ours. Last, so that none hides one of the standard library.
     sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from integrity.wrapper.children import end_strays, fork_wrapper, share_memory
 from integrity.wrapper.command_line import open_standard_descriptors
 from integrity.wrapper.facts import facts
 from integrity.wrapper.notation import to_bytes
-from integrity.wrapper.processes import PR_SET_CHILD_SUBREAPER, descendants, libc_prctl, process_tree, send
-from integrity.wrapper.run import complain, run_attempt
+from integrity.wrapper.processes import PR_SET_CHILD_SUBREAPER, ended_children, libc_prctl, send
+from integrity.wrapper.run import complain
 from integrity.wrapper.stop import STOP_SIGNALS
 
-PATIENCE_SECONDS = 0.005  # between two looks at processes that were sent SIGKILL
 READ_BYTES = 1 << 16
-EXIT_BUG = 70
 
 
 class Wrapper:
@@ -81,8 +78,7 @@ class Launcher:
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         libc_prctl()(PR_SET_CHILD_SUBREAPER, 1)
         facts()
-        gc.collect()
-        gc.freeze()  # children share these pages for as long as nobody writes to them
+        share_memory()
 
     def serve(self) -> None:
         """Answer requests until standard input has closed and the last wrapper is gone."""
@@ -139,23 +135,26 @@ class Launcher:
             self._reply({"error": f"unusable request: {type(error).__name__}: {error}"})
 
     def _start(self, description: dict[str, Any], wrapper: Wrapper) -> None:
-        # Blocked until the wrapper is ready for them: a stop that follows the start at once is not lost.
-        signals = (*STOP_SIGNALS, signal.SIGCHLD)
-        signal.pthread_sigmask(signal.SIG_BLOCK, signals)
         try:
-            pid = os.fork()
+            pid = fork_wrapper(description, wrapper.record, self._let_go)
         except OSError as error:
             # The system is out of processes or memory: to the engine, an attempt that ended without a record.
             self._reply({"ended": wrapper.job, "attempt": wrapper.attempt, "status": 4, "record": False})
             complain(f"cannot fork a wrapper for job {wrapper.job}: {error.strerror}", 4)
             return
-        else:
-            if pid == 0:
-                become_wrapper(description, wrapper.record, self._wake)
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
         self.wrappers[pid] = wrapper
         self._reply({"started": wrapper.job, "attempt": wrapper.attempt, "pid": pid})
+
+    def _let_go(self) -> None:
+        """In a forked wrapper: without the server's pipes and handlers."""
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, 0)
+        os.dup2(null, 1)
+        os.close(null)
+        os.close(signal.set_wakeup_fd(-1))
+        os.close(self._wake)
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)  # the server may have been started with SIGINT ignored
 
     def _stop(self, number: int, job: int | None) -> None:
         for pid, wrapper in self.wrappers.items():
@@ -163,34 +162,13 @@ class Launcher:
                 send(pid, number)
 
     def _reap(self) -> None:
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
+        for pid, code in ended_children():
             wrapper = self.wrappers.pop(pid, None)
-            if os.WIFSIGNALED(status):
-                self._end_strays()
+            if code < 0:
+                end_strays(self.wrappers)
             if wrapper is not None:
-                code = os.waitstatus_to_exitcode(status)
                 there = os.path.exists(to_bytes(wrapper.record))
                 self._reply({"ended": wrapper.job, "attempt": wrapper.attempt, "status": code, "record": there})
-
-    def _end_strays(self) -> None:
-        """End what a killed wrapper left: such processes are ours now, and each that ends hands us its children."""
-        me = os.getpid()
-        while True:
-            tree = process_tree()
-            strays = [pid for pid in tree.get(me, []) if pid not in self.wrappers]
-            if not strays:
-                return
-            for pid in strays + descendants(tree, strays):
-                send(pid, signal.SIGKILL)
-            time.sleep(PATIENCE_SECONDS)
-            for pid in strays:
-                os.waitpid(pid, os.WNOHANG)
 
     def _reply(self, document: dict[str, Any]) -> None:
         self._replies += json.dumps(document).encode("ascii") + b"\n"
@@ -204,27 +182,6 @@ class Launcher:
                 return
             except BrokenPipeError:
                 self._answering = False  # the engine is gone: nobody wants to know, the records are what counts
-
-
-def become_wrapper(description: dict[str, Any], record: str, wake: int) -> NoReturn:
-    """In the forked child: be a wrapper and nothing else, in a session of its own and without the server's pipes."""
-    status = EXIT_BUG
-    gc.disable()  # it lives for one job, and a collection would copy the pages that it shares with the server
-    try:
-        os.setsid()
-        null = os.open(os.devnull, os.O_RDWR)
-        os.dup2(null, 0)
-        os.dup2(null, 1)
-        os.close(null)
-        os.close(signal.set_wakeup_fd(-1))
-        os.close(wake)
-        for number in STOP_SIGNALS:
-            signal.signal(number, signal.SIG_DFL)  # the server may have been started with SIGINT ignored
-        status = run_attempt(description, record)
-    except Exception as error:  # noqa: BLE001 - the process boundary
-        complain(f"a bug in the wrapper of {record!r}: {type(error).__name__}: {error}", EXIT_BUG)
-    finally:
-        os._exit(status)
 
 
 def open_descriptors() -> list[int]:

@@ -35,6 +35,8 @@ MODULES = (
     "record_file",
     "attempt",
     "run",
+    "children",
+    "tasks",
     "command_line",
 )
 """The modules in here, each after those that it needs."""

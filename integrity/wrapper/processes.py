@@ -5,7 +5,7 @@ import os
 
 TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -27,6 +27,18 @@ def libc_prctl() -> "Callable[[int, int], int]":
         return 0
 
     return call
+
+
+def ended_children() -> "Iterator[tuple[int, int]]":
+    """Reap children that have ended: (process id, exit code, or less than 0: the signal that ended it)."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        yield pid, -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
 def process_tree() -> "dict[int, list[int]]":

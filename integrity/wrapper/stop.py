@@ -44,6 +44,12 @@ class Stop:
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (*STOP_SIGNALS, signal.SIGCHLD))
 
+    def close(self) -> None:
+        """In a forked process that is to have signals of its own."""
+        signal.set_wakeup_fd(-1)
+        os.close(self.wake)
+        os.close(self._wake_end)
+
     def reset(self) -> None:
         """What the command gets: signals as the wrapper got them; Python's own ignored SIGPIPE and SIGXFSZ undone."""
         signal.set_wakeup_fd(-1)

@@ -15,6 +15,7 @@ import pytest
 
 from integrity.archive import write_archive
 from integrity.wrapper import MODULES
+from integrity.wrapper.command_line import USAGE
 
 INTEGRITY = Path(__file__).resolve().parents[2] / "integrity"
 KICKSTART = INTEGRITY / "kickstart.py"
@@ -85,7 +86,7 @@ def test_the_archive_holds_the_sources_as_they_are_and_their_byte_code(tmp_path:
         for name in archive.namelist():
             changed.writestr(name, archive.read(name) if name.endswith("c") else b"not Python")
     done = subprocess.run([sys.executable, "-I", "-S", str(spoilt)], capture_output=True)
-    assert (done.returncode, done.stderr) == (2, b"kickstart: usage: kickstart.py --job FILE|- --record FILE\n")
+    assert (done.returncode, done.stderr) == (2, f"kickstart: {USAGE}\n".encode())
 
 
 def test_heavy_modules_stay_out() -> None:

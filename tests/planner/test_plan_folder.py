@@ -13,9 +13,11 @@ from click.testing import CliRunner
 from planner.commands.explain import explain
 from planner.commands.plan import plan as plan_command
 from planner.engine_plan import EnginePlan
+from planner.engines.describe import description_of
 from planner.errors import PlannerError
 from planner.plan import make_plan
 from planner.plan_folder import read_plan, stage_plan
+from planner.plan_tables import jobs_of, tables_of
 from planner.planned import Plan, PlanRequest
 from provenance.commands.context import Invocation
 
@@ -44,7 +46,12 @@ def same(plan: Plan, read: EnginePlan) -> bool:
 def test_what_is_read_is_what_was_planned(world: Any, diamond: Diamond) -> None:
     changes = {
         "left": {
-            "profiles": {"env": {"A": "ü=\n"}, "dagman": {"RETRY": 2}, "pirene": {"salt": "s"}},
+            "profiles": {
+                "env": {"A": "ü=\n"},
+                "dagman": {"RETRY": 2},
+                "pirene": {"salt": "s"},
+                "pegasus": {"maxwalltime": 2},
+            },
             "stdout": "left.log",
         },
         "analyze": {"out": [{"lfn": "f.d", "metadata": {"list": [1, "2", True], "empty": [], "emoji": "🌈"}}]},
@@ -59,6 +66,19 @@ def test_what_is_read_is_what_was_planned(world: Any, diamond: Diamond) -> None:
     assert same(second, read)
     assert read.jobs[1].expected
     assert {job.decision for job in read.jobs} == {"run", "reuse"}
+
+
+def test_times_reach_the_wrapper(world: Any) -> None:
+    times = {"pegasus": {"maxwalltime": 3, "checkpoint.time": 2}}
+    plan = world.plan(world.write([{"id": "a", "out": ["x"], "profiles": times}, {"id": "b", "out": ["y"]}]))
+    read = world.freeze(plan)
+    described = [description_of(read, job, job.executable) for job in read.jobs]
+    assert [one["walltime_seconds"] for one in described] == [180, None]
+    assert [one["checkpoint"] for one in described] == [{"after_seconds": 120}, {"after_seconds": None}]
+    tables = tables_of(plan)
+    older = tables["jobs"].drop_columns(["walltime_seconds", "checkpoint_seconds"])
+    jobs, _ = jobs_of(older, tables["uses"], tables["files"])
+    assert [job.walltime_seconds for job in jobs] == [None, None]
 
 
 def test_engine_and_planner_agree_on_every_key(world: Any, diamond: Diamond) -> None:
