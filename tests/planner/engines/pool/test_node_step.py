@@ -501,8 +501,9 @@ def test_a_second_post_waits_for_the_first(came_back) -> None:
         run = came_back.copied()
         inject = ["-e", f"trace={call}", "-e", f"inject={call}:signal=STOP:when={number}"]
         command = [sys.executable, "-I", "-S", "node_step.py", "post", "1", "0"]
-        with subprocess.Popen(["strace", "-o", "/dev/null", *inject, *command], cwd=run.root) as tracer:
-            first = stopped_child_of(tracer.pid)
+        trace = run.root / "trace"
+        with subprocess.Popen(["strace", "-o", str(trace), *inject, *command], cwd=run.root) as tracer:
+            first = stopped_child_of(tracer, trace)
             with subprocess.Popen(command, cwd=run.root) as second:
                 time.sleep(0.3)  # enough to come to an end, if it did not wait
                 os.kill(first, signal.SIGCONT)
@@ -512,15 +513,15 @@ def test_a_second_post_waits_for_the_first(came_back) -> None:
     assert len(points) >= 5
 
 
-def stopped_child_of(pid: int) -> int:
-    """The child of a process, as soon as a signal has stopped it (being traced stops it for moments only)."""
-    seen = 0
-    while seen < 5:
+def stopped_child_of(tracer: subprocess.Popen[bytes], trace: Path) -> int:
+    """The child that strace runs, as soon as a signal has stopped it.
+
+    strace says so itself: /proc has one state for whom a signal stopped and who is being traced.
+    """
+    while not trace.exists() or "stopped by SIGSTOP" not in trace.read_text():
+        assert tracer.poll() is None, "the command ended before it came to this call"
         time.sleep(0.01)
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        states = [Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] for child in children]
-        seen = seen + 1 if states and states[0] in "tT" else 0
-    return int(children[0])
+    return int(Path(f"/proc/{tracer.pid}/task/{tracer.pid}/children").read_text())
 
 
 def test_steps_of_different_nodes_at_once(nodes) -> None:
