@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import os
+import stat as status_bits
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +19,8 @@ from typing import Protocol
 
 from integrity.checksum import agreeing, algorithms, differing
 from integrity.digest import Hashed, Stat, hash_path
-from integrity.findings import Coverage, Finding, FindingClass
+from integrity.findings import Finding, FindingClass
+from integrity.pace import Pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,27 +113,51 @@ class Check:
         )
 
 
-def audit(expectations: Iterable[Expectation], known: Known, *, workers: int = 2) -> Iterator[Check]:
+def audit(
+    expectations: Iterable[Expectation],
+    known: Known,
+    *,
+    workers: int = 2,
+    pace: Pace | None = None,
+    past_cache: bool = False,
+) -> Iterator[Check]:
     """Look at every copy, ``workers`` at a time, and give the checks in the order of the expectations.
 
-    Takes expectations as it goes: at most a few for each worker are in memory, however many there are.
+    Takes expectations as it goes: at most a few for each worker are in memory, however many there are. It ends early
+    when the time of the ``pace`` is up. ``past_cache``: of what the system keeps in memory of a file as much as it can
+    let go is read from the disk again.
     """
+    pace = Pace() if pace is None else pace
+    rest = iter(expectations)
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        rest = iter(expectations)
-        running: list[Future[Check]] = [pool.submit(check, next_one, known) for next_one in _take(rest, 4 * workers)]
-        while running:
-            yield running.pop(0).result()
-            running.extend(pool.submit(check, next_one, known) for next_one in _take(rest, 1))
+
+        def begin(count: int) -> list[Future[Check]]:
+            taken = [] if pace.is_over else itertools.islice(rest, count)
+            return [pool.submit(check, one, known, pace=pace, past_cache=past_cache) for one in taken]
+
+        running = begin(2 * workers)
+        try:
+            while running:
+                yield running.pop(0).result()
+                running.extend(begin(1))
+        except BaseException:
+            # Nobody waits for the others any more: the pool must not read large files to their ends.
+            pace.stop()
+            for left in running:
+                left.cancel()
+            raise
 
 
-def check(expectation: Expectation, known: Known) -> Check:
-    """Read one copy and compare it with what is expected of it."""
+def check(expectation: Expectation, known: Known, *, pace: Pace | None = None, past_cache: bool = False) -> Check:
+    """Read one copy and compare it with what is expected of it. Raises StoppedError where the ``pace`` was stopped."""
     at = dt.datetime.now(dt.UTC)
     if expectation.path is None:
         return Check(expectation, CheckVerdict.UNREADABLE, FindingClass.UNREADABLE, at, error="not reachable from here")
     try:
+        if past_cache:
+            _let_go(expectation.path)
         foreign = algorithms(expectation.checksums) if expectation.sha256 is None else ()
-        hashed = hash_path(expectation.path, prefix_bytes=expectation.size, checksums=foreign)
+        hashed = hash_path(expectation.path, prefix_bytes=expectation.size, checksums=foreign, watch=pace)
     except (FileNotFoundError, NotADirectoryError) as error:
         return Check(expectation, CheckVerdict.MISSING, FindingClass.MISSING, at, error=_said(error))
     except OSError as error:
@@ -185,18 +212,17 @@ def unexpected(folder: Path, expected: Collection[Path]) -> Iterator[Path]:
             yield path
 
 
-def coverage(checks: Iterable[Check]) -> Coverage:
-    """How much of their scope these checks verified; earlier verifications are for the caller to know."""
-    replicas = verified = unprotected = 0
-    for one in checks:
-        replicas += 1
-        verified += one.compared
-        unprotected += not one.expectation.is_protected
-    return Coverage(replicas, verified, replicas - verified, unprotected)
+def _let_go(path: Path) -> None:
+    """Have the system forget what it keeps of a file in memory: damage on a disk does not show there. Raises OSError.
 
-
-def _take(rest: Iterator[Expectation], count: int) -> list[Expectation]:
-    return list(itertools.islice(rest, count))
+    What was written and is not on the disk yet stays; so do the files of a folder that is one file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        if status_bits.S_ISREG(os.fstat(descriptor).st_mode):
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(descriptor)
 
 
 def _said(error: OSError) -> str:

@@ -1,18 +1,15 @@
-"""What an audit says: findings, what they amount to, and the document `pirene.audit/1` that shows them to others.
+"""What is wrong with copies of files: findings, their classes, and what each makes of an audit.
 
-Damage is a finding, never an exception. A file that nobody could read, or whose digest nobody knows, is not a pass: a
-report that did not verify everything in its scope is incomplete.
+Damage is a finding, never an exception. What the findings of one audit are together is in integrity/report.py.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
-
-SCHEMA = "pirene.audit/1"
 
 
 class FindingClass(StrEnum):
@@ -107,97 +104,22 @@ class Finding:
             "class": self.kind.value,
             "name": self.name,
             "url": self.url,
-            "expected_sha256": _hex(self.expected_sha256),
-            "actual_sha256": _hex(self.actual_sha256),
+            "expected_sha256": hex_text(self.expected_sha256),
+            "actual_sha256": hex_text(self.actual_sha256),
             "expected_size": self.expected_size,
             "actual_size": self.actual_size,
             "stage": self.stage,
-            "first_seen": _time(self.first_seen),
+            "first_seen": time_text(self.first_seen),
             "affected": {"files": list(self.affected_files), "jobs": list(self.affected_jobs)},
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """How much was looked at: of ``replicas`` in the scope, ``verified`` were read whole and compared with a digest.
-
-    ``never_verified`` were not, neither now nor before; ``unprotected`` have no digest to be compared with.
-    """
-
-    replicas: int
-    verified: int
-    never_verified: int = 0
-    unprotected: int = 0
-
-    def __post_init__(self) -> None:
-        """ValueError where a part is larger than the whole."""
-        if not 0 <= self.verified <= self.replicas or max(self.never_verified, self.unprotected) > self.replicas:
-            raise ValueError(f"{self}: a part of the replicas cannot be more than all of them")
-
-
-class LogStatus(StrEnum):
-    """What the tamper-evident log says of the store."""
-
-    ABSENT = "absent"  # there is none
-    CONSISTENT = "consistent"  # every commit is the leaf that the log has for it
-    MISMATCH = "mismatch"  # some commit is not
-
-
-@dataclass(frozen=True, slots=True)
-class LogState:
-    """The log as the audit saw it: its size in leaves, its root (32 bytes), and whether the store agrees with it."""
-
-    status: LogStatus = LogStatus.ABSENT
-    size: int | None = None
-    root: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """An audit's result. ``scope`` says what was asked for (JSON values); findings keep their order."""
-
-    scope: Mapping[str, object]
-    coverage: Coverage
-    findings: tuple[Finding, ...]
-    log: LogState = LogState()
-
-    @property
-    def verdict(self) -> Verdict:
-        """Tampering outranks damage, damage outranks incompleteness; whatever was not verified is incomplete."""
-        verdicts = [meaning(finding.kind) for finding in self.findings]
-        if self.log.status is LogStatus.MISMATCH:
-            verdicts.append(Verdict.TAMPERED)
-        if self.coverage.verified < self.coverage.replicas:
-            verdicts.append(Verdict.INCOMPLETE)
-        return gravest(verdicts)
-
-    @property
-    def exit_code(self) -> int:
-        """The exit code of the command that shows this report."""
-        return self.verdict.exit_code
-
-    def document(self) -> dict[str, object]:
-        """The report as JSON values, in the shape `pirene.audit/1`."""
-        return {
-            "schema": SCHEMA,
-            "verdict": self.verdict.value,
-            "scope": dict(self.scope),
-            "coverage": {
-                "replicas": self.coverage.replicas,
-                "verified": self.coverage.verified,
-                "never_verified": self.coverage.never_verified,
-                "unprotected": self.coverage.unprotected,
-            },
-            "findings": [finding.document() for finding in self.findings],
-            "log": {"size": self.log.size, "root": _hex(self.log.root), "status": self.log.status.value},
-        }
-
-
-def _hex(digest: bytes | None) -> str | None:
+def hex_text(digest: bytes | None) -> str | None:
+    """A digest as lower-case hex."""
     return None if digest is None else digest.hex()
 
 
-def _time(moment: dt.datetime) -> str:
+def time_text(moment: dt.datetime) -> str:
     """A time in UTC with microseconds and Z; ValueError for one that does not know its zone."""
     if moment.tzinfo is None:
         raise ValueError(f"{moment.isoformat()}: a time without a zone names no moment")

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from integrity.audit import Check, CheckVerdict, Expectation, audit, check, coverage, unexpected
-from integrity.findings import Coverage, FindingClass
+from integrity.audit import Check, CheckVerdict, Expectation, audit, check, unexpected
+from integrity.findings import FindingClass
+from integrity.report import Coverage, Gap, GapReason
+from integrity.tally import Tally
 
 GOOD = b"exposure 42\n" * 500
 EARLIER = b"exposure 41\n" * 500
@@ -167,8 +169,11 @@ def test_many_copies_in_their_order_and_few_at_a_time(tmp_path: Path) -> None:
 def test_coverage_counts_only_what_was_compared(tmp_path: Path) -> None:
     path = tmp_path / "raw.fits"
     path.write_bytes(GOOD)
-    looks = [look(path), look(path, None), look(tmp_path / "absent"), look(path, EARLIER)]
-    assert coverage(looks) == Coverage(replicas=4, verified=2, never_verified=2, unprotected=1)
+    tally = Tally()
+    for one in (look(path), look(path, None), look(tmp_path / "absent"), look(path, EARLIER)):
+        tally.looked(one, verified_before=False)
+    gaps = (Gap(GapReason.NO_DIGEST, 1, ("raw.fits",)), Gap(GapReason.NOT_THERE, 1, ("raw.fits",)))
+    assert tally.coverage() == Coverage(replicas=4, verified=2, never_verified=2, unprotected=1, gaps=gaps)
 
 
 def test_files_that_nobody_expects(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import json
 
 import pytest
 
-from integrity.findings import Coverage, Finding, FindingClass, LogState, LogStatus, Report, Verdict, gravest, meaning
+from integrity.findings import Finding, FindingClass, Verdict, gravest, meaning
+from integrity.report import Coverage, Gap, GapReason, LogState, LogStatus, Report
 
 AT = dt.datetime(2026, 11, 23, 6, 20, 0, 5, tzinfo=dt.timezone(dt.timedelta(hours=1)))
 ALL = Coverage(replicas=3, verified=3)
@@ -76,7 +77,7 @@ def test_four_outranks_one_outranks_three() -> None:
 def test_the_document() -> None:
     one = Report(
         {"run": "0193"},
-        Coverage(4, 3, 1, 1),
+        Coverage(4, 3, 1, 1, (Gap(GapReason.NOT_THERE, 1, ("dark.fits",)),)),
         (finding(FindingClass.APPENDED),),
         LogState(LogStatus.CONSISTENT, 7, b"\xab" * 32),
     )
@@ -100,6 +101,17 @@ def test_the_document() -> None:
             }
         ],
         "log": {"size": 7, "root": "ab" * 32, "status": "consistent"},
+        "gaps": [
+            {
+                "why": "not-there",
+                "reason": "nothing is there any more",
+                "copies": 1,
+                "examples": ["dark.fits"],
+            }
+        ],
+        "sample": None,
+        "effort": {"read_bytes": 0, "seconds": 0.0},
+        "reproduce": [],
     }
     assert report().document()["log"] == {"size": None, "root": None, "status": "absent"}
 

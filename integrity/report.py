@@ -1,0 +1,192 @@
+"""What an audit or scrub says as a whole, and the document `pirene.audit/1` that shows it to others.
+
+A file that nobody could read, or whose digest nobody knows, is not a pass: a report that did not verify everything in
+its scope is incomplete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from integrity.damage_rate import CONFIDENCE, upper_bound
+from integrity.findings import Finding, Verdict, gravest, hex_text, meaning
+
+SCHEMA = "pirene.audit/1"
+
+
+class GapReason(StrEnum):
+    """Why a copy was not verified."""
+
+    NO_DIGEST = "nothing is known that its bytes could be compared with"
+    ELSEWHERE = "it cannot be read from this machine"
+    NOT_THERE = "nothing is there any more"
+    REFUSED = "the system did not hand out all of its bytes"
+    NO_TIME = "the time was up before its turn came"
+    NOT_DRAWN = "it was not drawn for the sample"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Copies that were not verified, all for one reason; ``examples`` are names of some of them."""
+
+    reason: GapReason
+    copies: int
+    examples: tuple[str, ...]
+
+    def document(self) -> dict[str, object]:
+        """The gap as `pirene.audit/1` has it."""
+        return {
+            "why": self.reason.name.lower().replace("_", "-"),
+            "reason": self.reason.value,
+            "copies": self.copies,
+            "examples": list(self.examples),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much was looked at: of ``replicas`` in the scope, ``verified`` were read whole and compared with a digest.
+
+    ``never_verified`` were not, neither now nor before; ``unprotected`` have no digest to be compared with; ``gaps``
+    say why those that were not verified were not.
+    """
+
+    replicas: int
+    verified: int
+    never_verified: int = 0
+    unprotected: int = 0
+    gaps: tuple[Gap, ...] = ()
+
+    def __post_init__(self) -> None:
+        """ValueError where a part is larger than the whole."""
+        if not 0 <= self.verified <= self.replicas or max(self.never_verified, self.unprotected) > self.replicas:
+            raise ValueError(f"{self}: a part of the replicas cannot be more than all of them")
+
+    def document(self) -> dict[str, object]:
+        """The coverage as `pirene.audit/1` has it."""
+        return {
+            "replicas": self.replicas,
+            "verified": self.verified,
+            "never_verified": self.never_verified,
+            "unprotected": self.unprotected,
+        }
+
+
+class LogStatus(StrEnum):
+    """What the tamper-evident log says of the store."""
+
+    ABSENT = "absent"  # there is none
+    CONSISTENT = "consistent"  # every commit is the leaf that the log has for it
+    MISMATCH = "mismatch"  # some commit is not
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """The log as the audit saw it: its size in leaves, its root (32 bytes), and whether the store agrees with it."""
+
+    status: LogStatus = LogStatus.ABSENT
+    size: int | None = None
+    root: bytes | None = None
+
+    def document(self) -> dict[str, object]:
+        """The state as `pirene.audit/1` has it."""
+        return {"size": self.size, "root": hex_text(self.root), "status": self.status.value}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What was drawn by chance, and what that says of all from which it was drawn.
+
+    ``population`` copies could be read from here and compared; ``wanted`` of them were to be read, the first ``read``
+    of the draw were, ``damaged`` of those were not found good. ``commit`` is the commit that the draw goes by, ``seed``
+    (32 bytes) what it was drawn with.
+    """
+
+    population: int
+    wanted: int
+    read: int
+    damaged: int
+    commit: int
+    seed: bytes
+
+    @property
+    def rate_at_most(self) -> float:
+        """The largest rate of damage in the population that the draw leaves possible, at 95 %; known exactly where all
+        of it was read.
+        """
+        if self.read == self.population:
+            return self.damaged / self.read if self.read else 0.0
+        return upper_bound(self.read, self.damaged)
+
+    def document(self) -> dict[str, object]:
+        """The sample as `pirene.audit/1` has it."""
+        return {
+            "population": self.population,
+            "wanted": self.wanted,
+            "read": self.read,
+            "damaged": self.damaged,
+            "damage_rate": self.damaged / self.read if self.read else None,
+            "damage_rate_at_most": self.rate_at_most,
+            "confidence": CONFIDENCE,
+            "commit": self.commit,
+            "seed": self.seed.hex(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """What the reading took: bytes read, and seconds from its begin to its end."""
+
+    read_bytes: int = 0
+    seconds: float = 0.0
+
+    def document(self) -> dict[str, object]:
+        """The effort as `pirene.audit/1` has it."""
+        return {"read_bytes": self.read_bytes, "seconds": round(self.seconds, 6)}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An audit's result. ``scope`` says what was asked for (JSON values); findings keep their order; ``reproduce`` are
+    the commands that do the same again, or go on with it.
+    """
+
+    scope: Mapping[str, object]
+    coverage: Coverage
+    findings: tuple[Finding, ...]
+    log: LogState = LogState()
+    sample: Sample | None = None
+    effort: Effort = Effort()
+    reproduce: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """Tampering outranks damage, damage outranks incompleteness; whatever was not verified is incomplete."""
+        verdicts = [meaning(finding.kind) for finding in self.findings]
+        if self.log.status is LogStatus.MISMATCH:
+            verdicts.append(Verdict.TAMPERED)
+        if self.coverage.verified < self.coverage.replicas:
+            verdicts.append(Verdict.INCOMPLETE)
+        return gravest(verdicts)
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the command that shows this report."""
+        return self.verdict.exit_code
+
+    def document(self) -> dict[str, object]:
+        """The report as JSON values, in the shape `pirene.audit/1`."""
+        return {
+            "schema": SCHEMA,
+            "verdict": self.verdict.value,
+            "scope": dict(self.scope),
+            "coverage": self.coverage.document(),
+            "gaps": [gap.document() for gap in self.coverage.gaps],
+            "findings": [finding.document() for finding in self.findings],
+            "log": self.log.document(),
+            "sample": None if self.sample is None else self.sample.document(),
+            "effort": self.effort.document(),
+            "reproduce": list(self.reproduce),
+        }

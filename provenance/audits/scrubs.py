@@ -1,0 +1,176 @@
+"""A scrub: read as many copies as there is time for, those that need it most first, or a sample drawn by chance.
+
+What was read is recorded as it is read: a scrub that is cut short, or killed, goes on where it stopped when it is
+started again. A sample belongs to one commit, and is drawn again from there to go on with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from integrity.pace import Pace
+from integrity.report import Effort, GapReason, Report, Sample
+from integrity.scrub import drawn, in_order
+from integrity.tally import Tally
+from provenance.audits.draw import seed
+from provenance.audits.earlier import findings
+from provenance.audits.looks import Looking, Looks, look_at
+from provenance.audits.reproducing import command
+from provenance.audits.scope import Copy, Scope, copies, scope_of
+from provenance.errors import StoreError
+from provenance.reading.views import fetch
+
+if TYPE_CHECKING:
+    from provenance.answers.runs import Run
+    from provenance.audits.looks import Advance
+    from provenance.history.snapshot import Snapshot
+    from provenance.store import Store
+
+_FOUND_GOOD_SINCE = """
+SELECT file_source, file, url FROM checks
+WHERE stage = 'scrub' AND commit_number > $1
+GROUP BY file_source, file, url HAVING bool_and(verdict = 'ok')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleSize:
+    """How many copies to draw: a number of them, or a part of all (above 0, at most 1)."""
+
+    count: int | None = None
+    part: Fraction | None = None
+
+    def __str__(self) -> str:
+        return f"{float(self.part * 100):.15g}%" if self.part is not None else str(self.count)
+
+    def of(self, population: int) -> int:
+        """How many that is of so many; a part is rounded up."""
+        if self.part is not None:
+            return -(-population * self.part.numerator // self.part.denominator)
+        return min(population, self.count or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a scrub may take: ``seconds`` and ``bytes_per_second`` (None: no limit); which ``sample`` (None: all);
+    ``commit``: go on with the sample that was drawn as of it (None: draw one now).
+    """
+
+    seconds: float | None = None
+    bytes_per_second: float | None = None
+    sample: SampleSize | None = None
+    commit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Draw:
+    """Which copies a scrub is to read, in order, and which of them it, or its sample, has found good before."""
+
+    to_read: Sequence[Copy]
+    left_out: Sequence[tuple[Copy, GapReason]]
+    found_good: Sequence[Copy]
+    population: int
+    commit: int
+    seed: bytes
+
+
+_NO_LIMITS = Limits()
+
+
+def scrub_store(
+    store: Store,
+    *,
+    run: Run | None = None,
+    query: str | None = None,
+    limits: Limits = _NO_LIMITS,
+    author: str | None = None,
+    workers: int = 2,
+    advance: Advance = lambda _: None,
+) -> Report:
+    """Scrub everything, one run, or what a query selects. Raises QueryError, AuditScopeError, StoreError."""
+    snapshot = store.snapshot()
+    scope = scope_of(store, run, query, snapshot)
+    there = copies(store, scope, snapshot)
+    pace = Pace(bytes_per_second=limits.bytes_per_second, seconds=limits.seconds)
+    how = Looking("scrub", pace, author, workers, advance)
+    draw = None if limits.sample is None else _draw(store, snapshot, scope, there, limits.sample, limits.commit)
+    to_read = in_order(there, lambda copy: copy.standing) if draw is None else draw.to_read
+    tally = Tally()
+    looks = look_at(store, snapshot, to_read, how, tally)
+    for copy in to_read[looks.count :]:
+        tally.left_out(copy.expectation, GapReason.NO_TIME, verified_before=copy.standing.verified is not None)
+    if draw is not None:
+        for copy, reason in draw.left_out:
+            tally.left_out(copy.expectation, reason, verified_before=copy.standing.verified is not None)
+        for copy in draw.found_good:
+            tally.verified(copy.expectation)
+    return Report(
+        scope=scope.said,
+        coverage=tally.coverage(),
+        findings=tuple(findings(store, snapshot, scope, looks, "scrub")),
+        sample=None if draw is None else _sample(draw, looks),
+        effort=Effort(pace.read_bytes, pace.seconds),
+        reproduce=(command(store, "scrub", scope.argument, *_options(limits, draw)),),
+    )
+
+
+def _draw(
+    store: Store, snapshot: Snapshot, scope: Scope, there: Sequence[Copy], size: SampleSize, commit: int | None
+) -> _Draw:
+    """The sample as of a commit: of copies that can be read from here and compared, as they were known then."""
+    number = snapshot.number if commit is None else commit
+    if not 0 <= number <= snapshot.number:
+        raise StoreError(
+            f"--from {number}: this store has commits up to {snapshot.number}",
+            hint="Give the commit that the report of the scrub to go on with names.",
+        )
+    known_then = there if commit is None else _known_then(store, snapshot.at(number), scope, there)
+    population = [copy for copy in known_then if copy.expectation.is_protected and copy.expectation.path is not None]
+    chosen = drawn(population, size.of(len(population)), seed(store, number), _name)
+    done: set[tuple[object, ...]] = set()
+    if commit is not None:
+        done = set(fetch(store, _FOUND_GOOD_SINCE, [number], snapshot=snapshot))
+    keys = {copy.key for copy in chosen}
+    return _Draw(
+        to_read=[copy for copy in chosen if copy.key not in done],
+        left_out=[(copy, _why_left_out(copy)) for copy in there if copy.key not in keys],
+        found_good=[copy for copy in chosen if copy.key in done],
+        population=len(population),
+        commit=number,
+        seed=seed(store, number),
+    )
+
+
+def _known_then(store: Store, then: Snapshot, scope: Scope, there: Sequence[Copy]) -> list[Copy]:
+    """Those copies of today that were known then too: of copies that were given up since nothing can be said."""
+    before = {copy.key for copy in copies(store, scope, then)}
+    return [copy for copy in there if copy.key in before]
+
+
+def _name(copy: Copy) -> bytes:
+    return repr(copy.key).encode("utf-8", "surrogateescape")
+
+
+def _why_left_out(copy: Copy) -> GapReason:
+    return GapReason.ELSEWHERE if copy.expectation.path is None else GapReason.NOT_DRAWN
+
+
+def _sample(draw: _Draw, looks: Looks) -> Sample:
+    """What came of a sample. Looks that found no good bytes count as damage, whatever kept them from it."""
+    good = len(draw.found_good) + sum(copy.key in looks.good for copy in draw.to_read[: looks.count])
+    read = len(draw.found_good) + looks.count
+    wanted = len(draw.found_good) + len(draw.to_read)
+    return Sample(draw.population, wanted, read, read - good, draw.commit, draw.seed)
+
+
+def _options(limits: Limits, draw: _Draw | None) -> Iterator[str]:
+    """The options that go on with what these limits cut short, and with this very sample."""
+    if limits.seconds is not None:
+        yield from ("--max-duration", f"{limits.seconds:.15g}s")
+    if limits.bytes_per_second is not None:
+        yield from ("--bandwidth", f"{limits.bytes_per_second:.15g}B")
+    if limits.sample is not None and draw is not None:
+        yield from ("--sample", str(limits.sample), "--from", str(draw.commit))

@@ -1,0 +1,69 @@
+"""`pirene scrub`: check copies over time, or a sample of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from provenance.commands.audit import meant
+from provenance.commands.context import Invocation, pass_invocation
+from provenance.commands.quantities import bandwidth as bytes_per_second
+from provenance.commands.quantities import duration, sample_size
+from provenance.commands.reporting import report_format_option
+
+if TYPE_CHECKING:
+    from provenance.audits.scrubs import SampleSize
+
+
+@click.command()
+@click.argument("scope", metavar="[RUN|QUERY]", required=False)
+@click.option(
+    "--max-duration", callback=duration, metavar="DURATION", help="Begin no further copy after this time: 30min, 2h."
+)
+@click.option(
+    "--bandwidth",
+    callback=bytes_per_second,
+    metavar="BYTES",
+    help="Read no faster than so many bytes a second: 50MB, 20MiB.",
+)
+@click.option(
+    "--sample", callback=sample_size, metavar="COPIES", help="Read only so many copies, drawn by chance: 1000, 1%."
+)
+@click.option(
+    "--from", "commit", type=click.IntRange(min=0), metavar="COMMIT", help="Go on with the sample drawn there."
+)
+@report_format_option
+@click.pass_context
+@pass_invocation
+def scrub(
+    invocation: Invocation,
+    context: click.Context,
+    scope: str | None,
+    max_duration: float | None,
+    bandwidth: float | None,
+    sample: SampleSize | None,
+    commit: int | None,
+    output_format: str,
+) -> None:
+    """Read copies of files and compare them with what is recorded: those that failed before first, then those that were
+    never verified, then those that were verified longest ago.
+
+    What was read is recorded as it is read: the next scrub goes on where this one stops. Exit code 0: all copies in the
+    scope were read and are good; 1: damage was found; 3: not all were read, or some could not be verified.
+    """
+    from provenance.audits.scrubs import Limits, scrub_store
+    from provenance.commands.printing import open_store
+    from provenance.commands.reporting import looked_at, print_report
+    from provenance.users import current_user
+
+    if commit is not None and sample is None:
+        raise click.UsageError("--from goes on with a sample: give its --sample as well")
+    store = open_store(invocation)
+    run, query = meant(store, scope)
+    limits = Limits(max_duration, bandwidth, sample, commit)
+    with looked_at(invocation) as advance:
+        report = scrub_store(store, run=run, query=query, limits=limits, author=current_user(), advance=advance)
+    store.project()
+    print_report(report, output_format)
+    context.exit(report.exit_code)

@@ -1,0 +1,1 @@
+"""Reports of audits and scrubs, as people and other programs read them."""
