@@ -36,7 +36,7 @@ demo: .venv/.stamp-run
 	$(BIN)/python datasets/co2-el-nino/demo.py --pirene $(BIN)/pirene --folder .demo
 
 test: .venv/.stamp-dev
-	.ci/system-packages strace postgresql
+	.ci/system-packages strace postgresql chromium
 	CLIENT_PYTHON=$(BIN)/python tests/htcondor-pool up || if [ -n "$$CI" ]; then echo "CI needs the HTCondor pool" >&2; exit 1; \
 	  else echo "Tests that need an HTCondor pool will be skipped" >&2; fi
 	$(BIN)/python -m pytest -n $(JOBS) $(TESTS)

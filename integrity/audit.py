@@ -110,6 +110,7 @@ class Check:
             actual_size=None if self.stat is None else self.stat.size,
             affected_files=affected_files,
             affected_jobs=affected_jobs,
+            error=self.error,
         )
 
 

@@ -79,11 +79,35 @@ def meaning(finding: FindingClass) -> Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Sight:
+    """Somebody looked at a file: at which ``stage`` of the pipeline, when, on which host; ``job`` and ``workflow`` are
+    those of the attempt that did, if one did.
+    """
+
+    stage: str
+    at: dt.datetime
+    host: str | None = None
+    job: str | None = None
+    workflow: str | None = None
+
+    def document(self) -> dict[str, object]:
+        """The sight as `pirene.audit/1` has it."""
+        return {
+            "stage": self.stage,
+            "at": time_text(self.at),
+            "host": self.host,
+            "job": self.job,
+            "workflow": self.workflow,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is wrong with one copy. Digests are 32 bytes, sizes bytes; None: not expected, or not known.
 
     ``stage`` is where it was noticed (`audit`, `scrub`, `pre-exec`, ...); ``first_seen`` when it was first noticed;
-    ``affected_files`` and ``affected_jobs`` are names and ids of what was made with it.
+    ``affected_files`` and ``affected_jobs`` are names and ids of what was made with it. It went wrong between
+    ``last_good`` and ``first_bad``. ``good_copies`` are URLs of the same content. ``error`` is what the system said.
     """
 
     kind: FindingClass
@@ -97,6 +121,10 @@ class Finding:
     actual_size: int | None = None
     affected_files: tuple[str, ...] = ()
     affected_jobs: tuple[str, ...] = ()
+    last_good: Sight | None = None
+    first_bad: Sight | None = None
+    good_copies: tuple[str, ...] = ()
+    error: str | None = None
 
     def document(self) -> dict[str, object]:
         """The finding as `pirene.audit/1` has it."""
@@ -111,6 +139,10 @@ class Finding:
             "stage": self.stage,
             "first_seen": time_text(self.first_seen),
             "affected": {"files": list(self.affected_files), "jobs": list(self.affected_jobs)},
+            "last_good": None if self.last_good is None else self.last_good.document(),
+            "first_bad": None if self.first_bad is None else self.first_bad.document(),
+            "good_copies": list(self.good_copies),
+            "error": self.error,
         }
 
 

@@ -6,12 +6,14 @@ its scope is incomplete.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from integrity.damage_rate import CONFIDENCE, upper_bound
-from integrity.findings import Finding, Verdict, gravest, hex_text, meaning
+from integrity.findings import Finding, Verdict, gravest, hex_text, meaning, time_text
+from integrity.repair import RepairPlan
 
 SCHEMA = "pirene.audit/1"
 
@@ -136,6 +138,41 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class StageCount:
+    """How many looks there were at one ``stage`` of the pipeline on one host, and how many found what is wrong."""
+
+    stage: str
+    host: str | None
+    checks: int
+    failed: int
+
+    def document(self) -> dict[str, object]:
+        """The count as `pirene.audit/1` has it."""
+        return {"stage": self.stage, "host": self.host, "checks": self.checks, "failed": self.failed}
+
+
+@dataclass(frozen=True, slots=True)
+class Overhead:
+    """What verifying cost the jobs: seconds in which their files were hashed, and in which their commands ran."""
+
+    verification_seconds: float
+    job_seconds: float
+
+    @property
+    def share(self) -> float | None:
+        """Verification as a part of the time of the commands; None where none ran."""
+        return self.verification_seconds / self.job_seconds if self.job_seconds else None
+
+    def document(self) -> dict[str, object]:
+        """The cost as `pirene.audit/1` has it."""
+        return {
+            "verification_seconds": round(self.verification_seconds, 6),
+            "job_seconds": round(self.job_seconds, 6),
+            "share": self.share,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Effort:
     """What the reading took: bytes read, and seconds from its begin to its end."""
 
@@ -149,8 +186,10 @@ class Effort:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An audit's result. ``scope`` says what was asked for (JSON values); findings keep their order; ``reproduce`` are
-    the commands that do the same again, or go on with it.
+    """An audit's result. ``scope`` says what was asked for (JSON values); findings keep their order; ``repair`` is what
+    brings back what they are about; ``pipeline`` counts all looks at the files in the scope, this audit's included;
+    ``reproduce`` are the commands that do the same again, or go on with it. ``at`` is when it was made (None: nobody
+    said).
     """
 
     scope: Mapping[str, object]
@@ -159,6 +198,11 @@ class Report:
     log: LogState = LogState()
     sample: Sample | None = None
     effort: Effort = Effort()
+    repair: RepairPlan = field(default_factory=RepairPlan)
+    pipeline: tuple[StageCount, ...] = ()
+    overhead: Overhead | None = None
+    at: dt.datetime | None = None
+    host: str | None = None
     reproduce: tuple[str, ...] = ()
 
     @property
@@ -188,5 +232,10 @@ class Report:
             "log": self.log.document(),
             "sample": None if self.sample is None else self.sample.document(),
             "effort": self.effort.document(),
+            "repair": self.repair.document(),
+            "pipeline": [count.document() for count in self.pipeline],
+            "overhead": None if self.overhead is None else self.overhead.document(),
+            "at": None if self.at is None else time_text(self.at),
+            "host": self.host,
             "reproduce": list(self.reproduce),
         }

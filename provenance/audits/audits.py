@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from integrity.report import Effort, Report
 from integrity.tally import Tally
-from provenance.audits.earlier import findings
 from provenance.audits.looks import Looking, look_at
+from provenance.audits.reporting import report
 from provenance.audits.reproducing import command
 from provenance.audits.scope import copies, scope_of
 
 if TYPE_CHECKING:
+    from integrity.report import Report
     from provenance.answers.runs import Run
     from provenance.audits.looks import Advance
     from provenance.store import Store
@@ -32,10 +32,5 @@ def audit_store(
     how = Looking("audit", author=author, workers=workers, advance=advance)
     tally = Tally()
     looks = look_at(store, snapshot, copies(store, scope, snapshot), how, tally)
-    return Report(
-        scope=scope.said,
-        coverage=tally.coverage(),
-        findings=tuple(findings(store, snapshot, scope, looks, "audit")),
-        effort=Effort(how.pace.read_bytes, how.pace.seconds),
-        reproduce=(command(store, "audit", scope.argument),),
-    )
+    again = command(store, "audit", scope.argument)
+    return report(store, snapshot, scope, how, looks, tally, again=again)

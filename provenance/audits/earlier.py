@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from integrity.findings import Finding, FindingClass
 from provenance.audits.dependents import Dependents
 from provenance.audits.looks import Looks
 from provenance.audits.recording import Stage
-from provenance.audits.scope import Scope
+from provenance.audits.scope import FileKey, Scope
 from provenance.reading.views import fetch, report_sql
 
 if TYPE_CHECKING:
@@ -18,7 +19,23 @@ if TYPE_CHECKING:
     from provenance.store import Store
 
 
-def findings(store: Store, snapshot: Snapshot, scope: Scope, looks: Looks, stage: Stage) -> Iterator[Finding]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A finding, and the (source, file, URL) that it is about."""
+
+    finding: Finding
+    place: tuple[int | None, int | None, str]
+
+    @property
+    def file(self) -> FileKey | None:
+        """The file; None: it is none that is known."""
+        source, file, _ = self.place
+        return None if source is None or file is None else (source, file)
+
+
+def findings(
+    store: Store, snapshot: Snapshot, scope: Scope, looks: Looks, stage: Stage, dependents: Dependents
+) -> Iterator[Found]:
     """What was found now, as it came; then what jobs found, oldest first. Each copy once."""
     failed = fetch(store, report_sql("failed_checks"), [scope.run], snapshot=snapshot)
     first_seen: dict[tuple[object, object, object], dt.datetime] = {}
@@ -26,7 +43,6 @@ def findings(store: Store, snapshot: Snapshot, scope: Scope, looks: Looks, stage
         at = row[10]
         assert isinstance(at, dt.datetime)
         first_seen.setdefault((row[0], row[1], row[2]), at)
-    dependents = Dependents(store, snapshot)
     reported = set()
     for copy, check in looks.bad:
         reported.add(copy.key)
@@ -35,7 +51,7 @@ def findings(store: Store, snapshot: Snapshot, scope: Scope, looks: Looks, stage
             stage=stage, first_seen=first_seen.get(copy.key), affected_files=files, affected_jobs=jobs
         )
         if finding is not None:
-            yield finding
+            yield Found(finding, copy.key)
     for row in failed:
         source, file, url, name, stage_then, finding_class, expected, actual, expected_size, actual_size, _, job_run = (
             row
@@ -46,7 +62,7 @@ def findings(store: Store, snapshot: Snapshot, scope: Scope, looks: Looks, stage
             continue
         reported.add(place)
         files, jobs = dependents.of(source, file)
-        yield Finding(
+        earlier = Finding(
             kind=FindingClass(finding_class),
             name=str(name),
             url=str(url or ""),
@@ -59,3 +75,4 @@ def findings(store: Store, snapshot: Snapshot, scope: Scope, looks: Looks, stage
             affected_files=files,
             affected_jobs=jobs,
         )
+        yield Found(earlier, (source, file, earlier.url))

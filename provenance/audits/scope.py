@@ -86,7 +86,7 @@ def scope_of(store: Store, run: Run | None, query: str | None, snapshot: Snapsho
         said = {"run": run.run_id, "workflow": run.name}
         return Scope(said, run.run_id, frozenset((source, file) for source, file in rows), run.run)
     if query is None:
-        return Scope({"store": store.store_id})
+        return Scope({"store": store.store_id, "location": store.storage.location})
     from provenance.answers.ask import answer
 
     found = answer(store, query, as_of=snapshot.number, keys=True)

@@ -12,18 +12,19 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from integrity.pace import Pace
-from integrity.report import Effort, GapReason, Report, Sample
+from integrity.report import GapReason, Sample
 from integrity.scrub import drawn, in_order
 from integrity.tally import Tally
 from provenance.audits.draw import seed
-from provenance.audits.earlier import findings
 from provenance.audits.looks import Looking, Looks, look_at
+from provenance.audits.reporting import report
 from provenance.audits.reproducing import command
 from provenance.audits.scope import Copy, Scope, copies, scope_of
 from provenance.errors import StoreError
 from provenance.reading.views import fetch
 
 if TYPE_CHECKING:
+    from integrity.report import Report
     from provenance.answers.runs import Run
     from provenance.audits.looks import Advance
     from provenance.history.snapshot import Snapshot
@@ -107,14 +108,9 @@ def scrub_store(
             tally.left_out(copy.expectation, reason, verified_before=copy.standing.verified is not None)
         for copy in draw.found_good:
             tally.verified(copy.expectation)
-    return Report(
-        scope=scope.said,
-        coverage=tally.coverage(),
-        findings=tuple(findings(store, snapshot, scope, looks, "scrub")),
-        sample=None if draw is None else _sample(draw, looks),
-        effort=Effort(pace.read_bytes, pace.seconds),
-        reproduce=(command(store, "scrub", scope.argument, *_options(limits, draw)),),
-    )
+    sample = None if draw is None else _sample(draw, looks)
+    again = command(store, "scrub", scope.argument, *_options(limits, draw))
+    return report(store, snapshot, scope, how, looks, tally, sample=sample, again=again)
 
 
 def _draw(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from provenance.commands.context import Invocation, pass_invocation
-from provenance.commands.reporting import report_format_option
+from provenance.commands.reporting import repair_plan_option, report_format_option
 
 if TYPE_CHECKING:
     from provenance.answers.runs import Run
@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("scope", metavar="[RUN|QUERY]", required=False)
+@repair_plan_option
 @report_format_option
 @click.pass_context
 @pass_invocation
-def audit(invocation: Invocation, context: click.Context, scope: str | None, output_format: str) -> None:
+def audit(
+    invocation: Invocation, context: click.Context, scope: str | None, output_format: str, with_repair_plan: bool
+) -> None:
     """Read every copy of every file in the scope and report what is not as it should be.
 
     Without an argument the scope is everything. Exit code 0: clean; 1: damage was found; 3: not everything could be
@@ -35,7 +38,7 @@ def audit(invocation: Invocation, context: click.Context, scope: str | None, out
     with looked_at(invocation) as advance:
         report = audit_store(store, run=run, query=query, author=current_user(), advance=advance)
     store.project()
-    print_report(report, output_format)
+    print_report(report, output_format, with_repair_plan=with_repair_plan)
     context.exit(report.exit_code)
 
 

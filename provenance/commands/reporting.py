@@ -22,10 +22,10 @@ def report_format_option(command: Command) -> Command:
     return click.option(
         "--format",
         "output_format",
-        type=click.Choice(("table", "json")),
+        type=click.Choice(("table", "json", "html", "junit")),
         default="table",
         show_default=True,
-        help="How to print: for people, or for programs.",
+        help="For people on a terminal or in a browser, for programs, for continuous integration.",
     )(command)
 
 
@@ -45,16 +45,35 @@ def looked_at(invocation: Invocation) -> Iterator[Callable[[int], None]]:
         yield advance
 
 
-def print_report(report: Report, output_format: str) -> None:
+def repair_plan_option(command: Command) -> Command:
+    """The ``--repair-plan`` of every report; the parameter is called ``with_repair_plan``."""
+    return click.option(
+        "--repair-plan",
+        "with_repair_plan",
+        is_flag=True,
+        help="Say what brings damaged files back: copies that are left, and the smallest set of jobs to run again.",
+    )(command)
+
+
+def print_report(report: Report, output_format: str, *, with_repair_plan: bool) -> None:
     """Print a report on standard output."""
-    from provenance.commands.printing import print_document
-    from provenance.reports.terminal import lines
+    from provenance.commands.printing import print_document, standard_output
 
     match output_format:
         case "json":
             print_document(report.document())
+        case "html":
+            from provenance.reports.page import page
+
+            standard_output().write(page(report).encode())
+        case "junit":
+            from provenance.reports.junit import junit
+
+            standard_output().write(junit(report))
         case "table":
-            for line in lines(report):
+            from provenance.reports.terminal import lines
+
+            for line in lines(report, with_repair_plan=with_repair_plan):
                 click.echo(line)
         case _:
             raise ValueError(output_format)

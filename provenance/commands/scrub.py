@@ -10,7 +10,7 @@ from provenance.commands.audit import meant
 from provenance.commands.context import Invocation, pass_invocation
 from provenance.commands.quantities import bandwidth as bytes_per_second
 from provenance.commands.quantities import duration, sample_size
-from provenance.commands.reporting import report_format_option
+from provenance.commands.reporting import repair_plan_option, report_format_option
 
 if TYPE_CHECKING:
     from provenance.audits.scrubs import SampleSize
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--from", "commit", type=click.IntRange(min=0), metavar="COMMIT", help="Go on with the sample drawn there."
 )
+@repair_plan_option
 @report_format_option
 @click.pass_context
 @pass_invocation
@@ -45,6 +46,7 @@ def scrub(
     sample: SampleSize | None,
     commit: int | None,
     output_format: str,
+    with_repair_plan: bool,
 ) -> None:
     """Read copies of files and compare them with what is recorded: those that failed before first, then those that were
     never verified, then those that were verified longest ago.
@@ -65,5 +67,5 @@ def scrub(
     with looked_at(invocation) as advance:
         report = scrub_store(store, run=run, query=query, limits=limits, author=current_user(), advance=advance)
     store.project()
-    print_report(report, output_format)
+    print_report(report, output_format, with_repair_plan=with_repair_plan)
     context.exit(report.exit_code)

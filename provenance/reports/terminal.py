@@ -1,4 +1,4 @@
-"""The report of an audit on a terminal: the verdict, how much it covers, and one paragraph for each finding."""
+"""The report of an audit on a terminal: the verdict, how much it covers, one paragraph for each finding, what to do."""
 
 from __future__ import annotations
 
@@ -6,20 +6,44 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from provenance.answers.output import time_text
-from provenance.reports.wording import amount_of_bytes, percent
+from provenance.reports.wording import amount_of_bytes, content, overhead_in_words, place, sample_in_words, sight
 from query.context import amount
 from query.terminal_text import harmless
 
 if TYPE_CHECKING:
     from integrity.findings import Finding
-    from integrity.report import Report, Sample
+    from integrity.repair import RepairPlan
+    from integrity.report import Coverage, Report
 
 
-def lines(report: Report) -> Iterator[str]:
+def lines(report: Report, *, with_repair_plan: bool = False) -> Iterator[str]:
     """The report, line by line."""
     coverage = report.coverage
     found = f"{amount(len(report.findings), 'findings')}; " if report.findings else ""
     yield f"{report.verdict.value}: {found}{coverage.verified} of {coverage.replicas} copies read and compared"
+    yield from _coverage(coverage)
+    if report.sample is not None:
+        drawn, bound = sample_in_words(report.sample)
+        yield f"sample: {drawn}"
+        yield bound
+    for finding in report.findings:
+        yield ""
+        yield from _finding(finding)
+    yield ""
+    yield f"log: {report.log.status.value}"
+    yield f"read {amount_of_bytes(report.effort.read_bytes)} in {report.effort.seconds:.3g} s"
+    if report.overhead is not None:
+        yield f"verification of jobs: {overhead_in_words(report.overhead)}"
+    for command in report.reproduce:
+        yield f"again: {harmless(command)}"
+    if with_repair_plan:
+        yield ""
+        yield from _repair(report.repair)
+    elif report.repair:
+        yield "what brings the files back: --repair-plan"
+
+
+def _coverage(coverage: Coverage) -> Iterator[str]:
     if coverage.never_verified:
         yield f"{coverage.never_verified} copies were never verified"
     if coverage.unprotected:
@@ -27,25 +51,6 @@ def lines(report: Report) -> Iterator[str]:
     for gap in coverage.gaps:
         more = ", …" if gap.copies > len(gap.examples) else ""
         yield f"not verified: {gap.copies}, {gap.reason.value} ({harmless(', '.join(gap.examples))}{more})"
-    if report.sample is not None:
-        yield from _sample(report.sample)
-    for finding in report.findings:
-        yield ""
-        yield from _finding(finding)
-    yield ""
-    effort = report.effort
-    yield f"read {amount_of_bytes(effort.read_bytes)} in {effort.seconds:.3g} s"
-    for command in report.reproduce:
-        yield f"again: {harmless(command)}"
-
-
-def _sample(sample: Sample) -> Iterator[str]:
-    yield (
-        f"sample: {sample.read} of {sample.wanted} that were drawn from {sample.population} copies,"
-        f" {sample.damaged} damaged (seed: commit {sample.commit})"
-    )
-    if sample.read < sample.population:
-        yield f"at 95 % confidence at most {percent(sample.rate_at_most)} of these copies are damaged"
 
 
 def _finding(finding: Finding) -> Iterator[str]:
@@ -53,14 +58,39 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield f"{finding.kind.value}: {harmless(finding.name)}  ({seen})"
     if finding.url:
         yield f"  at        {harmless(finding.url)}"
-    yield f"  expected  {_content(finding.expected_sha256, finding.expected_size)}"
-    yield f"  found     {_content(finding.actual_sha256, finding.actual_size)}"
+    yield f"  expected  {content(finding.expected_sha256, finding.expected_size)}"
+    yield f"  found     {content(finding.actual_sha256, finding.actual_size)}"
+    if finding.error is not None:
+        yield f"  error     {harmless(finding.error)}"
+    if finding.last_good is not None:
+        yield f"  was good  {sight(finding.last_good)}"
+    if finding.first_bad is not None:
+        yield f"  was bad   {sight(finding.first_bad)}"
     if finding.affected_jobs:
         yield f"  read by   {harmless(', '.join(finding.affected_jobs))}"
     if finding.affected_files:
         yield f"  affects   {harmless(', '.join(finding.affected_files))}"
+    for url in finding.good_copies:
+        yield f"  good at   {harmless(url)}"
 
 
-def _content(sha256: bytes | None, size: int | None) -> str:
-    digest = "nothing" if sha256 is None else f"sha256 {sha256.hex()}"
-    return digest if size is None else f"{digest}, {size} bytes"
+def _repair(plan: RepairPlan) -> Iterator[str]:
+    """What to do, in the order of its doing."""
+    if not plan:
+        yield "nothing has to be repaired"
+        return
+    yield "to repair:"
+    for restore in plan.restores:
+        digest = "" if restore.sha256 is None else f" (sha256 {restore.sha256.hex()})"
+        yield f"  restore   {harmless(restore.name)}{digest}: no good copy is known, and no job makes it"
+    for recopy in plan.recopies:
+        yield f"  copy      {place(recopy.good[0])} to {place(recopy.url)}"
+    for rerun in plan.reruns:
+        makes = harmless(", ".join(rerun.makes))
+        yield f"  run       job {harmless(rerun.job)} of workflow {harmless(rerun.workflow)}, which makes {makes}"
+    for command in plan.commands:
+        yield f"  $ {harmless(command)}"
+    if plan.restores or plan.recopies:
+        yield "Then audit again: that is how the store learns of the good copies."
+    if plan.reruns:
+        yield "Then run the workflow again (`pirene run WORKFLOW.yml`): these jobs run, all others are reused."

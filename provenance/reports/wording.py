@@ -1,8 +1,30 @@
-"""Figures as people read them."""
+"""What reports say in words: verdicts, classes of findings, figures. One place, so that all formats say the same."""
 
 from __future__ import annotations
 
+import datetime as dt
+from typing import TYPE_CHECKING, assert_never
+
+from integrity.findings import FindingClass, Verdict, meaning
+from provenance.urls import local_path
+from query.context import amount
+from query.terminal_text import harmless
+
+if TYPE_CHECKING:
+    from integrity.findings import Finding, Sight
+    from integrity.report import Overhead, Report, Sample
+
 _STEP = 1000
+_STAGES = {
+    "stage-in": "on its way to {job}",
+    "pre-exec": "before {job} started",
+    "post-exec": "after {job} had ended",
+    "output": "when {job} had made it",
+    "stage-out": "on its way from {job}",
+    "audit": "in an audit",
+    "scrub": "in a scrub",
+}
+"""Stages of the pipeline, as what was the case when somebody looked."""
 
 
 def amount_of_bytes(size_bytes: float) -> str:
@@ -14,6 +36,119 @@ def amount_of_bytes(size_bytes: float) -> str:
     return f"{size_bytes:.4g} TB"
 
 
+def copies(count: int) -> str:
+    """`1 copy`, `1 204 copies`."""
+    return "1 copy" if count == 1 else amount(count, "copies")
+
+
 def percent(share: float) -> str:
     """A part of one in percent, with three digits."""
     return f"{100 * share:.3g} %"
+
+
+def in_words(finding: FindingClass) -> str:
+    """What is wrong with a copy, for somebody who does not know the classes."""
+    match finding:
+        case FindingClass.CONTENT_MISMATCH:
+            return "its bytes are not the recorded ones"
+        case FindingClass.TRUNCATED:
+            return "bytes are missing: it is shorter than recorded"
+        case FindingClass.APPENDED:
+            return "the recorded bytes, with more after them"
+        case FindingClass.MISSING:
+            return "it is gone"
+        case FindingClass.UNEXPECTED:
+            return "nobody recorded that it is there"
+        case FindingClass.SWAPPED:
+            return "it holds the content of another file"
+        case FindingClass.STALE:
+            return "it holds an earlier version"
+        case FindingClass.UNREADABLE:
+            return "it could not be read"
+        case FindingClass.CATALOG_MISMATCH:
+            return "the store and its log disagree"
+        case FindingClass.LOG_MISMATCH:
+            return "the log does not continue what was seen of it before"
+    assert_never(finding)
+
+
+def verdict_in_words(report: Report) -> str:
+    """One sentence that says how it stands."""
+    coverage = report.coverage
+    match report.verdict:
+        case Verdict.CLEAN:
+            return f"All {coverage.verified} copies were read, and every byte is as recorded."
+        case Verdict.DAMAGED:
+            return _damage(report)
+        case Verdict.INCOMPLETE:
+            return f"No damage was found, but only {coverage.verified} of {coverage.replicas} copies could be verified."
+        case Verdict.TAMPERED:
+            return "What is in the store is not what was recorded in its tamper-evident log."
+    assert_never(report.verdict)
+
+
+def _damage(report: Report) -> str:
+    bad = [finding for finding in report.findings if meaning(finding.kind) is Verdict.DAMAGED]
+    affected = {name for finding in bad for name in finding.affected_files}
+    verb = "is" if len(bad) == 1 else "are"
+    made = f"{amount(len(affected), 'files')} {'was' if len(affected) == 1 else 'were'} made with them"
+    return f"{copies(len(bad))} {verb} damaged or missing; {made if affected else 'nothing was made with them'}."
+
+
+def scope_in_words(report: Report) -> str:
+    """What was looked at."""
+    scope = report.scope
+    if "workflow" in scope:
+        return f"run {scope.get('run')} of workflow {harmless(str(scope['workflow']))}"
+    if "query" in scope:
+        return harmless(str(scope["query"]))
+    return f"all files in the store {harmless(str(scope.get('location', scope.get('store'))))}"
+
+
+def place(url: str) -> str:
+    """Where a copy is: its path if it is on this machine."""
+    path = local_path(url) if url else None
+    return harmless(str(path) if path is not None else url)
+
+
+def content(sha256: bytes | None, size: int | None) -> str:
+    """A digest and a size, as far as they are known."""
+    digest = "nothing" if sha256 is None else f"sha256 {sha256.hex()}"
+    return digest if size is None else f"{digest}, {size} bytes"
+
+
+def sight(seen: Sight | None) -> str:
+    """Who looked when and where: `before job b of left started, on node0, 2026-11-23 05:20:00 UTC`."""
+    if seen is None:
+        return "not known"
+    workflow = f" of {harmless(seen.workflow)}" if seen.workflow is not None else ""
+    job = "a job" if seen.job is None else f"job {harmless(seen.job)}{workflow}"
+    host = f", on {harmless(seen.host)}" if seen.host else ""
+    return f"{_STAGES.get(seen.stage, seen.stage).format(job=job)}{host}, {moment(seen.at)}"
+
+
+def moment(at: dt.datetime) -> str:
+    """A time in UTC, to the second."""
+    return f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def what_is_known(finding: Finding) -> str:
+    """Between which looks it came about, in one line."""
+    return f"last good: {sight(finding.last_good)}; first bad: {sight(finding.first_bad)}"
+
+
+def sample_in_words(sample: Sample) -> tuple[str, str]:
+    """What was drawn and found; and what that says of all from which it was drawn."""
+    drawn = (
+        f"{sample.read} of {sample.wanted} that were drawn from {sample.population} copies,"
+        f" {sample.damaged} damaged (seed: commit {sample.commit})"
+    )
+    if sample.read >= sample.population:
+        return drawn, "these are all copies that could be drawn"
+    return drawn, f"at 95 % confidence at most {percent(sample.rate_at_most)} of these copies are damaged"
+
+
+def overhead_in_words(overhead: Overhead) -> str:
+    """What verification cost the jobs."""
+    times = f"{overhead.verification_seconds:.3g} s of hashing for {overhead.job_seconds:.3g} s of jobs"
+    return times if overhead.share is None else f"{times}: {percent(overhead.share)}"

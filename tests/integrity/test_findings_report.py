@@ -5,11 +5,24 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import json
+from dataclasses import replace
 
 import pytest
 
-from integrity.findings import Finding, FindingClass, Verdict, gravest, meaning
-from integrity.report import Coverage, Gap, GapReason, LogState, LogStatus, Report
+from integrity.findings import Finding, FindingClass, Sight, Verdict, gravest, meaning
+from integrity.repair import Recopy, RepairPlan, Rerun, Restore
+from integrity.report import (
+    Coverage,
+    Effort,
+    Gap,
+    GapReason,
+    LogState,
+    LogStatus,
+    Overhead,
+    Report,
+    Sample,
+    StageCount,
+)
 
 AT = dt.datetime(2026, 11, 23, 6, 20, 0, 5, tzinfo=dt.timezone(dt.timedelta(hours=1)))
 ALL = Coverage(replicas=3, verified=3)
@@ -75,11 +88,25 @@ def test_four_outranks_one_outranks_three() -> None:
 
 
 def test_the_document() -> None:
+    made = Sight("output", AT, "node1", "isr-7", "night")
     one = Report(
         {"run": "0193"},
         Coverage(4, 3, 1, 1, (Gap(GapReason.NOT_THERE, 1, ("dark.fits",)),)),
-        (finding(FindingClass.APPENDED),),
+        (replace(finding(FindingClass.APPENDED), last_good=made, good_copies=("file:///backup/raw.fits",)),),
         LogState(LogStatus.CONSISTENT, 7, b"\xab" * 32),
+        sample=Sample(1000, 300, 299, 0, 17, b"\xcd" * 32),
+        effort=Effort(5, 0.25),
+        repair=RepairPlan(
+            (Restore("raw.fits", b"\x01" * 32, ("file:///d/raw.fits",)),),
+            (Recopy("b", "file:///b", ("file:///c",)),),
+            (Rerun("isr-7", "night", "0193", ("b",)),),
+            ("cp c b",),
+        ),
+        pipeline=(StageCount("audit", "node1", 3, 1),),
+        overhead=Overhead(1.0, 50.0),
+        at=AT,
+        host="node1",
+        reproduce=("pirene audit",),
     )
     assert json.loads(json.dumps(one.document())) == {
         "schema": "pirene.audit/1",
@@ -98,6 +125,16 @@ def test_the_document() -> None:
                 "stage": "audit",
                 "first_seen": "2026-11-23T05:20:00.000005Z",
                 "affected": {"files": ["coadd"], "jobs": ["isr-1"]},
+                "last_good": {
+                    "stage": "output",
+                    "at": "2026-11-23T05:20:00.000005Z",
+                    "host": "node1",
+                    "job": "isr-7",
+                    "workflow": "night",
+                },
+                "first_bad": None,
+                "good_copies": ["file:///backup/raw.fits"],
+                "error": None,
             }
         ],
         "log": {"size": 7, "root": "ab" * 32, "status": "consistent"},
@@ -109,9 +146,29 @@ def test_the_document() -> None:
                 "examples": ["dark.fits"],
             }
         ],
-        "sample": None,
-        "effort": {"read_bytes": 0, "seconds": 0.0},
-        "reproduce": [],
+        "sample": {
+            "population": 1000,
+            "wanted": 300,
+            "read": 299,
+            "damaged": 0,
+            "damage_rate": 0.0,
+            "damage_rate_at_most": pytest.approx(1 - 0.05 ** (1 / 299)),
+            "confidence": 0.95,
+            "commit": 17,
+            "seed": "cd" * 32,
+        },
+        "effort": {"read_bytes": 5, "seconds": 0.25},
+        "repair": {
+            "restore": [{"name": "raw.fits", "sha256": "01" * 32, "urls": ["file:///d/raw.fits"]}],
+            "copy": [{"name": "b", "url": "file:///b", "from": ["file:///c"]}],
+            "rerun": [{"job": "isr-7", "workflow": "night", "run": "0193", "makes": ["b"]}],
+            "commands": ["cp c b"],
+        },
+        "pipeline": [{"stage": "audit", "host": "node1", "checks": 3, "failed": 1}],
+        "overhead": {"verification_seconds": 1.0, "job_seconds": 50.0, "share": 0.02},
+        "at": "2026-11-23T05:20:00.000005Z",
+        "host": "node1",
+        "reproduce": ["pirene audit"],
     }
     assert report().document()["log"] == {"size": None, "root": None, "status": "absent"}
 

@@ -212,3 +212,14 @@ def test_a_store_that_takes_nothing_is_no_reason_to_keep_damage_quiet(runs, json
     report = json_of(audit, exit_code=1)
     assert [finding["class"] for finding in report["findings"]] == ["content-mismatch"]
     assert "what this audit found is not recorded: Read-only file system" in caplog.text
+
+
+def test_every_format_of_a_report_has_the_same_exit_code(runs, run_command):
+    flip(runs.output("left", "mid.dat"))
+    html = run_command(audit, "--format", "html", exit_code=1).stdout
+    assert html.startswith("<!DOCTYPE html>") and "mid.dat" in html
+    junit = run_command(audit, "--format", "junit", exit_code=1).stdout
+    assert '<failure type="content-mismatch"' in junit
+    text = run_command(audit, "--repair-plan", exit_code=1).stdout
+    assert "run       job a of workflow left, which makes mid.dat" in text
+    assert "to repair:" not in run_command(audit, exit_code=1).stdout

@@ -1,0 +1,67 @@
+"""From looks to a report: findings with where they came about, what they affect, and what brings the files back."""
+
+from __future__ import annotations
+
+import datetime as dt
+import socket
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from integrity.report import Effort, Report, Sample
+from provenance.audits.dependents import Dependents
+from provenance.audits.earlier import Found, findings
+from provenance.audits.history import Span, overhead, pipeline, spans
+from provenance.audits.repairs import GoodCopies, repair_plan
+from provenance.audits.reproducing import command
+
+if TYPE_CHECKING:
+    from integrity.findings import Finding
+    from integrity.tally import Tally
+    from provenance.audits.looks import Looking, Looks
+    from provenance.audits.scope import Scope
+    from provenance.history.snapshot import Snapshot
+    from provenance.store import Store
+
+
+def report(
+    store: Store,
+    snapshot: Snapshot,
+    scope: Scope,
+    how: Looking,
+    looks: Looks,
+    tally: Tally,
+    *,
+    sample: Sample | None = None,
+    again: str,
+) -> Report:
+    """The report of looks that were made from ``snapshot`` and are recorded; ``again`` is the command that goes on."""
+    dependents = Dependents(store, snapshot)
+    good = GoodCopies(store, snapshot, looks)
+    found = list(findings(store, snapshot, scope, looks, how.stage, dependents))
+    recorded = store.snapshot()
+    where = spans(store, recorded, [one.place for one in found])
+    files = [one.file for one in found if one.file is not None]
+    good.look_up(files)
+    return Report(
+        scope=scope.said,
+        coverage=tally.coverage(),
+        findings=tuple(_explained(one, where.get(one.place), good) for one in found),
+        sample=sample,
+        effort=Effort(how.pace.read_bytes, how.pace.seconds),
+        repair=repair_plan(looks, good, dependents),
+        pipeline=pipeline(store, recorded, scope),
+        overhead=overhead(store, recorded, scope),
+        at=dt.datetime.now(dt.UTC),
+        host=socket.gethostname(),
+        reproduce=(again, command(store, "store", "check")),
+    )
+
+
+def _explained(found: Found, span: Span | None, good: GoodCopies) -> Finding:
+    """A finding with the looks that it came about between, and the good copies that are left."""
+    finding = found.finding
+    if span is not None:
+        finding = replace(finding, last_good=span.last_good, first_bad=span.first_bad)
+    if found.file is None:
+        return finding
+    return replace(finding, good_copies=tuple(url for url in good.urls(found.file) if url != finding.url))

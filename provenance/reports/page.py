@@ -1,0 +1,85 @@
+"""The report of an audit as one page of HTML that needs nothing else: no script, no font, no picture, no network.
+
+The text is in report.html.jinja, which escapes all that it is given; this module says what there is to show, and how
+much of it: a page of a million findings helps nobody, and the JSON document has them all.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jinja2
+
+from integrity.findings import Verdict, meaning
+from integrity.report import LogStatus
+from provenance.reports import wording
+from query.context import amount
+from query.terminal_text import harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from integrity.report import Report
+
+_SHOWN_FINDINGS = 500
+_SHOWN_NAMES = 25
+_SHOWN_IN_BRIEF = 6
+_TITLES = {
+    Verdict.CLEAN: "Clean",
+    Verdict.DAMAGED: "Damaged",
+    Verdict.INCOMPLETE: "Incomplete",
+    Verdict.TAMPERED: "Tampered",
+}
+_LOG = {
+    LogStatus.ABSENT: "This store has no tamper-evident log: nobody could tell if its history had been rewritten.",
+    LogStatus.CONSISTENT: "Every commit is the one that the log has.",
+    LogStatus.MISMATCH: "Some commit is not the one that the log has: see `pirene log check`.",
+}
+
+
+def page(report: Report) -> str:
+    """The page."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "harmless": harmless,
+        "place": wording.place,
+        "sight": wording.sight,
+        "in_words": wording.in_words,
+        "percent": wording.percent,
+        "bytes": wording.amount_of_bytes,
+        "content": lambda pair: wording.content(*pair),
+        "shown": _shown,
+        "brief": lambda names: _shown(names, _SHOWN_IN_BRIEF),
+    }
+    bad = [finding for finding in report.findings if meaning(finding.kind) is not Verdict.INCOMPLETE]
+    return environment.get_template("report.html.jinja").render(
+        report=report,
+        title=_TITLES[report.verdict],
+        summary=wording.verdict_in_words(report),
+        scope=wording.scope_in_words(report),
+        when="" if report.at is None else wording.moment(report.at),
+        findings=report.findings[:_SHOWN_FINDINGS],
+        more_findings=max(0, len(report.findings) - _SHOWN_FINDINGS),
+        bad=bad,
+        affected_files=sorted({name for finding in bad for name in finding.affected_files}),
+        affected_jobs=sorted({name for finding in bad for name in finding.affected_jobs}),
+        sample=None if report.sample is None else wording.sample_in_words(report.sample),
+        overhead=None if report.overhead is None else wording.overhead_in_words(report.overhead),
+        log=_LOG[report.log.status],
+        amount=amount,
+        copies=wording.copies,
+    )
+
+
+def _shown(names: Sequence[str], at_most: int = _SHOWN_NAMES) -> str:
+    """Names, in one line; of many the first."""
+    shown = harmless(", ".join(names[:at_most]))
+    rest = len(names) - at_most
+    return f"{shown} and {rest} more" if rest > 0 else shown

@@ -1,0 +1,154 @@
+"""What brings damaged files back: the plan of an audit, on a store with real lineage."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shlex
+import subprocess
+import uuid
+from pathlib import Path
+
+import pytest
+
+from provenance.audits.audits import audit_store
+from provenance.history.commits import CommitKind
+from provenance.identity import source_of
+from provenance.ingest.ingest import Published, ingest
+from provenance.registration.raw_files import add_files
+from provenance.segments.batch import Batch
+from provenance.store import Store
+from provenance.urls import file_url
+
+AT = dt.datetime(2026, 11, 23, 5, tzinfo=dt.UTC)
+MID = 1 << 30 | 1 << 20
+"""The ordinal of the first output of the first attempt of job 1."""
+
+
+class Chain:
+    """raw.dat -> job a -> mid.dat -> job b -> out.dat; whether mid.dat was staged out is for the test to say."""
+
+    def __init__(self, store: Store, folder: Path, record_bytes, read_file, made_file) -> None:  # type: ignore[no-untyped-def]
+        self.store = store
+        self.folder = folder
+        self._record, self._read, self._made = record_bytes, read_file, made_file
+        folder.mkdir()
+        (folder / "raw.dat").write_bytes(b"raw bytes")
+        self.raw = add_files(store, [folder / "raw.dat"]).files[0]
+
+    def run(self, number: int, *, staged: tuple[str, ...]) -> Path:
+        """A run of both jobs, whose outputs ``staged`` are in the folder that is given back."""
+        from integrity.digest import Stat
+
+        run_id = uuid.UUID(int=number)
+        run, output, batch = source_of(run_id), self.folder / f"run{number}", Batch()
+        output.mkdir()
+        batch.add("workflows", run=run, run_id=str(run_id), kind="workflow", name="chain", submit_dir="/r", planned=AT)
+        for job, name in ((1, "a"), (2, "b")):
+            batch.add("jobs", run=run, job=job, id=name, type="job", name=name, decision="run")
+        self.store.commit(CommitKind.PLAN, batch)
+        contents = {"mid.dat": b"mid bytes", "out.dat": b"out bytes"}
+        published = {}
+        for job, name in ((1, "mid.dat"), (2, "out.dat")):
+            if name in staged:
+                (output / name).write_bytes(contents[name])
+                published[job, 1, name] = Published(file_url(output / name), "local", Stat.of(output / name), None)
+        raw = self._read(
+            "raw.dat", b"raw bytes", source=self.raw.file[0], file=self.raw.file[1], url=self.raw.url, mtime_ns=None
+        )
+        mid = self._read("mid.dat", contents["mid.dat"], source=run, file=MID)
+        records = [
+            self._record(1, run=run_id, inputs=[raw], outputs=[self._made("mid.dat", contents["mid.dat"])]),
+            self._record(2, run=run_id, inputs=[mid], outputs=[self._made("out.dat", contents["out.dat"])]),
+        ]
+        ingest(self.store, records, published=published)
+        return output
+
+
+@pytest.fixture
+def chain(store: Store, tmp_path: Path, record_bytes, read_file, made_file) -> Chain:  # type: ignore[no-untyped-def]
+    return Chain(store, tmp_path / "chain", record_bytes, read_file, made_file)
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[0] ^= 1
+    path.write_bytes(data)
+
+
+def plan_of(chain: Chain) -> dict[str, object]:
+    return audit_store(chain.store).repair.document()
+
+
+def test_nothing_is_damaged(chain: Chain) -> None:
+    chain.run(1, staged=("mid.dat", "out.dat"))
+    assert plan_of(chain) == {"restore": [], "copy": [], "rerun": [], "commands": []}
+
+
+def test_a_result_is_made_again_by_its_job_alone_if_the_intermediate_is_there(chain: Chain) -> None:
+    output = chain.run(1, staged=("mid.dat", "out.dat"))
+    flip(output / "out.dat")
+    plan = plan_of(chain)
+    assert [(step["job"], step["makes"]) for step in plan["rerun"]] == [("b", ["out.dat"])]
+    assert (plan["restore"], plan["copy"]) == ([], [])
+
+
+def test_what_was_never_staged_out_is_made_again_first(chain: Chain) -> None:
+    output = chain.run(1, staged=("out.dat",))
+    (output / "out.dat").unlink()
+    assert [step["job"] for step in plan_of(chain)["rerun"]] == ["a", "b"]
+
+
+def test_a_raw_file_without_a_good_copy_is_asked_of_its_owner(chain: Chain) -> None:
+    output = chain.run(1, staged=("out.dat",))
+    flip(output / "out.dat")
+    flip(chain.folder / "raw.dat")
+    plan = plan_of(chain)
+    assert [step["name"] for step in plan["restore"]] == ["raw.dat"]
+    assert plan["restore"][0]["urls"] == [file_url(chain.folder / "raw.dat")]
+    assert [step["job"] for step in plan["rerun"]] == ["a", "b"]
+
+
+def test_a_good_copy_of_the_same_content_spares_the_job_and_its_command_puts_things_right(chain: Chain) -> None:
+    first = chain.run(1, staged=("mid.dat", "out.dat"))
+    second = chain.run(2, staged=("out.dat",))
+    flip(first / "out.dat")
+    plan = plan_of(chain)
+    assert plan["rerun"] == []
+    (step,) = plan["copy"]
+    assert (step["url"], step["from"]) == (file_url(first / "out.dat"), [file_url(second / "out.dat")])
+    (command,) = plan["commands"]
+    subprocess.run(shlex.split(command), check=True)
+    assert audit_store(chain.store).verdict == "clean"
+
+
+def test_the_same_content_is_made_once(chain: Chain) -> None:
+    for number in (1, 2):
+        flip(chain.run(number, staged=("mid.dat", "out.dat")) / "out.dat")
+    (step,) = plan_of(chain)["rerun"]
+    assert step["job"] == "b"
+
+
+def test_findings_say_between_which_looks_it_came_about(chain: Chain) -> None:
+    output = chain.run(1, staged=("mid.dat", "out.dat"))
+    audit_store(chain.store)
+    flip(output / "mid.dat")
+    (finding,) = audit_store(chain.store).findings
+    assert finding.last_good is not None and finding.first_bad is not None
+    assert (finding.last_good.stage, finding.first_bad.stage) == ("audit", "audit")
+    assert finding.last_good.at < finding.first_bad.at
+    (again,) = audit_store(chain.store).findings
+    assert again.first_bad == finding.first_bad, "looking again does not move it"
+
+
+def test_the_pipeline_counts_every_look_and_what_verification_cost(chain: Chain) -> None:
+    output = chain.run(1, staged=("mid.dat", "out.dat"))
+    flip(output / "mid.dat")
+    report = audit_store(chain.store)
+    assert {(count.stage, count.checks, count.failed) for count in report.pipeline} == {
+        ("pre-exec", 2, 0),
+        ("output", 2, 0),
+        ("audit", 3, 1),
+    }
+    assert report.overhead is not None
+    ((seconds,),) = chain.store.rows("SELECT sum(duration_seconds) FROM invocations", tables=["invocations"])
+    assert report.overhead.job_seconds == seconds

@@ -1,0 +1,50 @@
+"""JUnit XML: by its schema, by another program that reads it, and green only where the exit code is 0."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import junitparser
+import pytest
+import xmlschema
+
+from integrity.findings import FindingClass
+from integrity.report import LogState, LogStatus, Report
+from provenance.reports.junit import junit
+
+SCHEMA = xmlschema.XMLSchema(str(Path(__file__).with_name("junit.xsd")))
+
+
+def suite_of(report: Report) -> junitparser.TestSuite:
+    """The document as junitparser reads it, which must be as the schema has it."""
+    document = junit(report)
+    SCHEMA.validate(document.decode("utf-8"))
+    (suite,) = junitparser.JUnitXml.fromstring(document)
+    return suite
+
+
+def test_every_finding_is_a_case(damaged: Report) -> None:
+    suite = suite_of(damaged)
+    outcomes = {case.result[0].type: type(case.result[0]).__name__ for case in suite if case.result}
+    assert outcomes == {
+        **{kind.value: "Failure" for kind in FindingClass},
+        "unreadable": "Error",
+        "not-verified": "Error",
+    }
+    assert (suite.tests, suite.failures, suite.errors) == (len(FindingClass) + 3, len(FindingClass) - 1, 2)
+    assert suite.hostname.endswith("\\n.dat")
+    properties = [(one.name, one.value) for one in suite.properties()]
+    assert ("verified", "30") in properties
+    assert ("reproduce", "pirene store check") in properties
+    (swapped,) = (case for case in suite if case.result and case.result[0].type == "swapped")
+    assert "found sha256 " + "02" * 32 in swapped.result[0].text
+    assert "<script>" in swapped.name
+
+
+@pytest.mark.parametrize("which", ["clean", "incomplete", "damaged"])
+def test_it_is_green_only_where_the_audit_is(which: str, request: pytest.FixtureRequest) -> None:
+    report = request.getfixturevalue(which)
+    for one in (report, replace(report, log=LogState(LogStatus.MISMATCH, 3, bytes(32)))):
+        suite = suite_of(one)
+        assert (suite.failures + suite.errors == 0) is (one.exit_code == 0)

@@ -1,0 +1,177 @@
+"""The page: it says what there is to say, needs nothing from outside, and no name can make it do anything."""
+
+from __future__ import annotations
+
+import re
+import struct
+import subprocess
+import zlib
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from integrity.findings import FindingClass
+from integrity.report import Report
+from provenance.reports.page import page
+from provenance.reports.wording import in_words
+
+LIGHT_VERDICT, DARK_VERDICT = (0x7B, 0x1F, 0xA2), (0xD9, 0xA0, 0xF0)
+LIGHT_PAPER, DARK_PAPER = (0xFF, 0xFF, 0xFF), (0x14, 0x17, 0x1A)
+VOID = {"meta", "br"}
+
+
+class Strict(HTMLParser):
+    """Elements, attributes and text; AssertionError where tags do not nest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: list[tuple[str, str | None]] = []
+        self.texts: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += attrs
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+
+def test_it_says_what_is_damaged_what_it_affects_and_what_to_do_before_all_else(damaged: Report) -> None:
+    text = Strict(page(damaged)).text
+    order = ["Tampered", "What is damaged", "What it affects", "What to do", "step by step", "Findings", "verified"]
+    places = [text.index(title) for title in order]
+    assert places == sorted(places)
+    for expected in (
+        "30 of 40 copies were read",
+        "at 95 % confidence at most 23.9 % of these copies are damaged",
+        "1.5 s of hashing for 300 s of jobs: 0.5 %",
+        "Read 123 MB in 4.5 s",
+        "when job isr-0007 of",
+        "in an audit, on node1, 2026-11-23 08:20:00 UTC",
+        "/backup/x y.dat",
+        "nothing is known that its bytes could be compared with",
+        "cp -- '<good>' '<bad>'",
+        "12 commits, root " + "04" * 32,
+        "01" * 32,
+        "catalogue.csv",
+    ):
+        assert expected in text
+    for kind in FindingClass:
+        assert f"{in_words(kind)} ({kind.value})" in text
+
+
+def test_no_name_can_do_anything(damaged: Report) -> None:
+    parsed = Strict(page(damaged))
+    assert not parsed.tags & {"script", "link", "img", "iframe", "object", "embed", "form", "base", "a", "svg"}
+    names = {name for name, _ in parsed.attributes}
+    assert names <= {"lang", "charset", "name", "content", "http-equiv", "class", "style"}
+    text = page(damaged)
+    assert "49" not in re.sub(r"[0-9a-f]{64}", "", parsed.text), "a template in a name is text"
+    assert not re.search("[\x00-\x08\x0b-\x1f\u202e\ufffe]", text)
+    assert text.encode("utf-8"), "no surrogates"
+    assert "\\x1b[31m\\x00\\u202e\\udcff\\ufffe\\n.dat" in parsed.text
+
+
+def test_it_needs_nothing_from_outside(damaged: Report) -> None:
+    text = page(damaged)
+    assert not re.search(r"url\(|@import|https?:|src=|href=", text)
+    assert "default-src 'none'; style-src 'unsafe-inline'" in text
+
+
+def test_clean_and_incomplete(clean: Report, incomplete: Report) -> None:
+    good = Strict(page(clean)).text
+    assert "Clean All 3 copies were read, and every byte is as recorded." in good
+    assert "What is damaged" not in good
+    assert "no tamper-evident log" in good
+    text = Strict(page(incomplete)).text
+    assert "Incomplete No damage was found, but only 1 of 3 copies could be verified." in text
+    assert "it cannot be read from this machine far.dat" in text
+
+
+def test_a_million_findings_do_not_make_a_page_that_no_browser_opens(damaged: Report) -> None:
+    many = replace(damaged, findings=damaged.findings[:1] * 1_000_000)
+    text = page(many)
+    assert len(text) < 2_000_000
+    assert "and 999500 more, all in the JSON report" in text
+
+
+def chromium(folder: Path, address: str, *options: str) -> bytes:
+    """Run the browser without a window, network or scripts of its own; what it printed."""
+    command = [
+        "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
+        "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={folder / 'profile'}", *options, address,
+    ]  # fmt: skip
+    return subprocess.run(command, check=True, capture_output=True, timeout=120, cwd=folder).stdout
+
+
+def colours(path: Path) -> set[tuple[int, int, int]]:
+    """The colours of a PNG of 8-bit RGB or RGBA (ISO/IEC 15948)."""
+    data, position, packed = path.read_bytes(), 8, b""
+    width = height = channels = 0
+    while position < len(data):
+        (length,) = struct.unpack_from(">I", data, position)
+        kind, chunk = data[position + 4 : position + 8], data[position + 8 : position + 8 + length]
+        if kind == b"IHDR":
+            width, height, _, colour_type = struct.unpack_from(">IIBB", chunk)
+            channels = {2: 3, 6: 4}[colour_type]
+        elif kind == b"IDAT":
+            packed += chunk
+        position += 12 + length
+    raw, row, found = zlib.decompress(packed), bytearray(width * channels), set()
+    for y in range(height):
+        start = y * (width * channels + 1)
+        row = unfiltered(raw[start], bytearray(raw[start + 1 : start + 1 + width * channels]), row, channels)
+        found |= {(row[i], row[i + 1], row[i + 2]) for i in range(0, len(row), channels)}
+    return found
+
+
+def unfiltered(kind: int, line: bytearray, above: bytearray, step: int) -> bytearray:
+    for i in range(len(line)):
+        left, up = line[i - step] if i >= step else 0, above[i]
+        corner = above[i - step] if i >= step else 0
+        nearest = min(
+            (abs(up - corner), 0, left), (abs(left - corner), 1, up), (abs(left + up - 2 * corner), 2, corner)
+        )
+        line[i] = (line[i] + (0, left, up, (left + up) // 2, nearest[2])[kind]) & 255
+    return line
+
+
+@pytest.mark.parametrize(("scheme", "ink", "paper"), [(1, LIGHT_VERDICT, LIGHT_PAPER), (0, DARK_VERDICT, DARK_PAPER)])
+def test_a_browser_shows_it_in_light_and_dark(
+    tmp_path: Path, damaged: Report, scheme: int, ink: tuple[int, int, int], paper: tuple[int, int, int]
+) -> None:
+    (tmp_path / "report.html").write_text(page(damaged), "utf-8")
+    chromium(
+        tmp_path,
+        (tmp_path / "report.html").as_uri(),
+        "--screenshot=shown.png",
+        "--window-size=600,900",
+        f"--blink-settings=preferredColorScheme={scheme}",
+    )
+    seen = colours(tmp_path / "shown.png")
+    assert {ink, paper} <= seen
+
+
+def test_a_browser_reads_it_as_it_was_written(tmp_path: Path, damaged: Report) -> None:
+    """What the browser made of the page has the same text; no name became an element."""
+    (tmp_path / "report.html").write_text(page(damaged), "utf-8")
+    seen = chromium(tmp_path, (tmp_path / "report.html").as_uri(), "--dump-dom").decode("utf-8")
+    assert "script" not in Strict(seen).tags
+    assert Strict(seen.replace("<tbody>", "").replace("</tbody>", "")).text == Strict(page(damaged)).text
