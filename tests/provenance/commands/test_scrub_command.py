@@ -225,7 +225,7 @@ def test_limits_that_mean_nothing(runs, run_command, words, message):
 
 def test_bandwidths_and_durations_as_people_write_them(runs, json_of):
     report = json_of(scrub, "--bandwidth", "50MB/s", "--max-duration", "1.5h", "--sample", "12.5%", exit_code=3)
-    (again,) = report["reproduce"]
+    again, _ = report["reproduce"]
     assert "--max-duration 5400s --bandwidth 50000000B --sample 12.5% --from " in again
     assert report["sample"]["wanted"] == 1
 
