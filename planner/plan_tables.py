@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from planner.engine_plan import EngineJob
-from planner.planned import Plan, PlannedFile, PlannedJob, PlannedUse, ReusedOutput
+from planner.planned import OtherCopy, Plan, PlannedFile, PlannedJob, PlannedUse, ReusedOutput
 from planner.workflow import Metadata
 from provenance.copies.replicas import file_url
 from provenance.metadata import Value, Written
@@ -48,6 +48,7 @@ _JOBS = {
     "checkpoint_seconds": "int64",
     "salt": "string",
     "deterministic": "bool",
+    "on_mismatch": "string",
     "decision": "string",
     "ground": "string",
     "reason": "string",
@@ -88,6 +89,7 @@ _FILES = {
     "owner": "string",
     "stage_out": "bool",
     "metadata": "string",
+    "others": "string",
 }
 _EDGES = {"parent": "int64", "child": "int64"}
 
@@ -189,6 +191,7 @@ def _job_row(job: PlannedJob) -> tuple[object, ...]:
         job.checkpoint_seconds,
         job.salt,
         job.deterministic,
+        job.on_mismatch,
         job.decision,
         job.ground,
         job.reason,
@@ -262,6 +265,7 @@ def _file_row(job: int, name: str, file: PlannedFile, *, stage_out: bool) -> tup
         file.owner,
         stage_out,
         metadata_to_json(file.metadata),
+        _others_to_json(file.others),
     )
 
 
@@ -283,7 +287,16 @@ def _file(row: Mapping[str, Any]) -> PlannedFile:
         new=row["new"],
         owner=row["owner"],
         metadata=metadata_from_json(row["metadata"]),
+        others=_others_from_json(row.get("others")),  # plans from before there was recovery have no such column
     )
+
+
+def _others_to_json(others: tuple[OtherCopy, ...]) -> str | None:
+    return json.dumps([[file_url(other.path), other.url, other.site] for other in others]) if others else None
+
+
+def _others_from_json(text: str | None) -> tuple[OtherCopy, ...]:
+    return tuple(OtherCopy(_path(path), url, site) for path, url, site in json.loads(text)) if text else ()
 
 
 def _path(url: str) -> str:

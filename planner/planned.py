@@ -18,13 +18,23 @@ from provenance.store import Store
 
 
 @dataclass(frozen=True, slots=True)
+class OtherCopy:
+    """Another place where the replica catalog says that a file is; ``path`` is a local path."""
+
+    path: str
+    url: str
+    site: str
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedFile:
     """What a plan knows of a file that already exists: a raw input, or the output of a job that is reused.
 
     ``source``, ``file`` name the occurrence; ``sha256`` is what is expected (None: nothing is known yet); ``path`` is
     the local path of the replica to read; ``digest_origin`` declared | recorded | produced | observed. The stat fields
     are those of the replica as last verified, all None when it never was. ``new`` marks a first sight that the plan
-    commit registers; ``replaces`` is the occurrence whose replica had that URL until now.
+    commit registers; ``replaces`` is the occurrence whose replica had that URL until now. ``others`` are read, in this
+    order, should the copy at ``path`` not be what is expected.
     """
 
     source: int
@@ -44,6 +54,7 @@ class PlannedFile:
     owner: str | None = None
     metadata: Metadata = field(default_factory=dict)
     replaces: tuple[int, int] | None = None
+    others: tuple[OtherCopy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +92,9 @@ class PlannedJob:
     ``decision`` run | reuse; ``ground`` proven | observed | asserted | None; ``reused_from`` (run, job) of the
     original; ``reused`` its outputs by lfn. ``retries`` are attempts after the first. ``executable_ground`` says how
     well the digest of the executable is known: proven (hashed while planning) | observed | None (not known well enough
-    to reuse anything). ``expected`` are the digests of outputs that the store recorded, or that the user's catalog
-    lists: what the keys of jobs below rest on.
+    to reuse anything). ``on_mismatch`` recover | fail: what follows when an input is not as expected. ``expected`` are
+    the digests of outputs that the store recorded, or that the user's catalog lists: what the keys of jobs below rest
+    on.
     """
 
     number: int
@@ -106,6 +118,7 @@ class PlannedJob:
     checkpoint_seconds: int | None = None  # after which it is told to write its checkpoint; None: never
     salt: str = ""
     deterministic: bool = True
+    on_mismatch: str = "recover"
     decision: str = "run"
     ground: str | None = None
     reason: str = ""
@@ -133,7 +146,7 @@ class FrozenSelection:
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
     """What the user asked for. ``parameters`` are `-p` values for selections; ``force`` ids of jobs that run in any
-    case.
+    case; ``on_mismatch`` goes for all jobs, whatever their profiles say (None: it is as they say).
     """
 
     workflow: Path
@@ -147,6 +160,7 @@ class PlanRequest:
     force: frozenset[str] = frozenset()
     parameters: Mapping[str, object] = field(default_factory=dict)
     copy_reused: bool = False
+    on_mismatch: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

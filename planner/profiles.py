@@ -10,14 +10,17 @@ import re
 from collections.abc import Mapping
 
 from planner.catalogs.model import Site, Transformation, TransformationSite
+from planner.job_choices import CHOICES, choice_problem
 from planner.workflow import Job, Profiles
 from planner.yaml_events import Node, Scalar
 from planner.yaml_values import Reading, suggestion
 
 NAMESPACES = ("env", "condor", "globus", "dagman", "pegasus", "hints", "selector", "stat", "pirene")
 
-PIRENE_KEYS = frozenset({"salt", "deterministic"})
-"""`salt`: text that goes into the reuse key of a job; `deterministic: false`: its outputs are never reused."""
+PIRENE_KEYS = frozenset({"salt", "deterministic", *CHOICES})
+"""`salt`: text that goes into the reuse key of a job; `deterministic: false`: its outputs are never reused; the others
+are one of a few words (planner/job_choices.py).
+"""
 
 PRECEDENCE = ("properties", "workflow", "job", "site", "transformation", "transformation site")
 """Who gives a profile, the weakest first. The order is that of the Pegasus reference guide; what it leaves open is
@@ -155,6 +158,11 @@ def _profile_value(reading: Reading, namespace: str, key: str, key_node: Scalar,
             return "true" if reading.boolean(value, full_name) else "false"
         case "pirene", "salt":
             return reading.text(value, full_name)
+        case "pirene", _ if key in CHOICES:
+            word = reading.text(value, full_name)
+            if (problem := choice_problem(key, word)) is not None:
+                raise reading.error(value, f"{full_name}: {problem}", hint=suggestion(word, CHOICES[key]))
+            return word
         case "pirene", _:
             hint = suggestion(key, PIRENE_KEYS) or "known keys: " + ", ".join(sorted(PIRENE_KEYS))
             raise reading.error(key_node, f"unknown profile {key!r} of namespace pirene", hint=hint)

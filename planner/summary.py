@@ -9,6 +9,7 @@ from pathlib import Path
 
 from planner.command_spool import Spool
 from planner.run_folder import RunFolder
+from provenance.answers.failures import recoveries
 from provenance.answers.runs import Run, run_state
 from provenance.checked_json import MalformedError
 from provenance.ingest.quarantine import quarantined
@@ -25,7 +26,8 @@ EXIT_CODES = {"succeeded": 0, "failed": 1, "incomplete": 3}
 class Summary:
     """Where a run is. ``status`` succeeded | failed | incomplete (planned, running or interrupted); seconds so far.
 
-    ``quarantined``: how many of its records, or reports of its jobs, could not be taken in.
+    ``quarantined``: how many of its records, or reports of its jobs, could not be taken in. ``recoveries``: what was
+    done about inputs that did not match, in steps.
     """
 
     run: Run
@@ -35,6 +37,7 @@ class Summary:
     reason: str | None
     jobs: Mapping[str, int]
     quarantined: int
+    recoveries: int
     duration_seconds: float
 
     def as_json(self) -> dict[str, object]:
@@ -48,6 +51,7 @@ class Summary:
             "store": self.store,
             "jobs": dict(self.jobs),
             "quarantined": self.quarantined,
+            "recoveries": self.recoveries,
             "duration_seconds": round(self.duration_seconds, 6),
         }
 
@@ -79,6 +83,9 @@ class Summary:
         if self.quarantined:
             what = "1 record or report" if self.quarantined == 1 else amount(self.quarantined, "records or reports")
             lines.append(f"  warning  {what} of its jobs could not be taken in; `pirene store info` says why")
+        if self.recoveries:
+            what = "1 step was" if self.recoveries == 1 else f"{amount(self.recoveries, 'steps')} were"
+            lines.append(f"  warning  inputs did not match: {what} taken; `pirene analyze` tells them")
         return "\n".join(lines)
 
     def next_step(self) -> str | None:
@@ -125,6 +132,7 @@ def summarize(store: Store, run: Run, now_seconds: float) -> Summary:
         reason=state.reason,
         jobs=state.counts([(job, record.status) for job, record in records]),
         quarantined=len(quarantined(store, _spool(store, run))),
+        recoveries=len(recoveries(store, run.run)),
         duration_seconds=max(0.0, ended - started),
     )
 

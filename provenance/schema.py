@@ -97,7 +97,12 @@ JOB_STATES = _table(
     ("run", I, "the run"),
     ("job", I, "the job"),
     ("attempt", I, "of which attempt; null: of the job as a whole"),
-    ("state", T, "submitted | started | ended | failed | held | released | evicted | removed | not_run"),
+    (
+        "state",
+        T,
+        "submitted | started | ended | failed | recovering | unrecoverable | nondeterministic | held | released | "
+        "evicted | removed | not_run",
+    ),
     ("at", W, "when"),
     ("reason", T, "why"),
 )

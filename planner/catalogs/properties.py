@@ -14,6 +14,7 @@ from pathlib import Path
 
 from planner.catalogs.expansion import expander
 from planner.errors import FileError, PlannerError
+from planner.job_choices import choice_problem
 from planner.profiles import PIRENE_KEYS, PROPERTY_NAMESPACES, own_command, submit_problem
 from planner.workflow import Place
 from planner.yaml_values import FALSE, TRUE, suggestion
@@ -83,6 +84,8 @@ def _checked(key: str, value: str, place: Place) -> str:
     if name not in PIRENE_KEYS:
         hint = suggestion(name, PIRENE_KEYS) or "known keys: " + ", ".join(sorted(PIRENE_KEYS))
         raise FileError(place, f"unknown profile {name!r} of namespace pirene", hint=hint)
+    if (problem := choice_problem(name, value)) is not None:
+        raise FileError(place, f"property {key}: {problem}")
     if name != "deterministic":
         return value
     if value not in TRUE | FALSE:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from planner.pool_report import PoolReport
-    from provenance.answers.failures import FailedCheck, Failure, JobEvent
+    from provenance.answers.failures import FailedCheck, Failure, JobEvent, Recovery
     from provenance.answers.runs import Run
 
 _LINES_SHOWN = 20
@@ -36,7 +36,7 @@ def analyze(invocation: Invocation, run: str | None, output_format: str) -> int:
     """
     from planner.pool_report import befell, pool_report
     from planner.summary import EXIT_CODES, summarize
-    from provenance.answers.failures import failures, not_run
+    from provenance.answers.failures import failures, not_run, recoveries
     from provenance.answers.runs import find_run
     from provenance.store import Store
 
@@ -46,11 +46,13 @@ def analyze(invocation: Invocation, run: str | None, output_format: str) -> int:
     on_pool = befell(store, found) if pool else {}
     summary = summarize(store, found, time.time())
     failed, waiting = failures(store, found.run), not_run(store, found.run)
+    recovered = recoveries(store, found.run)
     if output_format == "json":
         document = {
             **summary.as_json(),
             "failures": [_as_json(failure, found.submit_dir) | _on_pool(failure, pool, on_pool) for failure in failed],
             "not_run": [{"job": job.id, "reason": job.reason} for job in waiting],
+            "recoveries": [_recovery_as_json(each) for each in recovered],
         }
         click.echo(json.dumps(document | ({"pool": _pool_as_json(pool, on_pool)} if pool else {})))
         return EXIT_CODES[summary.status]
@@ -63,6 +65,10 @@ def analyze(invocation: Invocation, run: str | None, output_format: str) -> int:
         click.echo(f"\nnot run ({len(waiting)}):")
         for job in waiting:
             click.echo(f"  {harmless(job.id)}: {harmless(job.reason or '')}")
+    if recovered:
+        click.echo(f"\ninputs that did not match, and what was done ({len(recovered)}):")
+        for each in recovered:
+            click.echo(f"  {each.at:%Y-%m-%d %H:%M:%S} {harmless(each.id)} {each.state}: {harmless(each.reason)}")
     if pool:
         click.echo("\n".join(_pool_as_text(pool, on_pool, {failure.job for failure in failed})))
     step = next_step(summary, pool) if summary.status != "failed" else _after_mending(found)
@@ -125,6 +131,16 @@ def _as_text(failure: Failure, run_dir: Path, pool: PoolReport | None, events: S
         if tail.strip():
             yield f"  {title}, the end:"
             yield from (f"    {harmless(line.expandtabs())}" for line in tail.rstrip("\n").split("\n")[-_LINES_SHOWN:])
+
+
+def _recovery_as_json(recovery: Recovery) -> dict[str, object]:
+    return {
+        "job": recovery.id,
+        "attempt": recovery.attempt,
+        "state": recovery.state,
+        "at": recovery.at.isoformat(),
+        "reason": recovery.reason,
+    }
 
 
 def _on_pool(failure: Failure, pool: PoolReport | None, on_pool: Mapping[int, Sequence[JobEvent]]) -> dict[str, object]:

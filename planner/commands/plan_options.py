@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from planner.job_choices import ON_MISMATCH
 from provenance.commands.context import Invocation, param_option, parameter_values
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class PlanOptions:
     force: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ()
     copy_reused: bool = False
+    on_mismatch: str | None = None
 
     def make(self, invocation: Invocation, workflow: Path, store: Store) -> Path:
         """Plan, write the plan folder and record the plan; the run folder. Raises what planning raises.
@@ -96,6 +98,7 @@ class PlanOptions:
             force=frozenset(self.force),
             parameters=parameter_values(self.parameters),
             copy_reused=self.copy_reused,
+            on_mismatch=self.on_mismatch,
         )
 
     def refuse_for_planned(self, run_dir: Path) -> None:
@@ -117,6 +120,7 @@ class PlanOptions:
             "--force": self.force,
             "--param": self.parameters,
             "--copy-reused": self.copy_reused,
+            "--on-mismatch": self.on_mismatch,
         }
 
     @staticmethod
@@ -176,4 +180,10 @@ def _options() -> list[Callable[[Callable[..., Any]], Callable[..., Any]]]:
         click.option("--force", multiple=True, metavar="JOB", help="Run this job whatever there is (may be repeated)."),
         param_option,
         click.option("--copy-reused", is_flag=True, help="Copy reused outputs instead of linking to them."),
+        click.option(
+            "--on-mismatch",
+            type=click.Choice(ON_MISMATCH),
+            help="When an input is not what it must be: read another copy or run its producer again, else fail "
+            "(recover); or fail at once. Default: as the profiles of each job say, else recover.",
+        ),
     ]

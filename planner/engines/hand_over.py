@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from planner.engine_plan import READS, EngineJob, EnginePlan
@@ -18,7 +18,7 @@ from planner.errors import PlannerError
 from planner.passes.copies import Copies
 from planner.planned import PlannedFile, PlannedUse
 from planner.run_folder import RunFolder, below
-from planner.transfer import Arrival, Expected, ReusedOutputs, publish
+from planner.transfer import Arrival, Expected, ReusedOutputs, copy_verified, publish
 from provenance.copies.replicas import file_url
 from provenance.identity import produced_file
 from provenance.ingest.ingest import Published
@@ -46,8 +46,26 @@ class Made:
     url: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class ReadFrom:
+    """Where a content is to be had, other than where the plan says. ``owner`` is the file whose copy the store knows
+    there, of the same content as the one that is wanted; None: the store knows of none.
+    """
+
+    path: str
+    url: str
+    site: str
+    owner: tuple[int, int] | None
+
+
 class HandOver:
-    """What every job of a run has made so far."""
+    """What every job of a run has made so far.
+
+    ``sends_copies``: jobs read copies of their inputs that were sent to them, so that what they find says nothing yet
+    of the originals.
+    """
+
+    sends_copies = False
 
     def __init__(self, plan: EnginePlan, folder: RunFolder) -> None:
         self._plan = plan
@@ -55,13 +73,14 @@ class HandOver:
         self._places = Places(plan, folder)
         self._reused = ReusedOutputs(copy=plan.copy_reused)
         self._made: dict[tuple[int, str], Made] = {}
+        self._instead: dict[tuple[int | None, str], ReadFrom] = {}
         self._published: dict[int, dict[tuple[int, int, str], Published]] = {}
 
     def inputs_of(self, job: EngineJob) -> list[InputFile]:
         """What a job that is ready will read, with the digests that are expected; optional inputs only if they are
         there. Raises NotMadeError.
         """
-        return [file for use in job.uses if use.role in READS if (file := self._input(use)) is not None]
+        return [file for use in job.uses if use.role in READS if (file := self.input_of(use)) is not None]
 
     def accept(self, job: EngineJob, record: Record) -> None:
         """Bring the outputs of a successful attempt to their places.
@@ -77,6 +96,7 @@ class HandOver:
             place = self._places.of(job, uses[output.name])
             arrival = self._arrival(job, record.attempt, output, place.path)
             file = produced_file(job.number, record.attempt, position)
+            self._instead.pop((job.number, output.name), None)
             self._made[job.number, output.name] = Made(
                 place.path, output.sha256, output.size_bytes, self._plan.run, file, place.url
             )
@@ -89,6 +109,15 @@ class HandOver:
         """Names of outputs that have other bytes than the store recorded for them before."""
         return [output.name for output in record.outputs if job.expected.get(output.name) not in (None, output.sha256)]
 
+    def made_otherwise(self, job: EngineJob, record: Record) -> list[str]:
+        """Names of outputs of which an earlier attempt in this run, whose outputs were accepted, made other bytes."""
+        before = {output.name: self._made.get((job.number, output.name)) for output in record.outputs}
+        return [
+            output.name
+            for output in record.outputs
+            if (made := before[output.name]) is not None and made.sha256 != output.sha256
+        ]
+
     def published(self, job: int) -> Mapping[tuple[int, int, str], Published]:
         """Where the outputs of a job were staged out to."""
         return self._published.get(job, {})
@@ -99,15 +128,14 @@ class HandOver:
         Raises ReusedFileBadError when one of them is gone or changed since the plan was made, TransferError when it
         cannot be brought there.
         """
-        for name, reused in job.reused.items():
+        for reused in job.reused.values():
             problem = _problem(reused.file)
             if problem:
                 raise ReusedFileBadError(problem)
             if reused.stage_out and reused.file.sha256 is not None:
-                place, original = below(self._plan.output_dir, name), Path(reused.file.path)
-                if place != original:
-                    copy = self._reused.show(original, place, reused.file.sha256)
-                    yield _placed(reused.file, place, self._places.site(job), copy)
+                placed = self._show(reused.file, Path(reused.file.path), reused.file.sha256, job)
+                if placed is not None:
+                    yield placed
 
     def missing_for(self, parent: EngineJob, child: EngineJob) -> str | None:
         """Why a reused parent cannot give a child what it reads; None if it can."""
@@ -115,26 +143,36 @@ class HandOver:
             if use.role in READS and use.producer == parent.number:
                 if use.name not in parent.reused:
                     return f"its output {use.name}, which {child.id} reads, was not kept"
+                if (parent.number, use.name) in self._instead:
+                    continue  # it is verified when it is read
                 problem = _problem(parent.reused[use.name].file)
                 if problem:
                     return problem
         return None
 
-    def reused_producers(self, job: EngineJob, record: Record) -> set[int]:
-        """The jobs whose outputs of the past were the inputs that did not match; empty when any of those came from
-        elsewhere, as from such a job that has run after all.
+    def is_from_past(self, use: PlannedUse) -> bool:
+        """Whether an input is what a job of the past made, in place of the one of this run."""
+        return use.producer is not None and (use.producer, use.name) not in self._made
+
+    def read_from(self, use: PlannedUse, copy: ReadFrom) -> Placed | None:
+        """Let an input be read from another copy from now on. What is to be in the output folder is brought there
+        again: then the place is said, for the store to know. Raises TransferError if that copy is no good either.
         """
-        producers = {use.name: use.producer for use in job.uses if use.role in READS}
-        found: set[int] = set()
-        for seen in record.inputs:
-            number = producers.get(seen.name)
-            if seen.verdict == "ok":
-                continue
-            past = self._plan.jobs[number - 1].reused.get(seen.name) if number else None
-            if number is None or past is None or (past.file.source, past.file.file) != (seen.source, seen.file):
-                return set()
-            found.add(number)
-        return found
+        if use.producer is None:
+            self._instead[None, use.name] = copy
+            return None
+        made = self._made.get((use.producer, use.name))
+        producer = self._plan.jobs[use.producer - 1]
+        if made is not None:  # in its own place: whatever else the run does with it finds it there
+            stat = copy_verified(Path(copy.path), made.path, made.sha256)
+            if made.url is None:
+                return None
+            return Placed((made.source, made.file), made.url, self._places.site(producer), link=False, stat=stat)
+        self._instead[use.producer, use.name] = copy
+        reused = producer.reused[use.name]
+        if not reused.stage_out or reused.file.sha256 is None:
+            return None
+        return self._show(reused.file, Path(copy.path), reused.file.sha256, producer)
 
     def tidy(self, work_dir: Path) -> None:
         """Remove the work folder of an attempt that succeeded; what it leaves behind is nobody's data."""
@@ -145,6 +183,22 @@ class HandOver:
         assert output.sha256 is not None
         made_at = below(self._folder.work_dir(job.number, attempt), output.name)
         return publish(made_at, place, Expected(output.sha256, output.stat))
+
+    def _show(self, file: PlannedFile, original: Path, sha256: bytes, job: EngineJob) -> Placed | None:
+        """Let an output of a reused job appear in the output folder; None if the original is there itself."""
+        place = below(self._plan.output_dir, file.name)
+        if place == original:
+            return None
+        copy = self._reused.show(original, place, sha256)
+        return _placed(file, place, self._places.site(job), copy)
+
+    def input_of(self, use: PlannedUse) -> InputFile | None:
+        """What a use would read if it were to read now; None for an optional one that nobody made. Raises NotMadeError
+        for any other.
+        """
+        found = self._input(use)
+        instead = self._instead.get((use.producer, use.name))
+        return found if found is None or instead is None else replace(found, path=instead.path, url=instead.url)
 
     def _input(self, use: PlannedUse) -> InputFile | None:
         if use.producer is None:

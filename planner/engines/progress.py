@@ -7,7 +7,7 @@ finishes what was left half done (moving outputs is idempotent, so is ingest) an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from planner.engine_plan import EngineJob, EnginePlan
 from planner.engines.attempts import Attempts
 from planner.engines.hand_over import HandOver, ReusedFileBadError
 from planner.engines.recorder import Recorder
+from planner.engines.recovery import Lost, Recovery
 from planner.engines.schedule import BAD, DONE, JobState, Schedule
 from planner.errors import PlannerError
 from planner.transfer import TransferError
@@ -64,6 +65,7 @@ class Progress:
         self._attempts = attempts
         self._hand_over = hand_over
         self._recorder = recorder
+        self._recovery = Recovery(plan, hand_over, recorder.copies)
         self._watch = watch
         self._finished = 0
         self._bad = 0
@@ -81,6 +83,8 @@ class Progress:
                 continue
             record = self._believed(job, left.path)
             if record is None or record.status != "succeeded":
+                if record is not None:
+                    self._recovery.altered(job, record)
                 continue
             problem = self._accept(job, record)
             if problem is None:
@@ -138,6 +142,7 @@ class Progress:
         if record.status == "succeeded":
             return self._succeeded(job, record, path)
         self._recorder.add(path)
+        self._recovery.altered(job, record)
         if record.interrupted and stopping:
             self.schedule.failed(job.number)  # not counted: a stopped run is incomplete, and goes on later
         elif record.status == "integrity_failed":
@@ -175,6 +180,7 @@ class Progress:
         self._watch.progress(self._finished, len(self._plan.jobs), running, self._bad)
 
     def _succeeded(self, job: EngineJob, record: Record, path: Path) -> bool:
+        otherwise = self._hand_over.made_otherwise(job, record)
         problem = self._accept(job, record)
         if problem is not None:
             self._recorder.add(path)
@@ -184,6 +190,7 @@ class Progress:
         self._finished += 1
         self.schedule.succeeded(job.number)
         self._revive_readers_of_changed(job, record)
+        self._repeat_readers_of_changed(job, record, otherwise)
         return True
 
     def _believed(self, job: EngineJob, path: Path) -> Record | None:
@@ -203,15 +210,24 @@ class Progress:
         return None
 
     def _integrity_failed(self, job: EngineJob, record: Record) -> None:
-        """An input was not what it must be. If a reused job gave it, that job runs after all and this one again."""
-        producers = self._hand_over.reused_producers(job, record)
-        for number in producers:  # another reader may have brought it back already
-            self._revive(self._plan.jobs[number - 1], f"its output did not match when {job.id} was to read it")
-        if producers:
-            self.brought_back.add(job.number)
-            self.schedule.again(job.number)
+        """An input was not what it must be: the job runs again if that can be made good, else it has failed."""
+        outcome = self._recovery.of(job, record, self.schedule.state)
+        if isinstance(outcome, Lost):
+            reason = f"{record.failure or 'an input did not match'} ({outcome.reason})"
+            self._recorder.unrecoverable(job, record.attempt, outcome.reason)
+            self._failed(job, reason, retry=False, integrity=True)
             return
-        self._failed(job, record.failure or "an input did not match", retry=False, integrity=True)
+        for number, placed in outcome.placed:
+            self._recorder.placed(self._plan.jobs[number - 1], placed)
+        for place in outcome.found:
+            self._recorder.found(place)
+        for sentence in outcome.said:
+            self._watch.note(f"{job.id} runs again: {sentence}")
+            self._recorder.recovering(job, record.attempt, sentence)
+        for number, reason in outcome.producers:
+            self._revive(self._plan.jobs[number - 1], reason)
+        self.brought_back.add(job.number)
+        self.schedule.again(job.number)
 
     def _failed(self, job: EngineJob, reason: str, *, retry: bool, integrity: bool = False) -> None:
         if retry and self._attempts.may_retry(job):
@@ -231,13 +247,16 @@ class Progress:
             self._revive(job, str(error))
 
     def _revive(self, job: EngineJob, reason: str) -> None:
-        """A reused job runs after all, and so do reused producers of what it reads if their outputs are gone too."""
+        """A job that is done runs after all, or again, and so do reused producers of what it reads if their outputs are
+        gone too.
+        """
         waiting = [(job, reason)]  # a stack of its own: chains may be longer than Python's
         while waiting:
             revived, why = waiting.pop()
-            if self.schedule.state(revived.number) is not JobState.REUSED:
+            if self.schedule.state(revived.number) not in DONE:
                 continue  # another job has brought it back already
-            self._watch.note(f"{revived.id} runs after all: {why}")
+            was_reused = self.schedule.state(revived.number) is JobState.REUSED
+            self._watch.note(f"{revived.id} runs {'after all' if was_reused else 'again'}: {why}")
             self._finished -= 1
             self.schedule.revive(revived.number)
             self.brought_back.add(revived.number)
@@ -255,3 +274,16 @@ class Progress:
                 reader = self._plan.jobs[child - 1]
                 if self.schedule.state(child) is JobState.REUSED and any(use.name == name for use in reader.uses):
                     self._revive(reader, f"{job.id} made another {name} this time: it is not deterministic")
+
+    def _repeat_readers_of_changed(self, job: EngineJob, record: Record, names: Collection[str]) -> None:
+        """A job that ran again made other bytes: those of its readers that were done had the former ones, and one run
+        is to have one of them.
+        """
+        for name in names:
+            why = f"{job.id} made another {name} this time: it is not deterministic"
+            self._watch.note(why)
+            self._recorder.nondeterministic(job, record.attempt, why)
+            for child in self.schedule.children(job.number):
+                reader = self._plan.jobs[child - 1]
+                if self.schedule.state(child) in DONE and any(use.name == name for use in reader.uses):
+                    self._revive(reader, why)

@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from planner.engine_plan import EngineJob, EnginePlan
+from planner.engines.stored_copies import StoredCopies
 from planner.record_plan import add_output_metadata
 from provenance.answers.failures import job_events
 from provenance.answers.runs import failed_attempts, last_state
@@ -26,6 +27,7 @@ from provenance.store import Store
 
 _SHORTEST_PAUSE_SECONDS = 2.0
 _PAUSE_PER_AGE = 0.05
+_OF_NO_JOB = 0
 
 Places = Mapping[tuple[int, int, str], Published]
 
@@ -42,6 +44,7 @@ class Recorder:
         self._published: dict[tuple[int, int, str], Published] = {}
         self._placed: dict[int, list[Placed]] = {}
         self._states = Batch()
+        self.copies = StoredCopies(plan, store, lambda: self._states)
         self._known_events: set[tuple[int, str, dt.datetime]] | None = None
         self._thread = ThreadPoolExecutor(1, "recorder")
         self._commit: Future[list[str]] | None = None
@@ -59,8 +62,12 @@ class Recorder:
         self._published.update(published or {})
 
     def placed(self, job: EngineJob, place: Placed) -> None:
-        """An output of a reused job has appeared in the output folder."""
+        """An output of a job, from the past or from another copy, has appeared in its place."""
         self._placed.setdefault(job.number, []).append(place)
+
+    def found(self, place: Placed) -> None:
+        """A copy of a file that the store had not heard of was read, and is good."""
+        self._placed.setdefault(_OF_NO_JOB, []).append(place)
 
     def called_failed(self) -> set[tuple[int, int]]:
         """(job, attempt) that earlier engines called failed."""
@@ -87,8 +94,20 @@ class Recorder:
         """An attempt that an engine had called failed counts after all."""
         self._job_state(job, "ended", attempt, None)
 
+    def recovering(self, job: EngineJob, attempt: int, reason: str) -> None:
+        """An attempt was refused because of an input; this is done about it."""
+        self._job_state(job, "recovering", attempt, reason)
+
+    def unrecoverable(self, job: EngineJob, attempt: int, reason: str) -> None:
+        """An attempt was refused because of its inputs, and nothing can be done about them."""
+        self._job_state(job, "unrecoverable", attempt, reason)
+
+    def nondeterministic(self, job: EngineJob, attempt: int, reason: str) -> None:
+        """An attempt made other bytes than one before it."""
+        self._job_state(job, "nondeterministic", attempt, reason)
+
     def revived(self, job: EngineJob, reason: str) -> None:
-        """A reused job runs after all, and writes over what has appeared of it."""
+        """A job that was done runs after all, or again, and writes over what has appeared of it."""
         self._placed.pop(job.number, None)
         self._job_state(job, "submitted", None, reason)
 

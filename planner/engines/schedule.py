@@ -1,8 +1,8 @@
 """Which job may start next: the state of every job of a run, and nothing else.
 
-Pure: no clocks, no processes, no files. A job is ready when all of its parents have succeeded or are reused. A reused
-job can
-be revived: what it was to give turned out to be gone or damaged, so it runs after all, and what needs it waits for it.
+Pure: no clocks, no processes, no files. A job is ready when all of its parents have succeeded or are reused. A job that
+is done can be revived: what it gave, or was to give, turned out to be gone or damaged, so it runs (again), and what
+needs it waits for it. It starts once no child of it runs: what that reads must not be replaced under its hands.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Schedule:
 
     def succeeded(self, job: int) -> None:
         """A running job succeeded: its children may have become ready."""
-        self._states[job] = JobState.SUCCEEDED
+        self._left_running(job, JobState.SUCCEEDED)
         for child in self._children[job]:
             if self._states[child] is JobState.WAITING:
                 self._missing[child] -= 1
@@ -81,16 +81,16 @@ class Schedule:
 
     def failed(self, job: int, *, integrity: bool = False) -> None:
         """A running job failed for good; what depends on it will not run."""
-        self._states[job] = JobState.INTEGRITY_FAILED if integrity else JobState.FAILED
+        self._left_running(job, JobState.INTEGRITY_FAILED if integrity else JobState.FAILED)
 
     def again(self, job: int) -> None:
         """A running job is to run once more, as soon as its parents allow."""
-        self._states[job] = JobState.WAITING
+        self._left_running(job, JobState.WAITING)
         self._reconsider(job)
 
     def revive(self, job: int) -> None:
-        """A reused job runs after all; children that have not started wait for it."""
-        if self._states[job] is not JobState.REUSED:
+        """A job that is done runs after all, or again; children that have not started wait for it."""
+        if self._states[job] not in DONE:
             return
         self._states[job] = JobState.WAITING
         self._reconsider(job)
@@ -111,11 +111,18 @@ class Schedule:
                         frontier.append(child)
         return sorted(cause.items())
 
+    def _left_running(self, job: int, state: JobState) -> None:
+        """A job has ended: parents that were to run again may have waited for that."""
+        self._states[job] = state
+        for parent in self._parents[job]:
+            self._reconsider(parent)
+
     def _reconsider(self, job: int) -> None:
         if self._states[job] not in (JobState.WAITING, JobState.READY):
             return
         self._states[job] = JobState.WAITING
-        self._missing[job] = sum(self._states[parent] not in DONE for parent in self._parents[job])
+        awaited = sum(self._states[parent] not in DONE for parent in self._parents[job])
+        self._missing[job] = awaited + sum(self._states[child] is JobState.RUNNING for child in self._children[job])
         if self._missing[job] == 0:
             self._make_ready(job)
 

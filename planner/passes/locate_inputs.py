@@ -18,7 +18,7 @@ from integrity.digest import Stat
 from planner.errors import FileError, PlannerError
 from planner.passes.catalog_copies import CatalogCopy, CatalogFile, find_in_catalog
 from planner.passes.copies import Copies, Finding, as_planned, readable, same_stat, with_stat
-from planner.planned import Plan, PlannedFile, PlannedJob, PlannedUse
+from planner.planned import OtherCopy, Plan, PlannedFile, PlannedJob, PlannedUse
 from planner.workflow import Metadata
 from provenance.copies.replicas import Replica, by_path
 from provenance.identity import registered_file
@@ -57,7 +57,8 @@ def locate_inputs(plan: Plan) -> Plan:
     position = 0
     for name, item in wanted.items():
         metadata = {**item.catalog.metadata, **declared.get(name, {})}
-        file = _occurrence(plan.run, item, metadata, known.get(item.path), position, copies)
+        found = _occurrence(plan.run, item, metadata, known.get(item.path), position, copies)
+        file = replace(found, others=_other_copies(item))
         position += file.new
         files[name] = file
         if not file.new and file.digest_origin == "recorded" and copies.was_read(file.path):
@@ -110,6 +111,12 @@ def _wanted(plan: Plan, selected: Mapping[str, PlannedFile]) -> dict[str, _Wante
     if missing:
         _refuse(plan, list(missing.values()))
     return wanted
+
+
+def _other_copies(item: _Wanted) -> tuple[OtherCopy, ...]:
+    """The copies in the catalog beside the one that is read. None of them has been looked at."""
+    copies = [copy for copy in item.catalog.copies if copy.path is not None and copy.path != item.copy.path]
+    return tuple(OtherCopy(str(copy.path), copy.url, copy.site) for copy in copies)
 
 
 def _first_readable(catalog: CatalogFile | None) -> CatalogCopy | None:

@@ -1,5 +1,5 @@
 """Why jobs of a run failed: the last attempt of each, the checks that it did not pass, and what did not run because
-of it.
+of it; and what was done, with or without success, so that jobs do not fail.
 """
 
 from __future__ import annotations
@@ -62,6 +62,27 @@ class JobEvent:
     state: str
     at: dt.datetime
     reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What was done about an input that did not match, or about what followed from that. ``state`` is that of the job
+    (docs/sql.md), ``attempt`` the one that it was about (None: the job is to run, after all or again).
+    """
+
+    id: str
+    attempt: int | None
+    state: str
+    at: dt.datetime
+    reason: str
+
+
+def recoveries(store: Store, run: int) -> list[Recovery]:
+    """All of that in ``run``, in order."""
+    return [
+        Recovery(id_, attempt, state, at.astimezone(dt.UTC), reason)
+        for id_, attempt, state, at, reason in store.rows(_RECOVERIES, [run], tables=["jobs", "job_states_in_order"])
+    ]
 
 
 def failures(store: Store, run: int) -> list[Failure]:
@@ -129,6 +150,13 @@ _JOB_EVENTS = """
     SELECT DISTINCT job, state, "at", reason FROM job_states
     WHERE run = ? AND state IN ('held', 'released', 'evicted', 'removed')
     ORDER BY job, "at", state
+"""
+_RECOVERIES = """
+    SELECT j.id, s.attempt, s.state, s."at", s.reason
+    FROM job_states_in_order s JOIN jobs j ON j.run = s.run AND j.job = s.job
+    WHERE s.run = ? AND (s.state IN ('recovering', 'unrecoverable', 'nondeterministic')
+                         OR (s.state = 'submitted' AND s.reason IS NOT NULL))
+    ORDER BY s.commit_order, s."at", s.job
 """
 _NOT_RUN = """
     SELECT j.id, arg_max(s.reason, s."at")

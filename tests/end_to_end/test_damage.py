@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+# What the readers write has the bytes of what they read: without this it would be read in place of a damaged original.
+FAIL = ("--on-mismatch", "fail")
 READER = """import pathlib, sys
 pathlib.Path({started!r}).touch()
 pathlib.Path(sys.argv[2]).write_bytes(pathlib.Path(sys.argv[1]).read_bytes())
@@ -92,12 +94,12 @@ def test_a_damaged_input_is_refused_each_time_also_when_its_outputs_are_known(si
     make, raw, started = one_reader
     workflow = make(hashlib.sha256(raw.read_bytes()).hexdigest() if declares else None)
     site.run("run", str(workflow))
-    site.run("plan", str(workflow), "-d", "planned", "--no-reuse")
+    site.run("plan", str(workflow), "-d", "planned", "--no-reuse", *FAIL)
     started.unlink()
     flip_bit(raw)
     site.run("run", "planned", code=1)
     for _ in range(2):
-        again = site.run("run", str(workflow), "--format", "json", code=1).json()
+        again = site.run("run", str(workflow), "--format", "json", *FAIL, code=1).json()
         assert again["jobs"]["integrity_failed"] == 1
     assert not started.exists()
     flip_bit(raw)
@@ -176,7 +178,7 @@ jobs:
   uses: [{lfn: mid.dat, type: input}, {lfn: slow.flag, type: input}, {lfn: copy.dat, type: output}]
 """
     )
-    process = site.start("run", str(workflow), "-d", str(site.folder / "run"), "-j", "2", "--format", "json")
+    process = site.start("run", str(workflow), "-d", str(site.folder / "run"), "-j", "2", "--format", "json", *FAIL)
     middle = site.folder / "run" / "intermediate" / "1" / "mid.dat"
     until(middle.exists)
     expected = hashlib.sha256(middle.read_bytes()).hexdigest()

@@ -301,7 +301,7 @@ def test_what_ended_while_nobody_watched_is_told_as_if_somebody_had(pool_run) ->
     run.own()
     run.close("gate", "slow")
     later = run.in_folder("run-2")
-    with later.planned_and_run() as engine:
+    with later.planned_and_run("--on-mismatch", "fail") as engine:
         later.begun(engine, gate=1)
         engine.kill()
         engine.communicate()

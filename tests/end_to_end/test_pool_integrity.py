@@ -100,7 +100,7 @@ def test_bits_that_flip_before_a_job_reads_them(pool_run) -> None:
     (run.folder / "saboteur").write_text(SABOTEUR)
     (run.folder / "saboteur").chmod(0o755)
     run.close("middle")
-    with run.planned_and_run() as engine:
+    with run.planned_and_run("--on-mismatch", "fail") as engine:
         run.begun(engine, middle=1)
         run.settled(7)
         intermediate = run.run_dir / "output" / "first.out"

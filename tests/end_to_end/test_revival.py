@@ -12,7 +12,11 @@ while not os.path.exists({gate!r}):
     time.sleep(0.01)
 open(sys.argv[1], "w").close()
 """
-COPY = "import sys\nopen(sys.argv[1], 'w').write(open(sys.argv[2]).read() if len(sys.argv) > 2 else 'first' * 99)\n"
+# What is read does not have the bytes of what was made: else it would be a good copy of it.
+COPY = (
+    "import sys\n"
+    "open(sys.argv[1], 'w').write(open(sys.argv[2]).read().swapcase() if len(sys.argv) > 2 else 'first' * 99)\n"
+)
 WORKFLOW = """pegasus: "5.0"
 name: gated
 transformationCatalog:
@@ -86,7 +90,7 @@ def test_a_reused_input_that_is_damaged_while_the_run_goes_on(site, script) -> N
         "slow": ("succeeded", 1, "run"),
         "read": ("succeeded", 2, "run"),
     }
-    assert (site.folder / "again" / "output" / "f2").read_text() == "first" * 99
+    assert (site.folder / "again" / "output" / "f2").read_text() == "FIRST" * 99
     (check,) = site.query('checks where verdict = "mismatch" show name, stage, job.id')
     assert (check["name"], check["stage"]) == ("f1", "pre-exec")
     assert site.query('replicas where state = "quarantined" show name') == [{"name": "f1"}]
@@ -113,7 +117,7 @@ def test_several_readers_of_a_damaged_input_at_once(site, script) -> None:
     assert process.returncode == 0, err
     assert err.count("make runs after all") == 1
     assert {(site.folder / "again" / "output" / name).read_text() for name in ("f2", "g0", "g1", "g2")} == {
-        "first" * 99
+        "FIRST" * 99
     }
 
 

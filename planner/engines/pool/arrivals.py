@@ -13,12 +13,14 @@ from typing import Any
 
 from integrity.digest import Stat, hash_path
 from planner.engine_plan import EngineJob, EnginePlan
-from planner.engines.hand_over import HandOver
+from planner.engines.hand_over import HandOver, ReadFrom
 from planner.engines.pool import node_step
 from planner.engines.pool.pool_folder import PoolFolder
+from planner.planned import PlannedUse
 from planner.run_folder import RunFolder
 from planner.transfer import Arrival, TransferError
 from provenance.ingest.records import Output, Record
+from provenance.registration.placement import Placed
 
 _JOB_ATTEMPT = re.compile(r"([0-9]+)-([0-9]+)(?:\.json)?")
 
@@ -39,11 +41,22 @@ class Refusal:
 class PoolHandOver(HandOver):
     """The outputs of jobs whose POST steps have brought them to their places."""
 
+    sends_copies = True
+
     def __init__(self, plan: EnginePlan, folder: RunFolder, pool: PoolFolder) -> None:
         super().__init__(plan, folder)
         self._pool = pool
         self._handed: Mapping[str, Any] = {}
         self._arrived: Mapping[str, Mapping[str, Any]] = {}
+        pool.read_instead({})  # what an earlier engine found out may be otherwise by now
+
+    def read_from(self, use: PlannedUse, copy: ReadFrom) -> Placed | None:
+        """Also tell the PRE steps, which do not ask this engine; see `HandOver.read_from`."""
+        placed = super().read_from(use, copy)
+        self._pool.read_instead(
+            {node_step.instead_key(producer, name): each.path for (producer, name), each in self._instead.items()}
+        )
+        return placed
 
     def accept(self, job: EngineJob, record: Record) -> None:
         """Take what the POST step says for granted where files are as it left them; see `HandOver.accept`."""

@@ -126,12 +126,22 @@ class Pool:
             file.seek(int(file.read(INDEX_BYTES)))
             return dict(json.loads(file.readline().decode("ascii")))
 
+    def instead_of(self, use: "Document") -> "str | None":
+        """Another copy that an input is to be read from; None: the one that the plan names."""
+        paths = read_document(os.path.join(self.root, b"instead.json")) or {}
+        return paths.get(instead_key(use["producer"], use["entry"]["name"]))
+
     def announce(self, job: int, attempt: int) -> None:
         """Tell the engine, if one is watching, that there is news of an attempt: it looks into this folder only."""
         folder = os.path.join(self.root, b"news")
         os.makedirs(folder, exist_ok=True)
         with open(os.path.join(folder, b"%d-%d" % (job, attempt)), "wb"):
             pass
+
+
+def instead_key(producer: "int | None", name: str) -> str:
+    """What an input is called in `instead.json`: the number of the job that makes it (0: none) and its name."""
+    return "%d/%s" % (producer or 0, name)
 
 
 def read_document(path: bytes) -> "Document | None":
@@ -259,7 +269,7 @@ def find_input(pool: Pool, plan: "Document", use: "Document") -> "tuple[bytes, D
         if handed is not None:
             return find_produced(pool, plan, use, handed)
     if use["from"] is not None:
-        return to_bytes(use["from"]), use["entry"]
+        return to_bytes(pool.instead_of(use) or use["from"]), use["entry"]
     return not_there(use)
 
 

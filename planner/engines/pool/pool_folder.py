@@ -11,6 +11,7 @@ RUN/pool/handed/K/N.json    the outputs of job N in their places: written by the
 RUN/pool/refused/K/N-A.json why attempt A of job N does not count, where its record does not say so
 RUN/pool/news/N-A           there is something new of attempt A of job N: the engine looks here and nowhere else
 RUN/pool/given_up/K/N       job N has failed in an earlier round of the command at work, and is not to run in this one
+RUN/pool/instead.json       inputs that are read from other copies than the plan says, for want of a good one there
 RUN/pool/node_step.log      what node steps said on stderr
 
 K is N // 1000. Records are where the local engine keeps them too: RUN/records/K/N-A.json.
@@ -18,8 +19,9 @@ K is N // 1000. Records are where the local engine keeps them too: RUN/records/K
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +95,12 @@ class PoolFolder:
             folder = root / str(job // JOBS_PER_FOLDER)
             folder.mkdir(parents=True, exist_ok=True)
             (folder / str(job)).touch()
+
+    def read_instead(self, paths: Mapping[str, str]) -> None:
+        """Let PRE steps lay out these copies (by `node_step.instead_key`) in place of those that the plan names."""
+        temporary = self.root / ".instead.json.tmp"
+        temporary.write_text(json.dumps(paths), encoding="ascii")
+        temporary.replace(self.root / "instead.json")
 
     def keep_events(self) -> None:
         """Move the log of events away before a new round: DAGMan begins it anew."""

@@ -1,7 +1,7 @@
 """Jobs that fail, each in its own way, in one run: what is said of each, what is not run for it, and what is.
 
 Two files are damaged: a raw file before the run, an intermediate between the job that made it and the one that reads
-it. Neither reader may start.
+it. Neither reader may start; with `--on-mismatch fail`, nothing is tried either.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def make(bench, job, until):
     ]
     flip_bit(bench.folder / "raw" / "damaged")
     workflow = bench.write("bad", PROGRAMS, jobs(job, marks), replicas=replicas)
-    with bench.started(*bench.plan_and_run(workflow)) as process:
+    with bench.started(*bench.plan_and_run(workflow), "--on-mismatch", "fail") as process:
         until((marks / "holds-started").exists, process)
         for name in ("middle", "folder/inside"):
             flip_every_copy(bench.run_dir, name)
