@@ -15,6 +15,7 @@ import pytest
 from planner.engines.hand_over import HandOver
 from planner.engines.local import run_local
 from planner.engines.progress import Watch
+from planner.engines.recovery import Recovery
 from planner.planned import Plan
 from provenance.answers.ask import answer
 from provenance.reading.views import fetch
@@ -236,6 +237,37 @@ def test_a_job_that_alters_its_input_does_not_get_another_copy(bench: Bench) -> 
     assert bench.attempts() == {"spoils": ("integrity_failed", 2)}
     assert first.read_text() != "raw data\n" and second.read_text() == "raw data\n"
     assert "an earlier attempt of spoils altered it" in bench.job_states()[-1][2]
+
+
+@pytest.mark.parametrize("transfers", ["one bad", "all bad"])
+def test_a_copy_that_was_sent_is_sent_once_more_if_its_original_is_good(bench: Bench, transfers: str) -> None:
+    """As on a pool: the job reads what was sent to it. Here the original is damaged while the wrapper looks at it."""
+    raw = bench.world.raw("a", "raw data\n")
+    damage_after_planning(bench, raw)
+    bench.monkeypatch.setattr(HandOver, "sends_copies", True)
+    of, inputs_of = Recovery.of, HandOver.inputs_of
+
+    def good_again(self: Recovery, *arguments: Any) -> Any:
+        raw.write_text("raw data\n")
+        return of(self, *arguments)
+
+    def bad_again(self: HandOver, job: Any) -> Any:
+        flip_bit(raw)
+        return inputs_of(self, job)
+
+    bench.monkeypatch.setattr(Recovery, "of", good_again)
+    if transfers == "all bad":
+        raw.write_text("raw data\n")
+        bench.monkeypatch.setattr(HandOver, "inputs_of", bad_again)
+        bench.monkeypatch.setattr(bench.world, "freeze", type(bench.world).freeze.__get__(bench.world), raising=False)
+    state, _ = bench.run([READ])
+    assert state == ("succeeded" if transfers == "one bad" else "failed")
+    assert bench.attempts()["read"][1] == 2
+    reasons = [reason for _, _, reason in bench.job_states()]
+    assert "it is sent again" in reasons[0] and str(raw) in reasons[0]
+    assert transfers == "one bad" or "it was sent twice" in reasons[1]
+    stages = [(stage, finding) for stage, finding, _ in bench.checks("a")]
+    assert stages[:2] == [("pre-exec", "content-mismatch"), ("stage-in", None)]
 
 
 def reused_and_read(bench: Bench) -> tuple[Plan, list[dict[str, Any]]]:

@@ -73,6 +73,34 @@ def test_a_revived_job_runs_before_those_that_need_it(
             assert order.index(parent) < order.index(child)
 
 
+@given(graphs(), st.data())
+def test_a_job_that_runs_again_starts_when_none_of_its_children_runs(
+    graph: tuple[int, list[tuple[int, int]]], data: st.DataObject
+) -> None:
+    """Brought back at any moment, by any of its children; each job at most once."""
+    size, edges = graph
+    schedule = Schedule(size, edges, [])
+    running: list[int] = []
+    brought_back: set[int] = set()
+    while True:
+        while (job := schedule.start_next()) is not None:
+            assert not {child for parent, child in edges if parent == job} & set(running)
+            assert all(schedule.state(parent) in DONE for parent in parents_of(job, edges))
+            running.append(job)
+        if not running:
+            break
+        ended = running.pop(data.draw(st.integers(0, len(running) - 1)))
+        candidates = [parent for parent in parents_of(ended, edges) if parent not in brought_back]
+        if candidates and data.draw(st.booleans()):
+            again = data.draw(st.sampled_from(candidates))
+            brought_back.add(again)
+            schedule.revive(again)
+            schedule.again(ended)
+        else:
+            schedule.succeeded(ended)
+    assert set(schedule.states()) <= {JobState.SUCCEEDED}
+
+
 def test_the_smallest_number_starts_first() -> None:
     schedule = Schedule(3, [], [])
     assert [schedule.start_next() for _ in range(4)] == [1, 2, 3, None]

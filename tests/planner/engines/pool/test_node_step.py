@@ -401,6 +401,21 @@ ODD = ["a b", "q'\"q", "new\nline", "tab\tab", "grüße/ünter", "日本", "$HOM
        "out", "0", "kickstart.pyz", "*", "back\\slash", "%s%d", "deep/er/and/deeper", "~", "\udcff\udcfe", "a;b&c|d"]  # fmt: skip
 
 
+def test_another_copy_of_a_raw_input_is_laid_out(nodes, world) -> None:
+    """What the engine says of copies is asked for each attempt."""
+    first = world.raw("a", "raw")
+    second = first.with_name("second")
+    second.write_text("raw")
+    run = nodes({"id": "reads", "arguments": ["o", "-", "a"], "in": ["a"], "out": ["o"]})
+    first.write_text("bad")
+    assert run.pre(1) == YES
+    assert (run.node(1) / "in" / "work" / "a").read_text() == "bad"
+    PoolFolder(run.root).read_instead({node_step.instead_key(None, "a"): str(second)})
+    assert run.pre(1) == YES
+    assert (run.node(1) / "in" / "work" / "a").read_text() == "raw"
+    assert run.work(1) == 0 and run.post(1) == YES
+
+
 def test_names_of_every_kind(nodes) -> None:
     outputs = [name for name in ODD if "\udcff" not in name]  # a workflow file is Unicode
     run = nodes(
