@@ -25,6 +25,7 @@ from provenance.ingest.certain_records import CertainRecords
 from provenance.ingest.columns import RECORD, RECORD_TYPE
 from provenance.ingest.fact_columns import JobFact, fact_rows, facts_of, plain_fact_rows
 from provenance.ingest.ingest import AlsoKnown, Attempt, Attempted, Rejected
+from provenance.ingest.known_contents import told_apart
 from provenance.ingest.look_columns import newest_sightings
 from provenance.ingest.published import Copy, PublishedPlaces, add_copies, copies_of
 from provenance.ingest.quarantine import quarantine
@@ -144,6 +145,9 @@ class Intake:
             rows = self._new_ones(pa.concat_tables(parts))
             if table == "replicas":
                 rows = newest_sightings(rows)
+            elif table == "checks":
+                made = self._tables.get("files")
+                rows = told_apart(self._store, rows, pa.concat_tables(made) if made else None, snapshot)
             batch.add_block(table, rows.drop_columns([RECORD]))
         if self._also is not None:
             for number, attempted in enumerate(self._attempted):

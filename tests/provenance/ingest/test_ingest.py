@@ -223,6 +223,37 @@ def test_a_mismatch_quarantines_the_copy_and_a_good_look_does_not_take_it_back(
     ]
 
 
+def test_bytes_of_other_files_and_of_other_versions_are_told_from_damage(store, record_bytes, read_file, made_file):
+    """The wrapper says only that they are others; files of the same commit are known as well as those of earlier ones."""
+    ingest(store, [record_bytes(outputs=[made_file("a", b"A"), made_file("b", b"earlier")])])
+
+    def refused(job: int, actual: bytes, finding: str) -> bytes:
+        found = {"actual_sha256": hashlib.sha256(actual).hexdigest(), "actual_size": len(actual), "finding": finding}
+        seen = read_file("b", source=5, file=1, url="file:///b", verdict="mismatch", **found)
+        return record_bytes(job, inputs=[seen], status="integrity_failed", exit_code=None, duration=None)
+
+    ingest(
+        store,
+        [
+            refused(2, b"A", "truncated"),
+            refused(3, b"earlier", "appended"),
+            refused(4, b"?", "content-mismatch"),
+            refused(5, b"C", "content-mismatch"),
+            refused(6, b"", "truncated"),
+            refused(7, b"??", "truncated"),
+            record_bytes(8, outputs=[made_file("c", b"C"), made_file("empty", b"")]),
+        ],
+    )
+    assert fetch(store, "SELECT job, finding FROM checks WHERE verdict = 'mismatch' ORDER BY job") == [
+        (2, "swapped"),
+        (3, "stale"),
+        (4, "content-mismatch"),
+        (5, "swapped"),
+        (6, "truncated"),
+        (7, "truncated"),
+    ]
+
+
 def test_a_look_at_what_nobody_knows_verifies_nothing(store, record_bytes, read_file):
     seen = read_file("a", sha256=None, digest_origin=None, source=5, file=1, url="file:///a")
     ingest(store, [record_bytes(inputs=[seen])])
