@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from planner.errors import FileError
 from planner.profiles import read_profiles
 from planner.workflow import Job, Metadata, Role, Use, UseKind
-from planner.yaml_events import MapNode, Node, Scalar
+from planner.yaml_nodes import MapNode, Node, Scalar
 from planner.yaml_values import Reading
 
 JOB_TYPES = ("job", "pegasusWorkflow", "condorWorkflow")

@@ -187,3 +187,9 @@ class Plan:
     findings: tuple[tuple[PlannedFile, bytes | None, str], ...] = ()
     verified: tuple[PlannedFile, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+def first_sights(plan: Plan) -> list[PlannedFile]:
+    """Every file that this plan sees first: raw inputs, and outputs that only the replica catalog knew."""
+    files = [*plan.files.values(), *(out.file for job in plan.jobs for out in job.reused.values())]
+    return list({(file.source, file.file): file for file in files if file.new}.values())

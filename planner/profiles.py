@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from planner.catalogs.model import Site, Transformation, TransformationSite
 from planner.job_choices import CHOICES, choice_problem
 from planner.workflow import Job, Profiles
-from planner.yaml_events import Node, Scalar
+from planner.yaml_nodes import Node, Scalar
 from planner.yaml_values import Reading, suggestion
 
 NAMESPACES = ("env", "condor", "globus", "dagman", "pegasus", "hints", "selector", "stat", "pirene")

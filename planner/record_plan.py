@@ -1,8 +1,5 @@
 """A finished plan as rows of one `plan` commit: the run, its jobs, what it saw first, what it found damaged, what the
 user said.
-
-What the user says of a file that is still to be made waits in the plan folder: `add_output_metadata` gives the rows
-when it is.
 """
 
 from __future__ import annotations
@@ -10,26 +7,21 @@ from __future__ import annotations
 import datetime as dt
 import json
 import socket
-from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from integrity.digest import Stat
-from planner.engine_plan import EngineJob, EnginePlan
 from planner.errors import PlannerError
-from planner.planned import FrozenSelection, Plan, PlannedFile, PlannedJob
+from planner.plan_metadata import add_plan_metadata
+from planner.planned import FrozenSelection, Plan, PlannedFile, PlannedJob, first_sights
 from planner.version import VERSION
-from planner.workflow import Metadata
 from provenance.copies.observations import still_news
 from provenance.copies.replicas import add_event, by_url
 from provenance.history.commits import Commit, CommitKind
 from provenance.history.snapshot import Snapshot
-from provenance.identity import produced_file, registered_file
-from provenance.metadata import Value
-from provenance.metadata_rows import EntityName, add_metadata
-from provenance.registration.registration import FileId, Registration, add_new_file
+from provenance.identity import registered_file
+from provenance.registration.registration import Registration, add_new_file
 from provenance.segments.batch import Batch
-from provenance.storable import storable
 from provenance.urls import copy_url
 from provenance.users import current_user
 
@@ -83,7 +75,7 @@ def _require_first_sights(plan: Plan, snapshot: Snapshot) -> None:
     """What the plan calls new must be new, and what it takes the place of be there: two plans may have met a file at
     once, and it is one file.
     """
-    new = {copy_url(file.url): file for file in _new_files(plan)}
+    new = {copy_url(file.url): file for file in first_sights(plan)}
     for url, holder in by_url(plan.request.store, list(new), snapshot=snapshot).items():
         if new[url].replaces != holder.id:
             raise OvertakenError(f"{new[url].path}: somebody else has just registered it", hint="Plan again.")
@@ -104,25 +96,14 @@ def _rows(plan: Plan, plan_sha256: bytes, snapshot: Snapshot) -> Batch:
         batch.add("job_edges", run=plan.run, parent=parent, child=child)
     for selection in plan.selections.values():
         _add_selection(batch, plan.run, selection)
-    for file in _new_files(plan):
+    for file in first_sights(plan):
         _add_first_sight(batch, plan, file)
     for file in plan.verified:
         add_event(batch, "verified", **_copy(file), at=plan.planned, stat=_stat(file))
     for number, (file, actual, finding) in enumerate(plan.findings):
         _add_finding(batch, plan, number, file, actual, finding)
-    _add_all_metadata(batch, plan, user, snapshot)
+    add_plan_metadata(batch, plan, user, snapshot)
     return batch
-
-
-def add_output_metadata(
-    batch: Batch, plan: EnginePlan, job: EngineJob, attempt: int, made: Iterable[str], author: str | None = None
-) -> None:
-    """Add what the workflow says of the outputs that an attempt has really made (``made``, by lfn)."""
-    present = set(made)
-    for position, use in enumerate(job.outputs):
-        if use.name in present:
-            number = produced_file(job.number, attempt, position)
-            _add_metadata(batch, plan, "file", plan.run, number, use.metadata, author)
 
 
 def _add_workflow(batch: Batch, plan: Plan, plan_sha256: bytes, user: str) -> None:
@@ -187,12 +168,6 @@ def _add_selection(batch: Batch, run: int, selection: FrozenSelection) -> None:
     )
 
 
-def _new_files(plan: Plan) -> list[PlannedFile]:
-    """Every file that this plan sees first: raw inputs, and outputs that only the replica catalog knew."""
-    files = [*plan.files.values(), *(out.file for job in plan.jobs for out in job.reused.values())]
-    return list({(file.source, file.file): file for file in files if file.new}.values())
-
-
 def _add_first_sight(batch: Batch, plan: Plan, file: PlannedFile) -> None:
     if file.replaces is not None:
         source, number = file.replaces
@@ -241,96 +216,6 @@ def _add_finding(batch: Batch, plan: Plan, number: int, file: PlannedFile, actua
     if event is not None:
         reason = f"{finding} found while planning {plan.workflow.name}"
         add_event(batch, event, **_copy(file), at=plan.planned, reason=reason)
-
-
-def _add_all_metadata(batch: Batch, plan: Plan, user: str, snapshot: Snapshot) -> None:
-    _add_metadata(batch, plan, "workflow", plan.run, 0, plan.workflow.metadata, user)
-    for job in plan.jobs:
-        _add_metadata(batch, plan, "job", plan.run, job.number, job.metadata, user)
-    for file in _new_files(plan):
-        _add_metadata(batch, plan, "file", file.source, file.file, file.metadata, user)
-    chosen = {file.name for selection in plan.selections.values() for file in selection.files}
-    known: dict[FileId, dict[str, Value]] = {}
-    for name, file in plan.files.items():
-        if not file.new and name not in chosen and file.metadata:
-            # One file may be known by several names here: a key has one value at a time, the first that is given.
-            known[file.source, file.file] = {**file.metadata, **known.get((file.source, file.file), {})}
-    said = _already_said(plan, known, snapshot)
-    for (source, number), metadata in known.items():
-        fresh = {
-            key: value for key, value in metadata.items() if said.get((source, number, storable(key))) != _texts(value)
-        }
-        _add_metadata(batch, plan, "file", source, number, fresh, user)
-    _add_transformations(batch, plan, user)
-
-
-def _add_transformations(batch: Batch, plan: Plan, user: str) -> None:
-    used = {job.transformation.key: job.transformation for job in plan.jobs if job.transformation is not None}
-    for number, transformation in enumerate(used.values()):
-        namespace, name, version = transformation.key
-        subject = f"{namespace + '::' if namespace else ''}{name}{':' + version if version else ''}"
-        for key, value in transformation.metadata.items():
-            add_metadata(
-                batch,
-                "transformation",
-                plan.run,
-                number,
-                key,
-                value,
-                origin="static",
-                author=user,
-                at=plan.planned,
-                subject=subject,
-            )
-
-
-def _add_metadata(
-    batch: Batch,
-    plan: Plan | EnginePlan,
-    entity: EntityName,
-    source: int,
-    number: int,
-    metadata: Metadata,
-    author: str | None,
-) -> None:
-    for key, value in metadata.items():
-        add_metadata(batch, entity, source, number, key, value, origin="static", author=author, at=plan.planned)
-
-
-def _already_said(
-    plan: Plan, files: Collection[FileId], snapshot: Snapshot
-) -> Mapping[tuple[int, int, str], list[str | None]]:
-    """What workflows and catalogs said last of files that the store knows: saying it again would undo a later `meta
-    set`.
-    """
-    if not files:
-        return {}
-    rows: list[tuple[Any, ...]] = plan.request.store.rows(
-        _SAID,
-        [[source for source, _ in files], [number for _, number in files]],
-        tables=["metadata_in_order"],
-        snapshot=snapshot,
-    )
-    return {(source, number, key): list(texts) for source, number, key, texts in rows}
-
-
-_SAID = """
-    WITH wanted AS (SELECT unnest(?) AS source, unnest(?) AS number),
-    said AS (
-        SELECT m.* FROM wanted
-        JOIN metadata_in_order m ON m.source = wanted.source AND m.number = wanted.number
-        WHERE m.entity = 'file' AND m.origin = 'static' AND NOT m.withdrawn
-    ),
-    newest AS (SELECT source, number, key, max(commit_order) AS commit_order FROM said GROUP BY ALL)
-    SELECT source, number, key, list(written ORDER BY position) FROM said
-    SEMI JOIN newest USING (source, number, key, commit_order)
-    GROUP BY source, number, key
-"""
-
-
-def _texts(value: object) -> list[str | None]:
-    values = value if isinstance(value, tuple) else (value,)
-    return [each.text for each in values] or [None]
 
 
 def _copy(file: PlannedFile) -> _Copy:

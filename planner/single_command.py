@@ -11,7 +11,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,41 +22,31 @@ from pathlib import Path
 
 import integrity
 from integrity.digest import hash_path
+from planner.command_inputs import (
+    CommandInput,
+    SingleCommand,
+    as_recorded,
+    check_names,
+    command_inputs,
+    executable_path,
+)
 from planner.command_reuse import Reused, reuse_outputs
 from planner.command_spool import ATTEMPT, JOB, Spool, take_up
-from planner.errors import PlannerError
-from planner.passes.copies import Copies, as_planned
 from planner.reuse_key import reuse_key
 from planner.version import VERSION
-from provenance.copies.replicas import Replica, by_path, file_url
+from provenance.copies.replicas import Replica, file_url
 from provenance.history.commits import CommitKind
 from provenance.history.snapshot import Snapshot
 from provenance.identity import new_run_id, source_of
 from provenance.metadata import Value, parse_assignments
 from provenance.metadata_rows import add_metadata
 from provenance.registration.placement import add_placed
-from provenance.registration.registration import FileId, Registration, register
+from provenance.registration.registration import Registration, register
 from provenance.segments.batch import Batch
 from provenance.store import Store
-from provenance.users import current_user, owner_of
+from provenance.users import current_user
 
 KICKSTART = Path(integrity.__file__).with_name("kickstart.py")
-
-
-class CommandUsageError(PlannerError):
-    """What was asked for cannot be started: a missing input, an unknown command, one file given twice."""
-
-
-@dataclass(frozen=True, slots=True)
-class SingleCommand:
-    """What the user asked for: paths as written, ``metadata`` as KEY=VALUE texts, the command's argument vector."""
-
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    inouts: tuple[str, ...]
-    metadata: tuple[str, ...]
-    reuse: bool
-    command: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +65,6 @@ class CommandResult:
     said: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Input:
-    """A file that the command reads: ``known`` is what the store knows of it, or this run registers it as a first
-    sight, with the digest that it has now; then it has its ``id`` once that is done.
-    """
-
-    name: str
-    role: str
-    known: Replica | Registration
-    sha256: bytes
-    id: FileId | None = None
-
-    @property
-    def digest_origin(self) -> str:
-        """Where the expected digest comes from."""
-        return "recorded" if isinstance(self.known, Replica) else "observed"
-
-
 def run_command(store: Store, request: SingleCommand) -> CommandResult:
     """Verify, run and record one command; or take its outputs from the past. Raises CommandUsageError before anything
     ran.
@@ -101,10 +72,10 @@ def run_command(store: Store, request: SingleCommand) -> CommandResult:
     take_up(store)
     store.snapshot()  # one that this version cannot read is refused before anything is made in it
     metadata = parse_assignments(request.metadata)
-    _check_names(request)
-    executable = _executable(request.command[0])
+    check_names(request)
+    executable = executable_path(request.command[0])
     run_id = new_run_id()
-    inputs = _inputs(store, request)
+    inputs = command_inputs(store, request)
     executable_sha256 = hash_path(executable).sha256
     key = reuse_key(
         executable_sha256=executable_sha256,
@@ -117,7 +88,7 @@ def run_command(store: Store, request: SingleCommand) -> CommandResult:
         salt="",
     )
     reused = None
-    if request.reuse and not request.inouts and all(_as_recorded(file) for file in inputs):
+    if request.reuse and not request.inouts and all(as_recorded(file) for file in inputs):
         reused = reuse_outputs(store, key, request.outputs)
     run = _Run(store, request, run_id, inputs, executable, executable_sha256, key)
     if reused is not None:
@@ -137,7 +108,7 @@ class _Run:
         store: Store,
         request: SingleCommand,
         run_id: uuid.UUID,
-        inputs: Sequence[_Input],
+        inputs: Sequence[CommandInput],
         executable: Path,
         executable_sha256: bytes,
         key: bytes,
@@ -232,7 +203,7 @@ class _Run:
             "argv": list(self._request.command),
             "environment": {"set": {}, "clear": False, "record": []},
             "passthrough": True,
-            "inputs": [self._described_executable(), *(_described(file) for file in self._inputs)],
+            "inputs": [self._described_executable(), *(file.described for file in self._inputs)],
             "outputs": [
                 {"name": name, "path": name, "role": role, "optional": False}
                 for names, role in ((self._request.outputs, "output"), (self._request.inouts, "inout"))
@@ -248,16 +219,6 @@ class _Run:
             "sha256": self._executable_sha256.hex(), "size": None, "digest_origin": "observed", "optional": False,
             "url": file_url(self._executable), "source": None, "file": None,
         }  # fmt: skip
-
-
-def _described(file: _Input) -> Mapping[str, object]:
-    assert file.id is not None
-    source, number = file.id
-    return {
-        "name": file.name, "path": file.name, "role": file.role, "sha256": file.sha256.hex(),
-        "size": file.known.size_bytes, "digest_origin": file.digest_origin, "optional": False, "url": file.known.url,
-        "source": source, "file": number,
-    }  # fmt: skip
 
 
 def _run_wrapper(description: Mapping[str, object], record: Path) -> int:
@@ -282,70 +243,3 @@ def _run_wrapper(description: Mapping[str, object], record: Path) -> int:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _inputs(store: Store, request: SingleCommand) -> list[_Input]:
-    """The files to read: known ones with their recorded digest, new ones with the digest that they have now."""
-    named = [(name, "input") for name in request.inputs] + [(name, "inout") for name in request.inouts]
-    missing = [name for name, _ in named if not Path(name).exists()]
-    if missing:
-        raise CommandUsageError(
-            f"no such input: {', '.join(missing)}",
-            hint="--in and --inout name files that are there before the command runs.",
-        )
-    known = by_path(store, [_absolute(name) for name, _ in named])
-    files = []
-    for name, role in named:
-        replica = known.get(_absolute(name))
-        if replica is not None and replica.sha256 is not None:
-            files.append(_Input(name, role, replica, replica.sha256))
-        else:
-            files.append(_first_sight(name, role))
-    return files
-
-
-def _first_sight(name: str, role: str) -> _Input:
-    path = _absolute(name)
-    hashed = hash_path(path)
-    entry = Registration(
-        name=name,
-        url=file_url(path),
-        sha256=hashed.sha256,
-        size_bytes=hashed.stat.size,
-        stat=hashed.stat,
-        kind=hashed.kind,
-        owner=owner_of(path),
-        checksum_seconds=hashed.seconds,
-    )
-    return _Input(name, role, entry, hashed.sha256)
-
-
-def _as_recorded(file: _Input) -> bool:
-    """Whether an input has the bytes that the reuse key speaks of; if not, the wrapper is to refuse it."""
-    if isinstance(file.known, Registration):
-        return True
-    return Copies().check(as_planned(file.known, str(_absolute(file.name)), file.name)).finding is None
-
-
-def _absolute(name: str) -> Path:
-    """The place that a name means, symbolic links kept: the name is what the user knows the file by."""
-    return Path(os.path.abspath(name))  # noqa: PTH100 - Path.resolve follows links
-
-
-def _executable(name: str) -> Path:
-    found = shutil.which(name)
-    if found is None:
-        raise CommandUsageError(f"no such command: {name}", hint="Give a path, or a name that is on PATH.")
-    return _absolute(found)
-
-
-def _check_names(request: SingleCommand) -> None:
-    names = [*request.inputs, *request.outputs, *request.inouts]
-    if "" in names:
-        raise CommandUsageError("expected the path of a file, found an empty one", hint="Is a shell variable not set?")
-    paths = [_absolute(name) for name in names]
-    for name, path in zip(names, paths, strict=True):
-        if paths.count(path) > 1:
-            raise CommandUsageError(
-                f"{name} is given twice", hint="A file that the command changes in place is an --inout."
-            )

@@ -33,7 +33,8 @@ from planner.workflow import (
     UseKind,
     Workflow,
 )
-from planner.yaml_events import Document, ItemStream, MapNode, Node, Scalar, is_plain
+from planner.yaml_events import Document
+from planner.yaml_nodes import ItemStream, MapNode, Node, Scalar, is_plain
 from planner.yaml_values import FALSE, TRUE, AnyNode, Reading, suggestion
 from provenance.metadata import forms, from_yaml
 from query import literals

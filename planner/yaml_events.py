@@ -11,13 +11,11 @@ streamed: `Document.entries` builds one item at a time, so that a workflow of a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from yaml._yaml import CParser, Mark
-from yaml.error import Mark as PythonMark
-from yaml.error import MarkedYAMLError, YAMLError
+from yaml._yaml import CParser
+from yaml.error import YAMLError
 from yaml.events import (
     AliasEvent,
     DocumentStartEvent,
@@ -30,10 +28,11 @@ from yaml.events import (
     SequenceStartEvent,
     StreamEndEvent,
 )
-from yaml.reader import ReaderError
 
 from planner.errors import FileError
 from planner.workflow import Place
+from planner.yaml_nodes import AnyMark, ItemStream, ListNode, MapNode, Node, Scalar, is_plain, place_of
+from planner.yaml_source import YamlSource
 
 MAX_DEPTH = 64
 """Levels of lists and mappings within each other. The formats need eight; thousands are an attack or an accident."""
@@ -42,63 +41,8 @@ MAX_ALIASED = 1_000_000
 MAX_ALIASED_RATIO = 10
 """Aliases may stand for at most MAX_ALIASED values, plus MAX_ALIASED_RATIO for each value that the file spells out."""
 
-Scalar: TypeAlias = ScalarEvent
-"""A scalar: ``value`` is its text without quotes, ``implicit[0]`` is true if it was plain, ``start_mark`` its place."""
-
 _TEXT_TAGS = frozenset({None, "!", "tag:yaml.org,2002:str"})
-
-
-@dataclass(slots=True, eq=False)
-class ListNode:
-    """A list and where it starts."""
-
-    start_mark: AnyMark
-    items: list[Node] = field(default_factory=list)
-
-
-@dataclass(slots=True, eq=False)
-class MapNode:
-    """A mapping and where it starts. ``keys`` are in file order and distinct; ``values`` is by the text of the key."""
-
-    start_mark: AnyMark
-    keys: list[Scalar] = field(default_factory=list)
-    values: dict[str, Node] = field(default_factory=dict)
-
-
-@dataclass(slots=True, eq=False)
-class ItemStream:
-    """A list of the top level whose items are built while it is iterated, once."""
-
-    start_mark: AnyMark
-    items: Iterator[Node]
-
-
-AnyMark: TypeAlias = Mark | PythonMark | None
-"""libyaml's marks. The types of PyYAML allow its Python parser's marks and none at all, which do not occur."""
-
-Node: TypeAlias = Scalar | ListNode | MapNode
 _Anchor: TypeAlias = tuple[str, int]
-
-
-def place_of(path: Path | None, mark: AnyMark) -> Place:
-    """The place of a mark, counted from 1."""
-    assert mark is not None, "libyaml marks every event"
-    return Place(path, mark.line + 1, mark.column + 1)
-
-
-def is_plain(scalar: Scalar) -> bool:
-    """Whether it was written without quotes (and without a tag that makes it text)."""
-    return bool(scalar.implicit[0]) and scalar.tag is None
-
-
-def _context(error: MarkedYAMLError) -> str:
-    """What libyaml was at, and where that starts, which often is where the mistake is."""
-    start, end = error.context_mark, error.problem_mark
-    if error.context is None:
-        return ""
-    if start is None or end is None or (start.line, start.column) == (end.line, end.column):
-        return f" ({error.context})"
-    return f" ({error.context} that starts at {start.line + 1}:{start.column + 1})"
 
 
 class Document:
@@ -106,8 +50,7 @@ class Document:
 
     def __init__(self, data: bytes, path: Path | None = None) -> None:
         self.path = path
-        self._data = data
-        self._text_checked()
+        self._source = YamlSource(data, path)
         self._get: Callable[[], Event | None] = CParser(data).get_event
         self._anchors: dict[str, tuple[Node, int]] = {}
         self._open_anchors: list[str] = []
@@ -142,44 +85,13 @@ class Document:
 
     # -- events
 
-    def _text_checked(self) -> None:
-        """Refuse what libyaml would name by a byte offset only."""
-        if b"\x00" in self._data[:4] or self._data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise FileError(Place(self.path, 1, 1), "expected UTF-8 text, found UTF-16 or binary data")
-        try:
-            self._data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            found = f"expected UTF-8 text, found byte 0x{self._data[error.start]:02x}"
-            raise FileError(self._offset_place(error.start), found, hint="save the file as UTF-8") from None
-
-    def _offset_place(self, offset: int) -> Place:
-        before = self._data[:offset].removeprefix(b"\xef\xbb\xbf")
-        line_start = before.rfind(b"\n") + 1
-        return Place(self.path, before.count(b"\n") + 1, len(before[line_start:].decode("utf-8", "replace")) + 1)
-
     def _next(self) -> Event:
         try:
             event = self._get()
         except YAMLError as error:
-            raise self._syntax_error(error) from None
+            raise self._source.syntax_error(error) from None
         assert event is not None, "libyaml ended its stream without saying so"
         return event
-
-    def _syntax_error(self, error: YAMLError) -> FileError:
-        if isinstance(error, ReaderError):
-            place = self._offset_place(error.position)
-            code = error.character if isinstance(error.character, int) else ord(str(error.character)[:1] or "\0")
-            return FileError(place, f"character U+{code:04X} is not allowed in YAML", hint="remove it")
-        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-        if not isinstance(error, MarkedYAMLError) or mark is None:
-            return FileError(Place(self.path, 1, 1), f"not valid YAML: {error}")
-        place = place_of(self.path, mark)
-        line = self._data.removeprefix(b"\xef\xbb\xbf").split(b"\n", mark.line + 1)[mark.line : mark.line + 1]
-        before = line[0].decode("utf-8", "replace")[: mark.column + 1] if line else ""
-        if before.endswith("\t"):
-            return FileError(place, "found a tab where YAML takes spaces only", hint="indent with spaces")
-        hint = "put the value in quotes" if "cannot start any token" in str(error.problem) else None
-        return FileError(place, f"not valid YAML: {error.problem}{_context(error)}", hint=hint)
 
     def _open_mapping(self) -> None:
         self._next()  # start of the stream
@@ -211,7 +123,7 @@ class Document:
         try:
             return self._build_value(event)
         except YAMLError as error:
-            raise self._syntax_error(error) from None
+            raise self._source.syntax_error(error) from None
 
     def _build_value(self, event: Event | None) -> Node:
         stack: list[tuple[ListNode | MapNode | None, Scalar | None, _Anchor | None]] = []

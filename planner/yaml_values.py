@@ -15,7 +15,7 @@ from pathlib import Path
 
 from planner.errors import FileError
 from planner.workflow import Metadata, Place
-from planner.yaml_events import AnyMark, ItemStream, ListNode, MapNode, Node, Scalar, is_plain, place_of
+from planner.yaml_nodes import AnyMark, ItemStream, ListNode, MapNode, Node, Scalar, is_plain, place_of
 from provenance.metadata import Written, from_yaml
 
 NULLS = frozenset({"", "~", "null", "Null", "NULL"})

@@ -7,16 +7,13 @@ comparison with a list is an error.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 from query import names
 from query.context import Context, amount
 from query.errors import Span
 from query.resolved import BuiltIn, Form, Metadata
+from query.typed import Typed
 from query.vocabulary import Entity, FieldType, MetadataKey
-
-if TYPE_CHECKING:
-    from query.resolve_values import Typed
 
 FORM_WORDS = {
     Form.NUMBER: "a number", Form.TEXT: "text", Form.BOOLEAN: "true or false", Form.TIME: "a time",

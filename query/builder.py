@@ -39,6 +39,7 @@ from query.builder_values import (
     operands_of,
     param,
     quantity,
+    unexpected,
 )
 from query.errors import QueryError
 from query.frozen import Frozen, frozen
@@ -63,6 +64,8 @@ __all__ = [
     "upstream_of",
     "workflows",
 ]
+
+_STATES = "a date, a time with a zone, or param(…)"
 
 
 @frozen
@@ -96,19 +99,19 @@ class Query(Frozen):
 
     def latest(self, count: int | None = None, *, per: Iterable[Field], by: Field | None = None) -> Query:
         """The newest ``count`` (1) rows of each group."""
+        if count is not None:
+            _whole("latest()", count, least=1)
         return self._clause(tree.Latest(count, _names(per), None if by is None else _name(by)))
 
     def order_by(self, *sorts: Value | Sort) -> Query:
         """In this order, then by the id."""
-        return self._clause(
-            tree.Order(tuple(sort.node if isinstance(sort, Sort) else tree.Sort(sort.node) for sort in sorts))
-        )
+        return self._clause(tree.Order(tuple(map(_sort, sorts))))
 
     def limit(self, count: int | Value) -> Query:
         """The first rows only."""
-        node = node_of(count) if isinstance(count, Value) else count
-        assert isinstance(node, int | tree.Parameter)
-        return self._clause(tree.Limit(node))
+        if isinstance(count, Value) and isinstance(count.node, tree.Parameter):
+            return self._clause(tree.Limit(count.node))
+        return self._clause(tree.Limit(_whole("limit()", count, least=0, otherwise="param(…)")))
 
     def show(self, *items: Value | Condition | Item | tree.Everything) -> Query:
         """These columns."""
@@ -133,9 +136,11 @@ class Query(Frozen):
     def as_of(self, state: int | dt.date | Value) -> Query:
         """What it was as of a commit (a number), a day or a time."""
         if isinstance(state, int):
-            return replace(self, statement=replace(self.statement, as_of=tree.AsOfCommit(state)))
-        node = node_of(state)
-        assert isinstance(node, tree.Time | tree.Parameter)
+            commit = _whole("as_of()", state, least=0, otherwise=_STATES)
+            return replace(self, statement=replace(self.statement, as_of=tree.AsOfCommit(commit)))
+        node = node_of(state) if isinstance(state, dt.date | Value) else None
+        if not isinstance(node, tree.Time | tree.Parameter):
+            raise unexpected("as_of()", f"the number of a commit, {_STATES}", state)
         return replace(self, statement=replace(self.statement, as_of=tree.AsOfTime(node)))
 
     def _clause(self, clause: tree.Clause) -> Query:
@@ -181,10 +186,19 @@ def saved(name: str, **arguments: Value | Plain | list[Any]) -> Query:
 
 
 def _relation(word: str, query: Query, within: int | tuple[int, int] | None = None) -> Condition:
+    if not isinstance(query, Query):
+        raise unexpected(word, "a query", query)
     if query.statement.as_of is not None:
         raise QueryError("`as of` belongs to the whole query", hint="leave it out of the inner one")
-    steps = None if within is None else tree.Within(None, within) if isinstance(within, int) else tree.Within(*within)
-    return Condition(tree.Relation(word, query.statement.query, steps))
+    return Condition(tree.Relation(word, query.statement.query, None if within is None else _steps(within)))
+
+
+def _steps(within: object) -> tree.Within:
+    match within:
+        case (low, high):
+            return tree.Within(_whole("within", low, least=0), _whole("within", high, least=0))
+        case _:
+            return tree.Within(None, _whole("within", within, least=0, otherwise="two of them"))
 
 
 def upstream_of(query: Query, within: int | tuple[int, int] | None = None) -> Condition:
@@ -205,7 +219,7 @@ def related(word: str, query: Query) -> Condition:
 def _entity(name: str, relation: Condition | None) -> Query:
     if relation is None:
         return _of(tree.Operand(tree.Entity(name)))
-    if not isinstance(relation.node, tree.Relation):
+    if not isinstance(relation, Condition) or not isinstance(relation.node, tree.Relation):
         raise QueryError(f"{name}(…) takes a relation, as upstream_of(…)", hint="other conditions go into where(…)")
     return _of(tree.Operand(tree.Entity(name, relation.node)))
 
@@ -217,6 +231,8 @@ def _of(operand: tree.Operand) -> Query:
 def _combined(operator: str, queries: tuple[Query, ...]) -> Query:
     operands = []
     for each in queries:
+        if not isinstance(each, Query):
+            raise unexpected(f"{operator}()", "queries", each)
         query = each.statement.query
         if each.statement.as_of is not None:
             raise QueryError("`as of` belongs to the whole query", hint="give it to what they are combined to")
@@ -233,7 +249,26 @@ def _item(item: Value | Condition | Item | tree.Everything) -> tree.Item | tree.
     return item.node if isinstance(item, Item) else tree.Item(node_of(item))
 
 
+def _sort(sort: Value | Sort) -> tree.Sort:
+    if isinstance(sort, Sort):
+        return sort.node
+    if not isinstance(sort, Value):
+        raise unexpected("order_by()", "fields, as F.name or F.name.desc()", sort)
+    return tree.Sort(sort.node)
+
+
+def _whole(where: str, number: object, *, least: int, otherwise: str = "") -> int:
+    """A whole number, which a bool is not."""
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise unexpected(where, "a whole number" + (f", or {otherwise}" if otherwise else ""), number)
+    if number < least:
+        raise ValueError(f"{where} takes a whole number of {least} or more, found {number}")
+    return number
+
+
 def _names(fields: Iterable[Field]) -> tuple[tree.Name, ...]:
+    if isinstance(fields, str | Value):
+        raise unexpected("per and by", "a list of fields, as [F.name]", fields)
     return tuple(map(_name, fields))
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
+from query import builder_literals, tree
 from query import format as text_of
-from query import tree
 from query.errors import QueryError
 from query.frozen import Frozen, frozen
 
@@ -34,6 +33,8 @@ class Term:
 
     def as_(self, name: str) -> Item:
         """A column called ``name``."""
+        if not isinstance(name, str) or not name:
+            raise unexpected("as_()", "a name", name)
         return Item(tree.Item(self.node, tree.Part(name, quoted=not name.isidentifier())))
 
 
@@ -117,15 +118,11 @@ class Value(Term):
 
     def like(self, pattern: str | Value) -> Condition:
         """A glob over the whole text."""
-        node = node_of(pattern)
-        assert isinstance(node, tree.Text | tree.Parameter)
-        return Condition(tree.Like(self.node, node))
+        return Condition(tree.Like(self.node, _pattern("like()", pattern)))
 
     def matches(self, pattern: str | Value) -> Condition:
         """An RE2 search."""
-        node = node_of(pattern)
-        assert isinstance(node, tree.Text | tree.Parameter)
-        return Condition(tree.Matches(self.node, node))
+        return Condition(tree.Matches(self.node, _pattern("matches()", pattern)))
 
     def is_missing(self) -> Condition:
         """There is no value."""
@@ -170,7 +167,7 @@ class Field(Value):
         return self._with(_part(name))
 
     def __getitem__(self, key: str) -> Field:
-        return self._with(tree.Part(key, quoted=True))
+        return self._with(_key(key))
 
     def _with(self, part: tree.Part) -> Field:
         assert isinstance(self.node, tree.Name)
@@ -184,7 +181,7 @@ class Fields:
         return Field(tree.Name((_part(name),)))
 
     def __getitem__(self, key: str) -> Field:
-        return Field(tree.Name((tree.Part(key, quoted=True),)))
+        return Field(tree.Name((_key(key),)))
 
 
 class Aggregates:
@@ -246,6 +243,25 @@ def _part(name: str) -> tree.Part:
     return tree.Part(name)
 
 
+def _key(key: object) -> tree.Part:
+    """A key in brackets. Python hands numbers over, one after the other, when it is asked what is `in` a field."""
+    if not isinstance(key, str) or not key:
+        raise unexpected("F[…]", "the name of a key", key)
+    return tree.Part(key, quoted=True)
+
+
+def _pattern(where: str, pattern: object) -> tree.Text | tree.Parameter:
+    node = node_of(pattern) if isinstance(pattern, str | Value) else None
+    if not isinstance(node, tree.Text | tree.Parameter):
+        raise unexpected(where, "a pattern as a text, or param(…)", pattern)
+    return node
+
+
+def unexpected(where: str, expected: str, found: object) -> TypeError:
+    """What a wrong argument is answered with."""
+    return TypeError(f"{where} takes {expected}, found {found!r}")
+
+
 def operands_of(condition: Condition, kind: type[tree.And | tree.Or]) -> tuple[tree.Expression, ...]:
     """What ``condition`` joins, if it is of ``kind``; else itself. TypeError for what is no condition."""
     if not isinstance(condition, Condition):
@@ -264,50 +280,21 @@ def choices_of(values: Iterable[Value | Plain]) -> Any:
 
 def node_of(value: object) -> tree.Expression:
     """The tree of a term, or of a literal. QueryError for what no literal stands for."""
-    match value:
-        case Term():
-            return value.node
-        case bool():
-            return tree.Boolean(value)
-        case int() | float():
-            return _number(value)
-        case str():
-            return tree.Text(value)
-        case dt.datetime():
-            if value.tzinfo is None:
-                raise QueryError(f"a time without a time zone: {value.isoformat()}", hint="give it tzinfo=datetime.UTC")
-            return tree.Time(value.astimezone(dt.UTC).isoformat(), tree.TimeShape.INSTANT)
-        case dt.date():
-            return tree.Time(value.isoformat(), tree.TimeShape.DAY)
-        case dt.timedelta():
-            return _seconds(value)
-        case _:
-            hint = "a missing value: is_missing()" if value is None else None
-            raise QueryError(f"no literal stands for a value like this: {value!r}", hint=hint)
-
-
-def _number(number: int | float, unit: str | None = None) -> tree.Expression:
-    if not math.isfinite(number):
-        raise QueryError(f"no literal stands for {number}")
-    written = tree.Quantity(repr(abs(number)), unit)
-    return tree.Sign("-", written) if number < 0 else written
-
-
-def _seconds(difference: dt.timedelta) -> tree.Expression:
-    micros = abs(difference) // dt.timedelta(microseconds=1)
-    seconds, rest = divmod(micros, 1_000_000)
-    written = tree.Quantity(f"{seconds}.{rest:06d}".rstrip("0") if rest else str(seconds), "s")
-    return tree.Sign("-", written) if difference < dt.timedelta(0) else written
+    return value.node if isinstance(value, Term) else builder_literals.literal(value)
 
 
 def param(name: str) -> Value:
     """`$name`: its value is handed over with the query."""
+    if not isinstance(name, str):
+        raise unexpected("param()", "the name of a parameter", name)
     return Value(tree.Parameter(name.removeprefix("$")))
 
 
 def quantity(number: int | float, unit: str) -> Value:
     """A number with its unit: ``quantity(2, "GiB")``, ``quantity(7, "days")``."""
-    return Value(_number(number, unit))
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise unexpected("quantity()", "a number and its unit", number)
+    return Value(builder_literals.number(number, unit))
 
 
 def month(year: int, number: int) -> Value:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from query import tree
+from query.backticks import quoted
 from query.literals import quote
 
 # How tightly a node binds, as in the grammar; an operand that binds less tightly than its place asks gets parentheses.
@@ -135,7 +136,7 @@ def _name(name: tree.Name) -> str:
 def _part(part: tree.Part) -> str:
     if not part.quoted and _PLAIN.fullmatch(part.text):
         return part.text
-    return "`" + part.text.replace("`", "``") + "`"
+    return quoted(part.text)
 
 
 def format_expression(expression: tree.Expression) -> str:

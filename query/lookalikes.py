@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 
+from query.backticks import quoted
 from query.errors import Span
 
 _GLUED = re.compile(r"[^\W_]\w*(?:\.\w+){0,8}(?:-\w+)+")
@@ -34,18 +35,18 @@ def glued(written: str) -> tuple[str, str]:
         shown = "-".join([pieces[0], *(piece.zfill(2) for piece in pieces[1:])])
         return f"{written} looks like a date", f"a date is written {shown}; subtraction needs {apart}"
     if written[0].isdigit():
-        return f"{written} looks like a name", f"quote it: {quoted(written)}; subtraction needs {apart}"
-    return f"{written}: a name or a subtraction?", f"a name is quoted: {quoted(written)}; subtraction has {apart}"
+        return f"{written} looks like a name", f"quote it: {as_key(written)}; subtraction needs {apart}"
+    return f"{written}: a name or a subtraction?", f"a name is quoted: {as_key(written)}; subtraction has {apart}"
 
 
-def quoted(written: str) -> str:
+def as_key(written: str) -> str:
     """A key as it has to be written: in backticks, save the path before it."""
     first, point, rest = written.partition(".")
-    return f"{first}.`{rest}`" if point and first in _PATHS else f"`{written}`"
+    return f"{first}.{quoted(rest)}" if point and first in _PATHS else quoted(written)
 
 
 def _digits_first(written: str) -> tuple[str, str]:
-    return f"{written} looks like a name", f"a name that starts with a digit is quoted: {quoted(written)}"
+    return f"{written} looks like a name", f"a name that starts with a digit is quoted: {as_key(written)}"
 
 
 def _clock(written: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from query import tree
+from query.backticks import quoted
 from query.context import Context, amount
 from query.errors import did_you_mean
 from query.resolved import BuiltIn, Form, Metadata
@@ -47,7 +48,7 @@ def _note_hidden(context: Context, entity: Entity, name: tree.Name) -> None:
     """`workflow.name` of a file follows the path, even if files have a metadata key of that name."""
     label = _label(name)
     if context.key(entity, label) is not None:
-        context.note(f"{label} follows the path; the metadata key of that name is `{label}`")
+        context.note(f"{label} follows the path; the metadata key of that name is {quoted(label)}")
 
 
 def _metadata(

@@ -15,8 +15,9 @@ from query.errors import LocatedError
 from query.relations import check_relation, steps
 from query.resolve_conditions import Conditions
 from query.resolve_output import columns, default_columns, every_column, summary
-from query.resolve_values import constant, field, plain, value
+from query.resolve_values import constant, field, value
 from query.resolved import BuiltIn, Metadata
+from query.typed import plain
 from query.vocabulary import Entity
 
 _NEWEST_BY: dict[Entity, str] = {

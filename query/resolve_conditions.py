@@ -14,8 +14,10 @@ from query.asked_keys import FORM_WORDS, AskedKeys
 from query.context import Context
 from query.errors import Span
 from query.literals import Dimension, Moment, Number, TextValue, Truth
-from query.resolve_values import Typed, check_dimensions, constant, field, settled, value
+from query.resolve_arithmetic import check_dimensions
+from query.resolve_values import constant, field, value
 from query.resolved import BuiltIn, Condition, Form, Metadata
+from query.typed import Typed, settled
 from query.vocabulary import Entity, FieldType
 
 RelationResolver = Callable[[Context, Entity, tree.Relation], resolved.Related]

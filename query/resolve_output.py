@@ -7,8 +7,9 @@ from query import resolved, tree
 from query.context import Context
 from query.errors import Span, did_you_mean
 from query.resolve_conditions import Conditions
-from query.resolve_values import field, plain, value
+from query.resolve_values import field, value
 from query.resolved import AllMetadata, BuiltIn, Column, Form, Metadata
+from query.typed import plain
 from query.vocabulary import Entity, FieldType
 
 _FUNCTIONS = ("count", "sum", "min", "max", "avg", "median")

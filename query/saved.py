@@ -111,10 +111,8 @@ def _names_of(json: object) -> Iterator[tuple[tree.Part, ...]]:
 
 
 def _nested(context: Context, node: tree.Saved) -> tree.Nested:
-    query, _ = opened(context, node)
-    saved = context.vocabulary.saved(node.name)
-    assert saved is not None
-    return tree.Nested(query, span=node.span, origin=tree.Origin(node.name, saved.text))
+    query, inner = opened(context, node)
+    return tree.Nested(query, span=node.span, origin=tree.Origin(node.name, inner.text))
 
 
 def _arguments(context: Context, node: tree.Saved) -> dict[str, tree.Choices | tree.Expression]:

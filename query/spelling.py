@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from query import parse
+from query.backticks import quoted
 from query.names import META
 from query.vocabulary import EntityTable
 
@@ -21,4 +22,4 @@ def spelled(key: str, table: EntityTable) -> str:
     hidden = len(parts) > 1 and (parts[0] in table.paths or parts[0] == META)
     if _PLAIN.fullmatch(key) and not hidden and WORDS.isdisjoint(part.lower() for part in parts):
         return key
-    return "`" + key.replace("`", "``") + "`"
+    return quoted(key)

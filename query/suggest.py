@@ -8,16 +8,17 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from query.backticks import QUOTED
 from query.context import ENTITY_WORDS
 from query.frozen import Frozen, frozen
 from query.parse import TERMINALS, expected_after
 from query.vocabulary import Entity
 
-_PARTIAL = re.compile(r"""(?P<value>["'][^"']*)$|(?P<name>`[^`]*|[\w.]+`[^`]*|[$@]?[\w.]*)$""")
-_SKIPPED = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`|#[^\n]*)""")
+_PARTIAL = re.compile(r"""(?P<value>["'][^"']*)$|(?P<name>[\w.]*`(?:``|[^`])*|@[\w./-]*|\$?[\w.]*)$""")
+_SKIPPED = re.compile(rf"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|{QUOTED}|#[^\n]*)""")
 _SCOPES = re.compile(r"[()]|\b(?:files?|jobs?|workflows?|replicas?|checks?)\b", re.IGNORECASE)
 _ASKED = re.compile(
-    r"""(?P<field>(?:[^\W\d]\w*|`[^`]+`)(?:\.(?:[^\W\d]\w*|`[^`]+`))*)\s*
+    rf"""(?P<field>(?:[^\W\d]\w*|{QUOTED})(?:\.(?:[^\W\d]\w*|{QUOTED}))*)\s*
         (?:==?|!=|<>|\blike\b|(?:\bnot\s+)?\bin\s*\((?:[^()]*,)?|\bhas\b(?:\s+(?:any|all)\s*\((?:[^()]*,)?)?)\s*$""",
     re.IGNORECASE | re.VERBOSE,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from query import lalr, tree
+from query.backticks import unquoted
 from query.errors import QuerySyntaxError, QueryTooLarge, Span
 from query.literals import BadLiteral, unquote
 
@@ -260,7 +261,7 @@ def _is_leaf(node: Branch | Leaf) -> bool:
 
 def _part(leaf: Leaf) -> tree.Part:
     if leaf.type == "QNAME":
-        return tree.Part(leaf[1:-1].replace("``", "`"), quoted=True)
+        return tree.Part(unquoted(leaf), quoted=True)
     return tree.Part(str(leaf))
 
 

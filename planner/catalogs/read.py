@@ -16,7 +16,8 @@ from planner.catalogs.sites import read_sites
 from planner.catalogs.transformations import read_containers, read_transformations
 from planner.errors import FileError, PlannerError
 from planner.workflow import Place
-from planner.yaml_events import Document, MapNode, Scalar
+from planner.yaml_events import Document
+from planner.yaml_nodes import MapNode, Scalar
 from planner.yaml_values import AnyNode, Reading, suggestion
 
 _Reader = Callable[[Reading, AnyNode], Catalogs]

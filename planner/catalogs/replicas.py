@@ -6,7 +6,7 @@ import re
 
 from planner.catalogs.model import Catalogs, ReplicaEntry
 from planner.errors import FileError
-from planner.yaml_events import Node
+from planner.yaml_nodes import Node
 from planner.yaml_values import AnyNode, Reading
 
 _ENTRY_KEYS = frozenset({"lfn", "pfns", "checksum", "metadata", "regex"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from planner.catalogs.model import Catalogs, Directory, Site
 from planner.errors import FileError
 from planner.profiles import read_profiles
-from planner.yaml_events import MapNode, Node
+from planner.yaml_nodes import MapNode, Node
 from planner.yaml_values import AnyNode, Reading
 
 DIRECTORY_TYPES = ("localStorage", "localScratch", "sharedStorage", "sharedScratch")

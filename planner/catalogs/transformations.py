@@ -8,7 +8,7 @@ from planner.catalogs.model import Catalogs, ContainerEntry, Transformation, Tra
 from planner.errors import FileError
 from planner.profiles import read_profiles
 from planner.workflow import Profiles
-from planner.yaml_events import MapNode, Node
+from planner.yaml_nodes import MapNode, Node
 from planner.yaml_values import AnyNode, Reading
 
 CONTAINER_TYPES = ("docker", "singularity", "shifter")

@@ -49,7 +49,8 @@ def exec_command(
     Write `--` before COMMAND. Inputs that the store knows must still have the recorded digest. Ends with 0 when the
     command succeeded and made all of its outputs, with 130 when it was interrupted, else with 1.
     """
-    from planner.single_command import SingleCommand, run_command
+    from planner.command_inputs import SingleCommand
+    from planner.single_command import run_command
     from provenance.store import Store
 
     request = SingleCommand(inputs, outputs, inouts, metadata, reuse, command)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from planner.engine_plan import EngineJob, EnginePlan
 from planner.engines.stored_copies import StoredCopies
-from planner.record_plan import add_output_metadata
+from planner.plan_metadata import add_output_metadata
 from provenance.answers.failures import job_events
 from provenance.answers.runs import failed_attempts, last_state
 from provenance.history.commits import CommitKind

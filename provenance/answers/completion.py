@@ -17,6 +17,7 @@ from provenance.answers.vocabulary import ENTITIES, StoreVocabulary
 from provenance.errors import StoreError
 from provenance.reading.views import Reading, Row
 from provenance.store import Store
+from query.backticks import unquoted
 from query.errors import QueryError
 from query.literals import quote
 from query.spelling import spelled
@@ -24,6 +25,7 @@ from query.suggest import Wanted, wanted
 from query.vocabulary import Entity, EntityTable, FieldType
 
 _PATIENCE_SECONDS = 0.3  # of one look into the store: a big one is asked for less by who writes a letter more
+_AGAIN_SECONDS = 0.01
 _MOST = 100
 _KEYS = "SELECT DISTINCT key FROM current_metadata WHERE entity = $1 ORDER BY key LIMIT 1000"
 _VALUES = """
@@ -97,15 +99,25 @@ def _patiently(store: Store) -> Iterator[Reading]:
     """A reading that ends by itself when it takes too long; then there is nothing more to say."""
     import duckdb
 
+    ended = threading.Event()
+
+    def end(reading: Reading) -> None:
+        # Again and again: an interrupt that comes between two statements is forgotten by the next one.
+        pause = _PATIENCE_SECONDS
+        while not ended.wait(pause):
+            reading.interrupt()
+            pause = _AGAIN_SECONDS
+
     with Reading(store, store.snapshot()) as reading:
-        timer = threading.Timer(_PATIENCE_SECONDS, reading.interrupt)
-        timer.start()
+        patience = threading.Thread(target=end, args=(reading,))
+        patience.start()
         try:
             yield reading
         except duckdb.Error:
             return  # interrupted, most likely
         finally:
-            timer.cancel()
+            ended.set()
+            patience.join()  # before the connection is closed under it
 
 
 def _names(reading: Reading, entity: Entity, partial: str) -> Iterator[tuple[str, str]]:
@@ -156,7 +168,7 @@ def _found(reading: Reading, table: EntityTable, name: str, begun: str) -> Seque
             " WHERE starts_with(value, $1) ORDER BY value LIMIT 100"
         )
         return _texts(reading.rows(sql, [begun]))
-    key = name.removeprefix("meta.").replace("``", "\0").replace("`", "").replace("\0", "`")
+    key = unquoted(name.removeprefix("meta."))
     return () if table.metadata is None else _texts(reading.rows(_VALUES, [table.metadata, key, begun]))
 
 

@@ -13,9 +13,9 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from provenance.answers.output import DecimalType
 from provenance.answers.published_views import PUBLISHED
@@ -78,14 +78,17 @@ def ask(store: Store, sql: str, parameters: Mapping[str, object] | None = None) 
     _require_unicode("the statement", sql)
     snapshot = store.snapshot()
     values = {name: _value(name, value) for name, value in (parameters or {}).items()}
-    connection = _opened(store, snapshot, sql)
-    with _errors_placed(sql), damage_named(store.storage, snapshot, of_user=True):
-        _refuse_others(_only_reading(connection, sql), values)
-        result = _interruptibly(connection, lambda: connection.execute(sql, values))
-        types = [str(column[1]) for column in result.description or ()]
-        names = _distinct(column[0] for column in result.description or ())
-    columns = tuple(ResultColumn(*pair) for pair in zip(names, map(_field_type, types), strict=True))
-    return SqlResult(columns, _rows(store, snapshot, connection, sql, columns))
+    with ExitStack() as opened:
+        connection = opened.enter_context(_database(store, snapshot, sql))
+        worker = opened.enter_context(_Worker(connection))
+        with _errors_placed(sql), damage_named(store.storage, snapshot, of_user=True):
+            _refuse_others(_only_reading(connection, sql), values)
+            result = worker.run(lambda: connection.execute(sql, values))
+            types = [str(column[1]) for column in result.description or ()]
+            names = _distinct(column[0] for column in result.description or ())
+        columns = tuple(ResultColumn(*pair) for pair in zip(names, map(_field_type, types), strict=True))
+        named = damage_named(store.storage, snapshot, of_user=True)
+        return SqlResult(columns, _rows(opened.pop_all(), worker, named, sql, columns))
 
 
 def _require_unicode(what: str, text: str) -> None:
@@ -94,8 +97,9 @@ def _require_unicode(what: str, text: str) -> None:
         raise QueryError(f"{what} holds bytes that are not UTF-8: {storable(text)}", hint="write it as UTF-8")
 
 
-def _opened(store: Store, snapshot: Snapshot, sql: str) -> duckdb.DuckDBPyConnection:
-    """A database that shows what the statement may refer to, and is locked."""
+@contextmanager
+def _database(store: Store, snapshot: Snapshot, sql: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database that shows what the statement may refer to, and is locked; closed at the end."""
     import duckdb
 
     lowered = sql.lower()
@@ -103,20 +107,20 @@ def _opened(store: Store, snapshot: Snapshot, sql: str) -> duckdb.DuckDBPyConnec
     if _LISTS_NAMES.search(lowered):
         tables, views = tuple(BY_NAME), tuple(view.name for view in PUBLISHED if view.name not in BY_NAME)
         tables, views = needed(" ".join((*tables, *views)))
-    connection = duckdb.connect(
-        ":memory:", config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-    )
     segments = [segment for table in sorted(read_from(tables)) for segment in snapshot.segments(table)]
     paths = ", ".join(quoted(str(path)) for path in store.storage.paths(segments))
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET errors_as_json = true")
-    connection.execute("SET python_enable_replacements = false")
-    connection.execute(f"SET allowed_paths = [{paths}]")
-    connection.execute("SET enable_external_access = false")
-    with damage_named(store.storage, snapshot):
-        show(connection, store, snapshot, tables, views)
-    connection.execute("SET lock_configuration = true")
-    return connection
+    with duckdb.connect(
+        ":memory:", config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+    ) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET errors_as_json = true")
+        connection.execute("SET python_enable_replacements = false")
+        connection.execute(f"SET allowed_paths = [{paths}]")
+        connection.execute("SET enable_external_access = false")
+        with damage_named(store.storage, snapshot):
+            show(connection, store, snapshot, tables, views)
+        connection.execute("SET lock_configuration = true")
+        yield connection
 
 
 def _only_reading(connection: duckdb.DuckDBPyConnection, sql: str) -> frozenset[str]:
@@ -150,14 +154,15 @@ def _refuse_others(wanted: frozenset[str], values: Mapping[str, object]) -> None
 
 
 def _rows(
-    store: Store,
-    snapshot: Snapshot,
-    connection: duckdb.DuckDBPyConnection,
+    opened: ExitStack,
+    worker: _Worker,
+    named: AbstractContextManager[None],
     sql: str,
     columns: tuple[ResultColumn, ...],
 ) -> Iterator[tuple[object, ...]]:
-    with connection, _errors_placed(sql), damage_named(store.storage, snapshot, of_user=True):
-        while block := _interruptibly(connection, lambda: connection.fetchmany(_BLOCK_ROWS)):
+    """The rows that ``worker``'s connection has; all that is ``opened`` is closed behind the last of them."""
+    with opened, _errors_placed(sql), named:
+        while block := worker.run(lambda: worker.connection.fetchmany(_BLOCK_ROWS)):
             for row in block:
                 yield tuple(_shown(column, value) for column, value in zip(columns, row, strict=True))
 
@@ -171,14 +176,26 @@ def _distinct(names: Iterable[str]) -> list[str]:
     return list(found)
 
 
-def _interruptibly(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
-    """What ``work`` gives; an interrupt ends it. It runs in a thread: this one hears of signals only while it waits."""
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(work)
+class _Worker:
+    """A thread for what a connection does: who asked hears of signals only while it waits."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+        self._thread = ThreadPoolExecutor(1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown()
+
+    def run(self, work: Callable[[], T]) -> T:
+        """What ``work`` gives; an interrupt ends it."""
+        future = self._thread.submit(work)
         try:
             return future.result()
         except KeyboardInterrupt:
-            connection.interrupt()
+            self.connection.interrupt()
             raise
 
 

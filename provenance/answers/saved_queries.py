@@ -21,11 +21,9 @@ from provenance.users import current_user
 from query.check import checked
 
 _NAME = re.compile(r"[a-z_][\w./-]*", re.IGNORECASE)
-_VERSIONS = """
-SELECT name, version, query, "at", user_name, pulled
-FROM queries_in_order
-ORDER BY name, commit_order, version
-"""
+_SELECT = 'SELECT name, version, query, "at", user_name, pulled FROM queries_in_order'
+_VERSIONS = f"{_SELECT} ORDER BY name, commit_order, version"
+_VERSIONS_OF = f"{_SELECT} WHERE name = $1 ORDER BY commit_order, version"
 
 
 class BadNameError(StoreError):
@@ -62,15 +60,16 @@ def save(store: Store, name: str, text: str) -> SavedQuery:
 
     def rows(newest: Snapshot, _: Batch | None = None) -> Batch:
         """The next version after what others may have saved meanwhile."""
-        before = [each for each in versions(store, newest) if each.name == name]
-        number = max((each.version for each in before), default=0) + 1
-        made[:] = [SavedQuery(name, number, text, found.parameters, at, user)]
+        before = fetch(store, _VERSIONS_OF, [name], snapshot=newest)
         batch = Batch()
-        if before and before[-1].text == text and not before[-1].pulled:
-            made[:] = before[-1:]
-        else:
-            tree = json.dumps(found.tree, ensure_ascii=False)
-            batch.add("queries", name=name, version=number, query=text, tree=tree, at=at, user_name=user)
+        if before and before[-1][2] == text and not before[-1][-1]:
+            _, number, _, earlier, who, _ = before[-1]
+            made[:] = [SavedQuery(name, number, text, found.parameters, earlier, who)]
+            return batch
+        number = max((version for _, version, *_ in before), default=0) + 1
+        made[:] = [SavedQuery(name, number, text, found.parameters, at, user)]
+        tree = json.dumps(found.tree, ensure_ascii=False)
+        batch.add("queries", name=name, version=number, query=text, tree=tree, at=at, user_name=user)
         return batch
 
     store.commit(CommitKind.METADATA, rows(snapshot), author=user, rebase=rows, base=snapshot)

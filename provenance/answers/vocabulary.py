@@ -12,15 +12,18 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
 
-from provenance.reading.views import Row
-from provenance.wide.wide_reading import WideReading
 from query.vocabulary import Entity, EntityTable, Field, FieldType, MetadataKey, Relations, SavedText
+
+if TYPE_CHECKING:
+    from provenance.reading.views import Row
+    from provenance.wide.wide_reading import WideReading
 
 _NAME = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _MOST_WORDS = 100
 
-Rows = Callable[[str, Sequence[object]], list[Row]]
+Rows: TypeAlias = "Callable[[str, Sequence[object]], list[Row]]"
 """Runs a statement over tables and views, as of the state of the store that is asked about."""
 
 _TEXT, _INTEGER, _TIME, _DIGEST = FieldType.TEXT, FieldType.INTEGER, FieldType.TIME, FieldType.DIGEST

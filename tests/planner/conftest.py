@@ -17,8 +17,9 @@ from integrity.digest import Stat
 from planner.engine_plan import EngineJob, EnginePlan
 from planner.plan import make_plan
 from planner.plan_folder import read_plan, stage_plan
+from planner.plan_metadata import add_output_metadata
 from planner.planned import Plan, PlanRequest
-from planner.record_plan import add_output_metadata, record_plan
+from planner.record_plan import record_plan
 from provenance.copies.replicas import add_event, file_url
 from provenance.history.commits import CommitKind
 from provenance.identity import produced_file

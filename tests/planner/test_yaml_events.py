@@ -13,17 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from planner.errors import FileError, PlannerError
-from planner.yaml_events import (
-    MAX_ALIASED,
-    MAX_DEPTH,
-    Document,
-    ItemStream,
-    ListNode,
-    MapNode,
-    Node,
-    Scalar,
-    is_plain,
-)
+from planner.yaml_events import MAX_ALIASED, MAX_DEPTH, Document
+from planner.yaml_nodes import ItemStream, ListNode, MapNode, Node, Scalar, is_plain
 
 
 def plain_python(node: Node | ItemStream) -> Any:

@@ -119,6 +119,7 @@ def test_what_a_text_would_be(built: Query, text: str) -> None:
         (lambda: files().where(), "one condition at least"),
         (lambda: files().where(F.a.in_()), "an empty list"),
         (lambda: files(F.a == 1), "takes a relation"),
+        (lambda: files("jobs"), "takes a relation"),  # type: ignore[arg-type]
         (lambda: files(upstream_of(files().as_of(1))), "`as of` belongs to the whole query"),
         (lambda: files().union(files().as_of(1)), "`as of` belongs to the whole query"),
         (lambda: files().latest(per=[agg.count()]), "a field is expected here"),  # type: ignore[list-item]
@@ -127,6 +128,59 @@ def test_what_a_text_would_be(built: Query, text: str) -> None:
 )  # fmt: skip
 def test_what_python_would_make_of_it_silently_is_refused(wrong: Callable[[], object], message: str) -> None:
     with pytest.raises((QueryError, TypeError), match=message):
+        wrong()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: files().limit("3"), r"limit\(\) takes a whole number, or param\(…\), found '3'"),
+        (lambda: files().limit(True), "found True"),
+        (lambda: files().limit(2.5), "found 2.5"),
+        (lambda: files().limit(quantity(2, "kB")), "found <Value 2 kB>"),
+        (lambda: files().latest(True, per=[F.a]), r"latest\(\) takes a whole number, found True"),
+        (lambda: files().latest(per=F.a), r"per and by takes a list of fields, as \[F.name\], found <Field a>"),
+        (lambda: files().latest(per="ab"), "found 'ab'"),
+        (lambda: files().as_of(True), r"as_of\(\) takes a whole number, or a date, a time with a zone, or param\(…\)"),
+        (lambda: files().as_of("2026-05-01"), "takes the number of a commit, a date, .*found '2026-05-01'"),
+        (lambda: files().as_of(1.5), "found 1.5"),
+        (lambda: files().as_of(now), "found <Value now>"),
+        (lambda: F.a.like(5), r"like\(\) takes a pattern as a text, or param\(…\), found 5"),
+        (lambda: F.a.like(F.b), "found <Field b>"),
+        (lambda: F.a.matches(None), r"matches\(\) takes .*found None"),
+        (lambda: F.a.as_(5), r"as_\(\) takes a name, found 5"),
+        (lambda: F[5], r"F\[…\] takes the name of a key, found 5"),
+        (lambda: F.a[""], "found ''"),
+        (lambda: list(F.a), "takes the name of a key, found 0"),
+        (lambda: "x" in F.tags, "takes the name of a key, found 0"),
+        (lambda: param(5), r"param\(\) takes the name of a parameter"),
+        (lambda: quantity("2", "GiB"), r"quantity\(\) takes a number and its unit, found '2'"),
+        (lambda: quantity(True, "GiB"), "found True"),
+        (lambda: files().order_by("name"), r"order_by\(\) takes fields, as F.name or F.name.desc\(\), found 'name'"),
+        (lambda: files().union(files), r"union\(\) takes queries, found <function files"),
+        (lambda: upstream_of("files"), "upstream of takes a query, found 'files'"),
+        (lambda: upstream_of(files(), within="3"), "within takes a whole number, or two of them, found '3'"),
+        (lambda: upstream_of(files(), within=(1, True)), "within takes a whole number, found True"),
+    ],
+)  # fmt: skip
+def test_arguments_of_another_kind_are_refused_at_once(wrong: Callable[[], object], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        wrong()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: files().limit(-1), r"limit\(\) takes a whole number of 0 or more, found -1"),
+        (lambda: files().latest(0, per=[F.a]), r"latest\(\) takes a whole number of 1 or more, found 0"),
+        (lambda: files().as_of(-1), "0 or more, found -1"),
+        (lambda: downstream_of(files(), within=(-1, 3)), "within takes a whole number of 0 or more"),
+    ],
+)  # fmt: skip
+def test_numbers_that_the_language_has_no_words_for_are_refused_at_once(
+    wrong: Callable[[], object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
         wrong()
 
 

@@ -52,6 +52,10 @@ def test_every_word_of_the_examples_is_offered_where_it_stands(text: str) -> Non
         ("files summarize count(*) as n", "n", Entity.FILES, False, None),
         ("files where size > 2 G", "G", Entity.FILES, False, None),
         ("@good(ki", "ki", Entity.FILES, False, None),
+        ("@lab/ra", "@lab/ra", Entity.FILES, False, None),
+        ("files minus @lab-1.", "@lab-1.", Entity.FILES, False, None),
+        ('files where `a``b` = "', '"', Entity.FILES, False, "`a``b`"),
+        ('files where job.`a``b` in ("', '"', Entity.FILES, False, "job.`a``b`"),
     ],
 )
 def test_what_is_wanted(text: str, partial: str, entity: Entity, names: bool, value_of: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from provenance.answers import completion
 from provenance.answers.completion import complete, existing_store
 from provenance.answers.saved_queries import save
+from provenance.exchange.pull import pull
 from provenance.history.commits import CommitKind
 from provenance.metadata import from_json
 from provenance.metadata_rows import add_metadata
@@ -24,12 +26,13 @@ def known(store: Store) -> Store:
     batch = Batch()
     batch.add("files", source=1, file=1, name="raw_1.fits", origin="raw", created=AT)
     values = {"kind": "raw", "kinds": ["flat", "it's"], "status": 'a "quoted" one', "exposure id": 7, "note": "x\ny"}
-    values |= {"evil\x1b[31m": 1, "evil\nkey": 1}
+    values |= {"a``b": "``", "``": "x", "evil\x1b[31m": 1, "evil\nkey": 1}
     for key, value in values.items():
         add_metadata(batch, "file", 1, 1, key, from_json(value), origin="set", author="me", at=AT)
     add_metadata(batch, "job", 1, 1, "step", from_json("isr"), origin="set", author="me", at=AT)
     store.commit(CommitKind.METADATA, batch)
     save(store, "good_raw", "files where kind = $k")
+    save(store, "lab/raw-1", "files")
     return store
 
 
@@ -58,6 +61,11 @@ def words(store: Store | None, text: str) -> list[str]:
         ('files where name = "raw', ['"raw_1.fits"']),
         ('files where job.`step` = "', ['"isr"']),
         ("@g", ["@good_raw"]),
+        ("@", ["@good_raw", "@lab/raw-1"]),
+        ("@lab/r", ["@lab/raw-1"]),
+        ("files union @lab/raw-", ["@lab/raw-1"]),
+        ('files where `a````b` = "', ['"``"']),
+        ('files where `````` = "', ['"x"']),
         ("files or", ["order by"]),
         ("files where kind = raw kind", []),
     ],
@@ -79,6 +87,13 @@ def test_without_a_store_the_language_is_offered_and_none_is_made(tmp_path: Path
     assert not place.exists()
 
 
+def test_queries_saved_in_other_stores_are_offered(known: Store, tmp_path: Path) -> None:
+    other = Store.open(tmp_path / "other")
+    save(other, "good_science", "files")
+    pull(known, other)
+    assert words(known, "files minus @good_") == ["@good_raw", "@good_science"]
+
+
 def test_it_only_reads(known: Store) -> None:
     before = {path: path.stat().st_mtime_ns for path in known.root.rglob("*")}
     assert words(existing_store(known.root), "files where ki") == ["kind", "kinds"]
@@ -98,3 +113,6 @@ def test_a_look_that_takes_too_long_is_given_up(known: Store, monkeypatch: pytes
     forever = "SELECT count(*)::VARCHAR FROM range(1000000000000) AS a(x) WHERE x % 7 = 3 AND $1 <> '' GROUP BY ALL"
     monkeypatch.setattr(completion, "_KEYS", forever)
     assert words(known, "files where sha") == ["sha256"]
+    monkeypatch.setattr(completion, "_PATIENCE_SECONDS", 0)  # the first interrupts come before the statement does
+    assert words(known, "files where sha") == ["sha256"]
+    assert not [each for each in threading.enumerate() if each is not threading.main_thread() and not each.daemon]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -246,3 +249,25 @@ def test_types_of_columns_say_how_they_are_printed(filled: Store) -> None:
     columns = ask(filled, "SELECT name, size_bytes, sha256, created, checksums, checksum_seconds FROM files").columns
     kinds = [FieldType.TEXT, FieldType.INTEGER, FieldType.TEXT, FieldType.TIME, FieldType.TEXTS, FieldType.FLOAT]
     assert [column.type for column in columns] == kinds
+
+
+@pytest.mark.parametrize("sql", ["SELECT 1 / (SELECT nothing)", "SELECT 1; SELECT 2", "DROP TABLE files", "SELECT $x",
+                                 "SELECT error('later') FROM range(9)", "SELECT 1"])  # fmt: skip
+def test_its_database_is_closed_and_its_thread_ends_whatever_happens(
+    sql: str, filled: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[duckdb.DuckDBPyConnection] = []
+    connect = duckdb.connect
+
+    def recorded(*arguments: object, **options: object) -> duckdb.DuckDBPyConnection:
+        opened.append(connect(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(duckdb, "connect", recorded)
+    before = threading.active_count()
+    with nullcontext() if sql == "SELECT 1" else pytest.raises(QueryError):
+        list(ask(filled, sql).rows)
+    (connection,) = opened
+    with pytest.raises(duckdb.ConnectionException, match="closed"):
+        connection.execute("SELECT 1")
+    assert threading.active_count() == before

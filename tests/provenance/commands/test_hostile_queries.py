@@ -8,14 +8,19 @@ import csv
 import datetime as dt
 import io
 import json
+import re
+import subprocess
 import unicodedata
 
+import click
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
 from provenance.answers.ask import answer
+from provenance.answers.completion import complete
 from provenance.answers.saved_queries import BadNameError
+from provenance.commands.completing import complete_query
 from provenance.commands.context import Invocation
 from provenance.commands.fields import fields
 from provenance.commands.query import query
@@ -105,6 +110,62 @@ def test_it_is_explained_and_complained_about_safely(text, hostile, run_command)
 
 def test_keys_are_listed_safely(hostile, run_command):
     assert obeyed(run_command(fields, "files").stdout) == []
+
+
+def test_keys_that_are_offered_are_the_keys_that_are_there(hostile):
+    offered = [each for each in complete(hostile, "files where ") if each.meaning == "metadata"]
+    assert [each for each in offered if obeyed(each.text) or "\n" in each.text] == []
+    found = {each.text: list(answer(hostile, f"{each.text} is present show name").rows()) for each in offered}
+    kinds = found.pop("files where kind")
+    assert len(kinds) == len(HOSTILE)
+    assert {name for ((name,),) in found.values()} == {text for text in HOSTILE if text.isprintable()}
+
+
+@pytest.mark.parametrize("mark", ['"', "'"])
+def test_values_that_are_offered_are_the_values_that_are_there(mark, hostile):
+    offered = [each.text for each in complete(hostile, f"files where kind = {mark}")]
+    assert [text for text in offered if obeyed(text) or "\n" in text] == []
+    names = [name for text in offered for (name,) in answer(hostile, f"{text} show name").rows()]
+    written = {'"': quote, "'": lambda text: text if {"'", "\\"}.isdisjoint(text) else "\n"}[mark]
+    assert sorted(names) == sorted(text for text in HOSTILE if written(text).isprintable())
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_what_follows_it_in_a_query_is_offered(text, hostile):
+    (found,) = complete(hostile, f"files where {key(text)} is miss")
+    assert found.word == "missing"
+    values = [each.word for each in complete(hostile, f'files where {key(text)} = "')]
+    assert values == ([quote(text)] if quote(text).isprintable() else [])
+    begun = [each.word for each in complete(hostile, f"files where {key(text)[:-1]}") if each.meaning == "metadata"]
+    assert [
+        name for word in begun for (name,) in answer(hostile, f"files where {word} is present show name").rows()
+    ] or not text.isprintable()
+    assert complete(hostile, text) is not None
+
+
+@pytest.mark.parametrize("mark", ["'", '"'])
+def test_a_shell_is_offered_nothing_that_it_would_obey(mark, hostile, monkeypatch):
+    """A real shell takes each suggestion, in the quotes that were opened, for one argument: the suggestion."""
+    context = click.Context(query, obj=Invocation(store=str(hostile.root)))
+    several = 0
+    for begun in ("files where ", 'files where kind = "', "files where kind = '"):
+        if mark in begun:
+            continue  # there the shell's own quotes are closed
+        monkeypatch.setenv("COMP_WORDS", f"pirene query {mark}{begun}")
+        offered = [each.value for each in complete_query(context, query.params[0], begun)]
+        several += len(offered) > 5
+        line = " ".join(f"{mark}{text}{mark}" for text in offered)
+        shown = subprocess.run(["sh", "-c", f"printf '%s\\n' {line}"], capture_output=True, text=True, check=True)
+        assert shown.stdout.splitlines() == offered
+    assert several
+
+
+def test_without_quotes_a_shell_is_offered_plain_words(hostile, monkeypatch):
+    monkeypatch.setenv("COMP_WORDS", "pirene query files\\ where\\ ")
+    context = click.Context(query, obj=Invocation(store=str(hostile.root)))
+    offered = [each.value for each in complete_query(context, query.params[0], "files where ")]
+    assert offered
+    assert all(re.fullmatch(r"[\w. ]+", text) for text in offered)
 
 
 @pytest.mark.parametrize("text", sorted({*HOSTILE} - {"where"}))
