@@ -7,8 +7,9 @@
 #   make bench   measure and rewrite docs/benchmarks.md
 PYTHON ?=
 BIN := .venv/bin
-# Workers for the tests; each test is independent of the others.
-JOBS ?= auto
+# Workers for the tests, each of which is independent of the others: two more than there are cores, because half of them
+# wait for the pool as long as there is something to wait for (tests/conftest.py).
+JOBS ?= $(shell expr 2 + $$(getconf _NPROCESSORS_ONLN))
 TESTS ?=
 # How long `make fuzz` takes.
 SECONDS ?= 3600

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from query import groups, resolved
 from query.resolved import Arithmetic, BuiltIn, Form, Metadata, Value
+from query.sql_numbers import Pair
 from query.sql_select import Select
 from query.sql_values import Values
 from query.vocabulary import FieldType
@@ -66,10 +67,30 @@ def _aggregate(values: Values, each: resolved.Aggregate) -> str:
         return f"{each.function}({_comparable(values, operand)})"
     if each.function == "sum" and _whole(operand):
         return f"TRY_CAST(sum({values.numbers([operand], lambda pairs: str(pairs[0].integer))}) AS BIGINT)"
+    if each.function == "sum":
+        return _sum(values, operand)
     number = values.numbers([operand], lambda pairs: pairs[0].as_double())
     if each.function == "median":  # the engine takes NaN for the greatest number; of sums and averages it makes NaN
         return f"CASE WHEN bool_or(isnan({number})) THEN 'nan'::DOUBLE ELSE median({number}) END"
     return f"{each.function}({number})"
+
+
+def _sum(values: Values, operand: Value) -> str:
+    """The sum of what may be integers or not, as a double: of integers alone it is exact before that, so that it is the
+    same in any order, and missing where it overflows.
+    """
+    shapes: list[Pair] = []
+
+    def integer(pairs: list[Pair]) -> str:
+        shapes.append(pairs[0])
+        return pairs[0].integer or "NULL::BIGINT"
+
+    exact = f"CAST(TRY_CAST(sum({values.numbers([operand], integer)}) AS BIGINT) AS DOUBLE)"
+    rounded = f"sum({values.numbers([operand], lambda pairs: pairs[0].as_double())})"
+    if shapes[0].double is None or shapes[0].integer is None:
+        return rounded if shapes[0].integer is None else exact
+    doubles = values.numbers([operand], lambda pairs: str(pairs[0].double))
+    return f"CASE WHEN count({doubles}) = 0 THEN {exact} ELSE {rounded} END"
 
 
 def _comparable(values: Values, operand: Value) -> str:

@@ -33,6 +33,8 @@ ROOT = Path(__file__).resolve().parents[1]
 POOL = ROOT / "tests" / "htcondor-pool"
 SHARED = Path("/srv/pool")
 PASSED = pytest.StashKey[bool]()
+ON_THE_POOL = re.compile(r"htcondor|test_\w*pool|tests/pool/")
+"""Names of tests that wait for HTCondor."""
 
 
 @pytest.hookimpl(trylast=True)
@@ -70,13 +72,20 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Tests that look at one run of the conformance suite go to one worker: no other one waits while it is made.
+    """Tests that look at one run of the conformance suite go to one worker: no other one waits while it is made. Half
+    of the workers begin with tests on the pool, which wait most of the time, the others with those that compute.
 
-    `--dist loadgroup` is made for this, but pytest-xdist 3.8 does not find its groups with pytest 9.2.
+    `--dist loadgroup` is made for the former, but pytest-xdist 3.8 does not find its groups with pytest 9.2.
     """
     from xdist.scheduler import LoadScopeScheduling
 
     class ByRun(LoadScopeScheduling):
+        def _assign_work_unit(self, node: Any) -> None:
+            waits = self.nodes.index(node) < max(len(self.nodes) // 2, 1)
+            fitting = (scope for scope in self.workqueue if bool(ON_THE_POOL.search(scope)) == waits)
+            self.workqueue.move_to_end(next(fitting, next(iter(self.workqueue))), last=False)
+            super()._assign_work_unit(node)
+
         def _split_scope(self, nodeid: str) -> str:
             run = re.search(r"/(test_conformance_\w+)\.py::\w+\[(local|htcondor)\b", nodeid)
             return f"{run[1]}-{run[2]}" if run else nodeid

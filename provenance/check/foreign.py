@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from provenance.check.history import RESTORE
 from provenance.errors import DamagedStoreError
 from provenance.history.commits import Commit, decode, time_text
 from provenance.history.foreign import Pulled
+from provenance.storage.recorded import difference
 
 if TYPE_CHECKING:
     from provenance.storage.interface import Storage
@@ -47,9 +47,8 @@ def _read(storage: Storage, pulled: Pulled) -> list[Commit] | Finding:
         data = storage.read(pulled.path)
     except UNREAD as error:
         return not_read(storage, pulled.path, expected, error, RESTORE)
-    digest = hashlib.sha256(data).hexdigest()
-    if (len(data), digest) != (pulled.size, pulled.sha256):
-        found = f"{len(data)} bytes with sha256 {digest}"
+    found = difference(data, pulled)
+    if found is not None:
         return Finding(Kind.CHANGED, pulled.path, expected, found, RESTORE)
     try:
         place = storage.where(pulled.path)

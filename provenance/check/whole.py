@@ -31,6 +31,8 @@ Progress = Callable[[str, int], AbstractContextManager[Advance]]
 
 _NO_STORE_JSON = "restore it from a backup or a copy of the store; --repair can if the catalog still knows its content"
 _SEALED = "the format, the store's id and when it was made, as sealed"
+_MOST_ROUNDS = 5
+"""A store in which something is erased again and again is reported as it was found: nobody waits for ever."""
 
 
 def silent(_: str, __: int) -> AbstractContextManager[Advance]:
@@ -44,12 +46,14 @@ def check_store(storage: Storage, *, progress: Progress = silent, now: dt.dateti
 
     ``now`` (default: the clock) decides how old what killed writers left is.
     """
+    done = 0
     while True:
+        done += 1
         identity, findings = _identity(storage)
         listed = _listed(storage, findings)
         read = history.read_history(storage, identity.store if identity else None)
         report = _checked(storage, listed, identity, findings, read, progress, now)
-        if report.verdict is Verdict.CLEAN or not _is_overtaken(storage, read):
+        if report.verdict is Verdict.CLEAN or done == _MOST_ROUNDS or not _is_overtaken(storage, read):
             return report
 
 

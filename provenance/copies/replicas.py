@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -153,7 +153,7 @@ def holds(replica: Replica) -> bool:
     if path is None or replica.sha256 is None:
         return False
     try:
-        stat = _stat_columns(Stat.of(path))
+        stat = _columns_of(Stat.of(path))
         seen = (replica.seen_bytes, replica.modified_ns, replica.changed_ns, replica.inode, replica.device)
         return tuple(stat.values()) == seen or hash_path(path).sha256 == replica.sha256
     except (OSError, UnreadableError):
@@ -192,31 +192,33 @@ def _copies(
                 yield Replica(*row)
 
 
-def _stat_columns(stat: Stat) -> dict[str, int]:
-    """A stat as the columns of ``replicas``."""
-    return {
-        "size_bytes": stat.size,
-        "modified_ns": stat.mtime_ns,
-        "changed_ns": stat.ctime_ns,
-        "inode": signed64(stat.inode),
-        "device": signed64(stat.device),
-    }
+def found_good(state: str) -> str:
+    """The event of a copy in ``state`` whose bytes were read just now and are those that they should be."""
+    return "verified" if state == "ok" else "reinstated"
 
 
 def stat_columns(stats: Sequence[Stat | None]) -> dict[str, list[int | None]]:
     """The stats of many copies as the columns of ``replicas``, for those that have one."""
-    return {
-        "size_bytes": [None if stat is None else stat.size for stat in stats],
-        "modified_ns": [None if stat is None else stat.mtime_ns for stat in stats],
-        "changed_ns": [None if stat is None else stat.ctime_ns for stat in stats],
-        "inode": [None if stat is None else signed64(stat.inode) for stat in stats],
-        "device": [None if stat is None else signed64(stat.device) for stat in stats],
-    }
+    return {name: [None if stat is None else of(stat) for stat in stats] for name, of in _STAT_COLUMNS.items()}
+
+
+def _columns_of(stat: Stat) -> dict[str, int]:
+    """The same of one copy."""
+    return {name: of(stat) for name, of in _STAT_COLUMNS.items()}
 
 
 def signed64(number: int) -> int:
     """An unsigned 64-bit number as the signed one with the same bits: inodes of some file systems use all of them."""
     return number - (1 << 64) if number >= 1 << 63 else number
+
+
+_STAT_COLUMNS: Mapping[str, Callable[[Stat], int]] = {
+    "size_bytes": lambda stat: stat.size,
+    "modified_ns": lambda stat: stat.mtime_ns,
+    "changed_ns": lambda stat: stat.ctime_ns,
+    "inode": lambda stat: signed64(stat.inode),
+    "device": lambda stat: signed64(stat.device),
+}
 
 
 def time_of_ns(nanoseconds: int) -> dt.datetime:
@@ -237,5 +239,5 @@ def add_event(
     reason: str | None = None,
 ) -> None:
     """Add one event in the life of a copy to ``batch``."""
-    columns: Mapping[str, int] = {} if stat is None else _stat_columns(stat)
+    columns: Mapping[str, int] = {} if stat is None else _columns_of(stat)
     batch.add("replicas", source=source, file=file, site=site, url=url, event=event, at=at, reason=reason, **columns)

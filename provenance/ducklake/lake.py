@@ -104,13 +104,14 @@ def forget(store: Store) -> bool:
     with suppress(OSError):  # no home, no cache
         places.append(cache_folder(store.store_id) / FILE_NAME)
     there = [path for path in places if path.exists()]
-    for path in there:
+    # A journal holds pages of the catalog, and stays when somebody removes that alone.
+    for path in (
+        path.with_name(path.name + suffix) for path in places if path.parent.is_dir() for suffix in ("", *_BESIDE)
+    ):
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
             raise LakeError(f"{path}: holds what was erased and cannot be removed: {error.strerror}") from error
-        for suffix in _BESIDE:
-            discard(path.with_name(path.name + suffix))
     return bool(there)
 
 

@@ -23,7 +23,8 @@ def quarantined_with(store: Store, texts: Collection[str]) -> tuple[str, ...]:
     if not texts:
         return ()
     names = [stored.name for stored in store.storage.stored(QUARANTINE)]
-    held = {_kept_as(name) for name in names if _holds(_quarantined(store, name), texts)}
+    wanted = _as_bytes(texts)
+    held = {_kept_as(name) for name in names if _holds(_quarantined(store, name), wanted)}
     return tuple(name for name in names if _kept_as(name) in held)
 
 
@@ -53,7 +54,8 @@ def spooled_with(store: Store, texts: Collection[str]) -> tuple[str, ...]:
     if not texts:
         return ()
     files = (path for path in sorted((store.root / "spool").rglob("*")) if path.is_file())
-    return tuple(str(path) for path in files if _holds(_bytes(path), texts))
+    wanted = _as_bytes(texts)
+    return tuple(str(path) for path in files if _holds(_bytes(path), wanted))
 
 
 def _bytes(path: Path) -> bytes:
@@ -65,9 +67,13 @@ def _bytes(path: Path) -> bytes:
         raise read_failed(str(path), error) from error
 
 
-def _holds(data: bytes, texts: Collection[str]) -> bool:
-    """Whether bytes hold one of these texts, as it is or as JSON writes it."""
-    return any(form.encode("utf-8", "surrogatepass") in data for text in texts for form in forms(text))
+def _as_bytes(texts: Iterable[str]) -> list[bytes]:
+    """These texts in all of their forms."""
+    return [form.encode("utf-8", "surrogatepass") for text in texts for form in forms(text)]
+
+
+def _holds(data: bytes, wanted: Iterable[bytes]) -> bool:
+    return any(each in data for each in wanted)
 
 
 def forms(text: str) -> set[str]:

@@ -83,16 +83,17 @@ def _take_bounds(store: Store, commits: Sequence[Commit], gone: Collection[str])
 def _rewrite_all(store: Store, commits: Sequence[Commit], gone: Collection[str]) -> bool:
     """Whether there was anything to do."""
     try:
-        return sum(_rewrite(store, commit, gone) for commit in commits) > 0
+        tables = erased_tables(gone)
+        return sum(_rewrite(store, commit, gone, tables) for commit in commits) > 0
     except DamagedStoreError:
         if list(store.all_commits()) == commits:
             raise
         return True  # somebody else does this too, and has removed what a commit named
 
 
-def _rewrite(store: Store, commit: Commit, gone: Collection[str]) -> bool:
+def _rewrite(store: Store, commit: Commit, gone: Collection[str], tables: Collection[str]) -> bool:
     """Whether there was anything to do."""
-    files = {pulled.path: _rewritten(store, pulled, erased_tables(gone)) for pulled in commit.pulled}
+    files = {pulled.path: _rewritten(store, pulled, tables) for pulled in commit.pulled}
     altered = {path: new for path, new in files.items() if new is not None}
     if not altered and not bounds.tells(commit, gone):
         return False

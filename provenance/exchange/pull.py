@@ -157,6 +157,8 @@ def _published(attempt: _Attempt, copies: Copies, nonce: str) -> Commit | None:
     for each, content in zip(listing.after(attempt.snapshot), listing.contents, strict=True):
         store.storage.write(each.path, content)
     twice.runs(attempt.snapshot)
+    if not copies.for_commit(store.snapshot().number + 1):  # most of the renaming, while nobody waits for it
+        return None
     with turn(store.storage):
         while True:
             begun = time.monotonic()

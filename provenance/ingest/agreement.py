@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 from provenance.checked_json import TIME
 from provenance.history.commits import time_text
 from provenance.identity import MAX_OUTPUTS
-from provenance.ingest.columns import child, counted
+from provenance.ingest.columns import child, counted, plain_files
 from provenance.ingest.records import FINDING
 from provenance.ingest.wire import source_of_run
-from provenance.urls import PLAIN_FILE, is_copy_url
+from provenance.urls import is_copy_url
 
 _DAY = (
     r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
@@ -28,7 +28,6 @@ _TIME = rf"^[12][0-9]{{3}}-{_DAY}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0
 """Times of years and days that everybody agrees on; of the others `datetime` knows which there are."""
 _NO_DIGIT = "[^0-9a-f]"
 _FINDING = f"^(?:{FINDING.pattern})$"
-_PLAIN_FILE = f"^(?:{PLAIN_FILE.pattern})$"
 
 
 def doubtful(records: pa.RecordBatch) -> list[int]:
@@ -126,7 +125,7 @@ def _with_other_finding(looks: pa.RecordBatch) -> pa.Array:
 
 def _with_other_url(urls: pa.Array) -> pa.Array:
     """Those that are no URLs of copies."""
-    plain = pc.fill_null(pc.match_substring_regex(urls, _PLAIN_FILE), True)
+    plain = plain_files(urls)
     if pc.all(plain, min_count=0).as_py():
         return pc.invert(plain)
     fine = [known or is_copy_url(url) for known, url in zip(plain.to_pylist(), urls.to_pylist(), strict=True)]

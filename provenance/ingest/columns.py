@@ -13,11 +13,13 @@ import pyarrow.compute as pc
 
 from provenance.schema import BY_NAME
 from provenance.segments.arrow import row_schema
+from provenance.urls import PLAIN_FILE
 
 RECORD = "record"
 """The column after those of a table: the number of the record that a row is of, so that rows can be left out later."""
 RECORD_TYPE = pa.int32()
 Columns = Mapping[str, pa.Array]
+_PLAIN_FILE = f"^(?:{PLAIN_FILE.pattern})$"
 
 
 def counted(length: int) -> pa.Int64Array:
@@ -28,6 +30,11 @@ def counted(length: int) -> pa.Int64Array:
 def repeated(value: str | bool, times: int) -> pa.Array:
     """The same value ``times`` times."""
     return pa.repeat(pa.scalar(value), times)
+
+
+def plain_files(urls: pa.StringArray) -> pa.BooleanArray:
+    """Which URLs are in the form in which the store keeps those of files, as one can tell at once; missing ones are."""
+    return pc.fill_null(pc.match_substring_regex(urls, _PLAIN_FILE), True)
 
 
 def child(structs: pa.StructArray, name: str) -> pa.Array:

@@ -9,15 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from provenance.ingest.certain_records import CertainRecords
-from provenance.ingest.columns import bytes_of_hex, child, counted, repeated, starts_of, table_of
+from provenance.ingest.columns import bytes_of_hex, child, counted, plain_files, repeated, starts_of, table_of
 from provenance.ingest.records import LONGEST_ID_SHOWN
 from provenance.ingest.wire import WIRE_SCHEMA
 from provenance.schema import Kind
 from provenance.segments.arrow import column_type
-from provenance.urls import PLAIN_FILE, copy_url
+from provenance.urls import copy_url
 
 _TIME = column_type(Kind.TIME)
-_PLAIN_FILE = f"^(?:{PLAIN_FILE.pattern})$"
 _UNREAD = frozenset(("path", "error", "stage", "target"))
 _KEYS = [field for field in WIRE_SCHEMA.field("inputs").type.value_type if field.name not in _UNREAD]
 _OF_OUTPUTS = {"actual_sha256": "sha256", "actual_size": "size"}
@@ -216,7 +215,7 @@ def _microseconds(nanoseconds: pa.Array) -> pa.Array:
 
 def _kept_urls(urls: pa.StringArray) -> pa.Array:
     """URLs in the form in which the store keeps them; most are."""
-    plain = pc.fill_null(pc.match_substring_regex(urls, _PLAIN_FILE), True)
+    plain = plain_files(urls)
     if pc.all(plain, min_count=0).as_py():
         return urls
     written = zip(plain.to_pylist(), urls.to_pylist(), strict=True)

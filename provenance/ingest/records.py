@@ -11,7 +11,6 @@ import uuid
 from dataclasses import dataclass
 
 from integrity.digest import Stat
-from provenance.identity import produced_file
 
 SCHEMA = "pirene.invocation/1"
 
@@ -132,12 +131,3 @@ class Record:
     stdout_tail: str
     stderr_tail: str
     reported: Reported | None
-
-    @property
-    def attempt_key(self) -> tuple[int, int, int]:
-        """(run, job, attempt): what there is one record of."""
-        return (self.run, self.job, self.attempt)
-
-    def file_of(self, position: int) -> tuple[int, int]:
-        """(source, file) of the output at ``position``."""
-        return (self.run, produced_file(self.job, self.attempt, position))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from integrity.digest import Stat
-from provenance.copies.replicas import LIVE_STATES, add_event, last_holders
+from provenance.copies.replicas import LIVE_STATES, add_event, found_good, last_holders
 from provenance.registration.registration import FileId
 
 if TYPE_CHECKING:
@@ -53,6 +53,5 @@ def add_placed(
         if not place.link and (before is None or place.stat is not None):
             source, file = place.file
             # Bytes that were found bad are gone: those that were put in their place have been read back.
-            again = "reinstated" if before is not None and before.state == "quarantined" else "verified"
-            event = "registered" if before is None else again
+            event = "registered" if before is None else found_good(before.state)
             add_event(batch, event, source=source, file=file, url=place.url, site=place.site, at=at, stat=place.stat)

@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING
 from integrity.checksum import agreeing, differing
 from integrity.digest import Stat
 from provenance.copies.later_digests import add_digest
-from provenance.copies.replicas import GIVEN_UP, Replica, add_event, last_holders, stat_columns, time_of_ns
+from provenance.copies.replicas import (
+    GIVEN_UP,
+    Replica,
+    add_event,
+    found_good,
+    last_holders,
+    stat_columns,
+    time_of_ns,
+)
 from provenance.identity import registered_file
 from provenance.metadata import Value
 from provenance.metadata_rows import add_metadata_of_many, add_what_is_new
@@ -204,7 +212,8 @@ def _add_seen_again(batch: Batch, entry: Registration, holder: _Holder, at: dt.d
     """
     reason: str | None = "registered again with the same content"
     if entry.stat is not None:
-        event, reason = ("verified", None) if holder.state == "ok" else ("reinstated", reason)
+        event = found_good(holder.state)
+        reason = None if event == "verified" else reason
     elif holder.state in GIVEN_UP:
         event = "registered"
     else:

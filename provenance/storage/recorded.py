@@ -11,14 +11,15 @@ from provenance.errors import DamagedStoreError
 
 if TYPE_CHECKING:
     from provenance.history.commits import Segment
+    from provenance.history.foreign import Pulled
 
 DERIVED_HINT = "it was made from others: `pirene store check --repair` makes it again"
 _HINT = "restore the file from a backup of the store"
 
 
-def difference(data: bytes, segment: Segment) -> str | None:
-    """What was found in place of a segment, for a person; None: it is the segment. ``data`` may end one byte after its
-    size.
+def difference(data: bytes, segment: Segment | Pulled) -> str | None:
+    """What was found in place of a segment, or of commits that were pulled, for a person; None: it is that. ``data``
+    may end one byte after its size.
     """
     if len(data) > segment.size:
         return f"more than {segment.size} bytes"

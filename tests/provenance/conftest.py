@@ -32,6 +32,12 @@ def store(tmp_path: Path) -> Store:
     return Store.open(tmp_path / ".pirene")
 
 
+@pytest.fixture
+def folders_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caches of this test alone."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 @pytest.fixture(scope="session")
 def full_batch() -> Callable[..., Batch]:
     """Makes batches with rows in every table: (first, last) -> rows of those ordinals, every column with a value.

@@ -20,12 +20,8 @@ from provenance.storage.local import LocalStorage
 from provenance.store import Store
 from query.errors import QueryError
 
+pytestmark = pytest.mark.usefixtures("folders_of_the_user")
 RunCommand = Callable[..., Result]
-
-
-@pytest.fixture(autouse=True)
-def folders_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 def erased(store: Store) -> list[Any]:

@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from provenance.ducklake.lake import forget
 from provenance.ducklake.lake_differences import differences
 from provenance.exchange.pull import pull
 from provenance.history.canonical import sealed
@@ -283,6 +284,16 @@ def test_step_by_step_and_at_once_give_the_same_catalog(
     store.project()
     assert dump(path) == step_by_step
     assert len(step_by_step["ducklake_snapshot"]) == 7
+
+
+def test_what_a_catalog_leaves_behind_is_forgotten_with_it_and_without_it(filled: Store) -> None:
+    beside = [filled.root / f"lake.sqlite{suffix}" for suffix in ("-journal", "-wal", "-shm")]
+    filled.project()
+    for there in (True, False):
+        for path in beside:
+            path.write_bytes(b"pages")
+        assert forget(filled) is there
+        assert [path for path in (filled.root / "lake.sqlite", *beside) if path.exists()] == []
 
 
 @pytest.mark.parametrize("damage", ["empty", "garbage", "truncated", "dropped", "behind", "foreign", "other snapshot"])

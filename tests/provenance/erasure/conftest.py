@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 
 import pytest
 
@@ -12,9 +11,8 @@ from tests.provenance.erasures import grow
 
 
 @pytest.fixture(autouse=True)
-def folders_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The caches of this test alone."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def _caches(folders_of_the_user: None) -> None:
+    """Erasure clears them."""
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from provenance.check import history
+from provenance.check import history, whole
 from provenance.check.findings import Kind, Verdict
 from provenance.check.mending import check_and_mend
 from provenance.check.whole import check_store
@@ -139,6 +139,19 @@ def test_a_check_that_is_overtaken_looks_again(grown: Store, monkeypatch: pytest
     other = Store.open(grown.root)
     after(monkeypatch, history, "read_history", lambda: erase_all(other))
     assert check_store(grown.storage).verdict is Verdict.CLEAN
+
+
+def test_a_check_that_is_always_overtaken_reports_what_it_found(grown: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[None] = []
+
+    def overtaken(*_: object) -> bool:
+        looks.append(None)
+        return True
+
+    monkeypatch.setattr(whole, "_is_overtaken", overtaken)
+    next(grown.root.glob("segments/files/*.parquet")).unlink()
+    assert check_store(grown.storage).verdict is Verdict.DAMAGED
+    assert 1 < len(looks) < 10
 
 
 @pytest.mark.parametrize("action", ["rows", "compact"])

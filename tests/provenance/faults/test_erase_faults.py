@@ -24,6 +24,7 @@ from provenance.store import Store
 from tests.provenance.erasures import EVERYTHING, FIRST, RUN, SECRET, attempt, file, grave, holders
 from tests.provenance.faults.test_faults import FAULTS, FULL, KINDS, require_clear_end
 
+pytestmark = pytest.mark.usefixtures("folders_of_the_user")
 POINTS = {"killed": 3, "EIO": 1, "ENOSPC": 0}
 """At so many calls of each kind, unless all are asked for."""
 CASES = [pair for pair in product(KINDS, FAULTS) if FULL or POINTS[pair[1]]]
@@ -45,11 +46,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store.project()
     store.sum_up()
     return store.root
-
-
-@pytest.fixture(autouse=True)
-def folders_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 def rows(store: Store) -> list[tuple[Any, ...]]:

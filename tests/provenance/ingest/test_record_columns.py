@@ -586,7 +586,7 @@ def _add_read(batch: Batch, record: Record, seen: Input) -> None:
 def _add_output(batch: Batch, record: Record, position: int, output: Output) -> None:
     if output.sha256 is None:
         return
-    source, file = record.file_of(position)
+    source, file = record.run, produced_file(record.job, record.attempt, position)
     batch.add(
         "files",
         source=source,
@@ -643,7 +643,11 @@ def _add_checks(batch: Batch, record: Record) -> None:
             host=record.host,
         )
     for position, output in enumerate(record.outputs):
-        source, file = record.file_of(position) if output.sha256 is not None else (None, None)
+        source, file = (
+            (record.run, produced_file(record.job, record.attempt, position))
+            if output.sha256 is not None
+            else (None, None)
+        )
         batch.add(
             "checks",
             **_check_key(record, len(record.inputs) + len(record.changed_inputs) + position),
