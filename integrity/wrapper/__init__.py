@@ -17,6 +17,8 @@ surrogate escapes. A process that calls ``run_attempt`` must have no other child
 MODULES = (
     "errors",
     "notation",
+    "json_text",
+    "signals",
     "values",
     "limits",
     "description",

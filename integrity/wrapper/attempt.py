@@ -1,7 +1,6 @@
 """One attempt from its first step to the contents of its record."""
 
 import os
-import signal
 import time
 
 from integrity.wrapper.command import Due
@@ -12,6 +11,7 @@ from integrity.wrapper.facts import facts
 from integrity.wrapper.metadata import read_metadata
 from integrity.wrapper.notation import clock_ns, reason, time_text, to_text
 from integrity.wrapper.processes import PR_SET_CHILD_SUBREAPER, libc_prctl, signal_descendants
+from integrity.wrapper.signals import signal
 from integrity.wrapper.staging import prepare
 from integrity.wrapper.stop import Stop
 from integrity.wrapper.verification import Verified, changed_input, hash_output, verify_input

@@ -2,11 +2,11 @@
 
 import gc
 import os
-import signal
 import time
 
 from integrity.wrapper.processes import descendants, process_tree, send
 from integrity.wrapper.run import complain, run_attempt
+from integrity.wrapper.signals import signal
 from integrity.wrapper.stop import STOP_SIGNALS
 
 TYPE_CHECKING = False  # the module `typing` costs 5 ms to import

@@ -4,7 +4,6 @@ import errno
 import os
 import resource  # noqa: F401 - wait4 needs it, and would load it anew in every forked child
 import select
-import signal
 import time
 
 from integrity.wrapper.description import Job
@@ -19,6 +18,7 @@ from integrity.wrapper.processes import (
     send,
     signal_descendants,
 )
+from integrity.wrapper.signals import signal
 from integrity.wrapper.stop import STOP_SIGNALS, Stop
 from integrity.wrapper.streams import Streams
 

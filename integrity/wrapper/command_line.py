@@ -1,10 +1,10 @@
 """The wrapper's command line: one job, or a list of tasks."""
 
-import json
 import os
 import sys
 
 from integrity.wrapper.errors import EXIT_UNUSABLE, UnusableError
+from integrity.wrapper.json_text import parse
 from integrity.wrapper.notation import reason, to_text
 from integrity.wrapper.run import complain, run_attempt
 
@@ -27,7 +27,7 @@ def read_all(name: bytes) -> bytes:
 def read_job(name: bytes) -> "dict[str, Any]":
     """The description in a file, or on standard input for ``-``. Raises UnusableError."""
     try:
-        document = json.loads(read_all(name).decode("utf-8"))
+        document = parse(read_all(name).decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise UnusableError("%r is not a JSON document: %s" % (to_text(name), error)) from error
     if not isinstance(document, dict):

@@ -1,10 +1,10 @@
 """The job description, checked: whatever is wrong with it is said before anything is touched."""
 
 import os
-import signal
 
 from integrity.wrapper.errors import UnusableError
 from integrity.wrapper.limits import LIMITS
+from integrity.wrapper.signals import signal
 from integrity.wrapper.values import (
     argument,
     arguments,

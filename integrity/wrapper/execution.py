@@ -1,14 +1,14 @@
 """One step of a job, run to its end: what the record says of it, and why it did not succeed."""
 
 import os
-import signal
 
 from integrity.wrapper.command import Command, Due
 from integrity.wrapper.description import Job, Step
 from integrity.wrapper.errors import UnpreparedError
 from integrity.wrapper.executable import not_run, resolve
 from integrity.wrapper.limits import WORDS, exceeded, in_force
-from integrity.wrapper.notation import clock_ns, signal_name, time_text, to_text
+from integrity.wrapper.notation import clock_ns, time_text, to_text
+from integrity.wrapper.signals import name_of
 from integrity.wrapper.stop import Stop
 from integrity.wrapper.streams import Streams
 
@@ -71,7 +71,7 @@ class Execution:
 
     def _ended_early(self, overran: bool, stop: Stop) -> str:
         if not overran and stop.signal is not None:
-            return "stopped by %s while %s ran" % (signal.Signals(stop.signal).name, self.who)
+            return "stopped by %s while %s ran" % (name_of(stop.signal), self.who)
         if self.step.name == "cleanup" or self.job.walltime_seconds is None:
             return "%s took longer than what time was left" % self.who
         self.exceeded = "walltime_seconds"
@@ -81,7 +81,7 @@ class Execution:
         limit = exceeded(self.job.limits, status)
         if os.WIFSIGNALED(status):
             self.entry["signal"] = os.WTERMSIG(status)
-            how = "was ended by %s" % signal_name(os.WTERMSIG(status))
+            how = "was ended by %s" % name_of(os.WTERMSIG(status))
         else:
             self.entry["exit_code"] = os.WEXITSTATUS(status)
             how = "exited with code %d" % os.WEXITSTATUS(status)

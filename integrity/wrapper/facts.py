@@ -1,6 +1,5 @@
 """What a record says of the user, the host and the wrapper itself."""
 
-import functools
 import hashlib
 import os
 import sys
@@ -16,20 +15,30 @@ if TYPE_CHECKING:
 VERSION = "1"
 
 
-@functools.lru_cache(maxsize=None)
+_user_names: "dict[int, str]" = {}
+_facts: "dict[str, Any]" = {}
+
+
 def user_name(uid: int) -> str:
     """The name of a user, or the number where nobody knows a name."""
-    import pwd
+    if uid not in _user_names:
+        import pwd
 
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
+        try:
+            _user_names[uid] = pwd.getpwuid(uid).pw_name
+        except KeyError:
+            _user_names[uid] = str(uid)
+    return _user_names[uid]
 
 
-@functools.lru_cache(maxsize=None)
 def facts() -> "Mapping[str, Any]":
-    """What is true of every attempt by this user on this machine; the launcher asks once for all of its children."""
+    """What is true of every attempt by this user on this machine; who forks wrappers asks once for all of them."""
+    if not _facts:
+        _facts.update(_look())
+    return _facts
+
+
+def _look() -> "dict[str, Any]":
     uname = os.uname()
     page_size = os.sysconf("SC_PAGE_SIZE")
     umask = os.umask(0o077)
@@ -70,11 +79,16 @@ def own_digest() -> str:
 
 def _host_address() -> "str | None":
     """The address that this host sends from: connecting a datagram socket sends nothing and asks no name server."""
-    import socket
+    import _socket  # what `socket` is made of: that takes 5 ms to import, for servers and files that nobody wants here
 
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.connect(("192.0.2.1", 9))  # TEST-NET-1 of RFC 5737: never a real host
-            return str(probe.getsockname()[0])
+        probe = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
     except OSError:
         return None
+    try:
+        probe.connect(("192.0.2.1", 9))  # TEST-NET-1 of RFC 5737: never a real host
+        return str(probe.getsockname()[0])
+    except OSError:
+        return None
+    finally:
+        probe.close()

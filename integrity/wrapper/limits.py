@@ -3,7 +3,8 @@
 import math
 import os
 import resource
-import signal
+
+from integrity.wrapper.signals import signal
 
 TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
 if TYPE_CHECKING:

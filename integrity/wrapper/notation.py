@@ -1,6 +1,5 @@
 """How bytes, times and errors are written in documents and messages."""
 
-import signal
 import time
 
 
@@ -28,11 +27,3 @@ def time_text(nanoseconds: int) -> str:
 def reason(error: OSError) -> str:
     """What the system said, without the path that the sentence around it already has."""
     return error.strerror or str(error)
-
-
-def signal_name(number: int) -> str:
-    """SIGKILL and the like; real-time signals have no name in Python."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return "signal %d" % number

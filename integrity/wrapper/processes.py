@@ -1,6 +1,5 @@
 """The processes below this one, and what the kernel is told of them."""
 
-import functools
 import os
 
 TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
@@ -11,9 +10,17 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
 
-@functools.lru_cache(maxsize=None)
+_loaded: "list[Callable[[int, int], int]]" = []
+
+
 def libc_prctl() -> "Callable[[int, int], int]":
-    """prctl(2) with one argument; raises OSError. Loaded once: the launcher does it for all of its children."""
+    """prctl(2) with one argument; raises OSError. Loaded once: who forks wrappers does it for all of them."""
+    if not _loaded:
+        _loaded.append(_load_prctl())
+    return _loaded[0]
+
+
+def _load_prctl() -> "Callable[[int, int], int]":
     import ctypes
 
     prctl = ctypes.CDLL(None, use_errno=True).prctl

@@ -3,10 +3,10 @@
 import errno
 import fcntl
 import hashlib
-import json
 import os
 
 from integrity.wrapper.errors import UnrecordedError
+from integrity.wrapper.json_text import unparse
 from integrity.wrapper.notation import reason, to_text
 from integrity.wrapper.paths import remove_if_there
 
@@ -98,7 +98,7 @@ class Draft:
 
         A failed fsync is final: what the system then holds in its cache is not what the disk has.
         """
-        data = json.dumps(document, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
+        data = unparse(document).encode("ascii") + b"\n"
         try:
             rest = memoryview(data)
             while rest:

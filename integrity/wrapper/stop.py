@@ -1,10 +1,10 @@
 """Being told to stop: signals to the wrapper, and how long it may still go on after them."""
 
 import os
-import signal
 import time
 
 from integrity.wrapper.errors import StoppedError
+from integrity.wrapper.signals import name_of, signal
 
 TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Stop:
     def check(self) -> None:
         """Raise StoppedError once the wrapper was told to stop and its patience is over."""
         if self.signal is not None and time.monotonic() >= max(self._at, self.since) + self.patience_seconds:
-            raise StoppedError("stopped by %s" % signal.Signals(self.signal).name)
+            raise StoppedError("stopped by %s" % name_of(self.signal))
 
     def drain(self) -> None:
         """Forget the wake-ups so far."""

@@ -4,12 +4,12 @@ The interpreter starts once, and a wrapper is forked for each task. A task that 
 being run: a record says what became of each, and none means that the task was not run.
 """
 
-import json
 import select
 
 from integrity.wrapper.children import end_strays, fork_wrapper, share_memory
 from integrity.wrapper.errors import EXIT_SUCCEEDED, EXIT_UNRECORDED, UnusableError
 from integrity.wrapper.facts import facts
+from integrity.wrapper.json_text import parse
 from integrity.wrapper.processes import PR_SET_CHILD_SUBREAPER, ended_children, libc_prctl, send
 from integrity.wrapper.run import complain
 from integrity.wrapper.stop import Stop
@@ -25,7 +25,7 @@ class Task:
     """One task: the description of its attempt, and the path of its record."""
 
     def __init__(self, line: bytes) -> None:
-        document = json.loads(line.decode("utf-8"))
+        document = parse(line.decode("utf-8"))
         if not isinstance(document, dict):
             raise UnusableError("expected a JSON object, found %s" % type(document).__name__)
         self.description: "Mapping[str, Any]" = typed(document, "job", dict)
