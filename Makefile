@@ -44,7 +44,8 @@ test: .venv/.stamp-dev
 
 faults: .venv/.stamp-dev
 	.ci/system-packages strace
-	PIRENE_TEST_ALL_FAULTS=1 $(BIN)/python -m pytest -n $(JOBS) tests/provenance/faults
+	PIRENE_TEST_ALL_FAULTS=1 $(BIN)/python -m pytest -n $(JOBS) tests/provenance/faults tests/integrity/faults \
+	  tests/end_to_end/test_engine_faults.py
 
 fuzz: .venv/.stamp-dev
 	$(BIN)/python -m tests.query.fuzz $(SECONDS)
