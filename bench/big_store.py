@@ -75,6 +75,18 @@ def fill(store: Store, *, commits: int, files: int) -> float:
     return slowest
 
 
+def withdraw(store: Store, key: str, one_in: int) -> None:
+    """Take a key away from one file in so many, in one commit."""
+    sql = (
+        "SELECT 'file' AS entity, source, file AS number, $key AS key, 'set' AS origin, 'survey' AS author, "
+        "TIMESTAMPTZ '2026-06-01 00:00:00+00' AS \"at\", true AS withdrawn "
+        f"FROM {store.relation('files')} WHERE hash(name) % $one_in = 0"
+    )
+    with store.connect() as connection:
+        rows = connection.sql(sql, params={"key": key, "one_in": one_in}).to_arrow_table()
+    commit_columns(store, CommitKind.METADATA, {"metadata": rows})
+
+
 def commit_columns(store: Store, kind: CommitKind, rows: Mapping[str, pa.Table]) -> None:
     """Commit rows that are columns already; the only writer of this store. Columns that are left out are null."""
     snapshot = store.snapshot()

@@ -19,10 +19,14 @@ _TWO_TO_63 = "9223372036854775808::DOUBLE"
 
 @frozen
 class Pair(Frozen):
-    """SQL of a number: at most one of ``integer`` (BIGINT) and ``double`` is not null in a row. None: it always is."""
+    """SQL of a number: at most one of ``integer`` (BIGINT) and ``double`` is not null in a row. None: it always is.
+
+    ``ordered``: the double is never NaN.
+    """
 
     integer: str | None
     double: str | None
+    ordered: bool = False
 
     def as_double(self) -> str:
         """The nearest double."""
@@ -53,7 +57,7 @@ def compare_constant(binder: Binder, operator: str, pair: Pair, value: int | flo
     if pair.integer is not None:
         parts.append(_integer_with_constant(binder, operator, pair.integer, value))
     if pair.double is not None:
-        parts.append(_double_with_constant(binder, operator, pair.double, value))
+        parts.append(_double_with_constant(binder, operator, pair, value))
     return _any(parts)
 
 
@@ -77,7 +81,8 @@ def _integer_with_constant(binder: Binder, operator: str, integer: str, value: i
     return f"{integer} IS NOT NULL" if bound <= _LOWEST else f"{integer} >= {binder.bind(bound, 'BIGINT')}"
 
 
-def _double_with_constant(binder: Binder, operator: str, double: str, value: int | float) -> str:
+def _double_with_constant(binder: Binder, operator: str, pair: Pair, value: int | float) -> str:
+    double = pair.double
     if isinstance(value, float) and math.isnan(value):
         return f"{double} IS NOT NULL" if operator == "!=" else "FALSE"
     nearest = float(value)
@@ -88,7 +93,7 @@ def _double_with_constant(binder: Binder, operator: str, double: str, value: int
         inclusive = (difference < 0) == (operator[0] == "<")
         operator = operator[0] + ("=" if inclusive else "")
     bound = binder.bind(nearest, "DOUBLE")
-    if operator[0] == ">" or operator == "=":
+    if (operator[0] == ">" or operator == "=") and not pair.ordered:
         return f"({double} {operator} {bound} AND NOT isnan({double}))"
     return f"{double} {'<>' if operator == '!=' else operator} {bound}"
 
@@ -175,6 +180,8 @@ def order_keys(pair: Pair) -> tuple[str, ...]:
     """Sort keys of a number, exact; NaN sorts with the missing ones."""
     if pair.double is None:
         return (pair.integer or "NULL::BIGINT",)
+    if pair.ordered and pair.integer is None:
+        return (pair.double,)
     ordered = f"nullif({pair.as_double()}, 'nan'::DOUBLE)"
     if pair.integer is None:
         return (ordered,)

@@ -2,6 +2,7 @@
 
 Walks go over files and jobs alike, with UNION on ids, so that neither cycles nor many ways to one place cost anything;
 a bound on the steps needs the depth beside the id. Edges are materialised: else every level of a walk reads them again.
+A few steps are taken one by one instead: each reads only those edges that the few ids before it lead to.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ SelectRows = Callable[[resolved.Query, Callable[[Scope], Sequence[str]]], str]
 """A SELECT of some expressions of the rows of a query."""
 
 _KIND = {Entity.FILES: 0, Entity.JOBS: 1}
+_FEW_STEPS = 8
+"""As long as reading edges once a step is no more than reading all of them and walking."""
 _FILE, _JOB, _RUN = ("file_source", "file"), ("run", "job"), ("run",)
 _EDGES = {
     # word: the edge table that is looked at, and whether the rows asked for are its files
@@ -92,6 +95,9 @@ class Relating:
     def walk(self, subject: Entity, node: resolved.Related) -> str:
         """Keys of ``subject`` that a walk from the rows of the query reaches, its seeds left out."""
         seeds, seed_kind = self.keys(node.query), _KIND[node.query.entity]
+        if node.steps is not None and node.steps[1] <= _FEW_STEPS:
+            reached = " UNION ".join(f"SELECT k0, k1 FROM {hop}" for hop in self.hops(subject, node, seeds))
+            return reached if subject is not node.query.entity else f"({reached}) EXCEPT SELECT k0, k1 FROM {seeds}"
         edges = self.edges(upstream=node.word == "upstream of")
         depth = node.steps is not None
         first = (
@@ -112,6 +118,29 @@ class Relating:
             bound = f" AND (depth + 1) // 2 BETWEEN {low} AND {high}"
         reached = f"SELECT a, b FROM {walked} WHERE kind = {1 - _KIND[subject]}{bound}"
         return reached if subject is not node.query.entity else f"{reached} EXCEPT SELECT k0, k1 FROM {seeds}"
+
+    def hops(self, subject: Entity, node: resolved.Related, seeds: str) -> list[str]:
+        """The names of expressions with the keys of ``subject`` that are within the steps asked for, for each number of
+        edges that leads there.
+        """
+        relations = self.vocabulary.relations()
+        assert node.steps is not None, "no bound"
+        low, high = node.steps
+        from_file, from_job = relations.reads, relations.writes
+        if node.word == "upstream of":
+            from_file, from_job = from_job, from_file
+        before, at, found = seeds, node.query.entity, list[str]()
+        for depth in range(1, 2 * high + 1):
+            edges, here, there = (from_file, _FILE, _JOB) if at is Entity.FILES else (from_job, _JOB, _FILE)
+            on = " AND ".join(f"before.k{number} = edge.{column}" for number, column in enumerate(here))
+            rows = f"FROM {edges} AS edge SEMI JOIN {before} AS before ON {on}"
+            distinct = f"SELECT DISTINCT {_columns('edge', there)} {rows}"
+            before = self.binder.cte("h", distinct, "(k0, k1)", materialized=True)
+            at = Entity.JOBS if at is Entity.FILES else Entity.FILES
+            # A step is two edges, file -> job -> file; from a job to a file (or back) the first step is one edge.
+            if at is subject and low <= (depth + 1) // 2 <= high:
+                found.append(before)
+        return found
 
     def edges(self, *, upstream: bool) -> str:
         """Edges against or along the flow of data; ``kind`` is that of the end where one starts: 0 file, 1 job."""

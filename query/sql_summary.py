@@ -10,12 +10,14 @@ from query.sql_values import Values
 from query.vocabulary import FieldType
 
 _FORMS = {
-    "integer_form": "BIGINT",
-    "float_form": "DOUBLE",
-    "boolean_form": "BOOLEAN",
-    "time_form": "TIMESTAMP WITH TIME ZONE",
-    "written_type": "VARCHAR",
+    # form: its type, and which count of a key says that some value has it
+    "integer_form": ("BIGINT", "numbers"),
+    "float_form": ("DOUBLE", "numbers"),
+    "boolean_form": ("BOOLEAN", "booleans"),
+    "time_form": ("TIMESTAMP WITH TIME ZONE", "times"),
 }
+_TYPES = "['boolean', 'null', 'number', 'text', 'time', 'untyped']"
+"""The types that a value can be written as, in order: the least of numbers is found sooner than that of texts."""
 
 
 def grouped(select: Select, summary: resolved.Summary) -> str:
@@ -52,7 +54,13 @@ _SORTED: dict[Form, tuple[str, ...]] = {
 
 def _forms(values: Values, found: Metadata, name: str, text: str) -> list[str]:
     """A group by a metadata key, in all forms: values of one text have the same ones, however they were written."""
-    forms = [f"CAST(min({values.column(found, form)}) AS {kind}) AS {name}_{form}" for form, kind in _FORMS.items()]
+    known = values.known(found) if found.seen else None
+    forms = []
+    for form, (kind, counted) in _FORMS.items():
+        some = known is not None and getattr(known, counted) > 0
+        forms.append(f"CAST({f'min({values.column(found, form)})' if some else 'NULL'} AS {kind}) AS {name}_{form}")
+    written = f"{_TYPES}[min(list_position({_TYPES}, {values.column(found, 'written_type')}))]"
+    forms.append(f"CAST({written} AS VARCHAR) AS {name}_written_type")
     there = f"CASE WHEN {text} IS NULL THEN 0 ELSE 1 END AS {name}_values"
     return [f"{text} AS {name}_text_form", *forms, f"CAST(NULL AS BIGINT) AS {name}_position", there]
 
@@ -85,11 +93,11 @@ def _sum(values: Values, operand: Value) -> str:
         shapes.append(pairs[0])
         return pairs[0].integer or "NULL::BIGINT"
 
-    exact = f"CAST(TRY_CAST(sum({values.numbers([operand], integer)}) AS BIGINT) AS DOUBLE)"
+    exact = f"CAST(TRY_CAST(sum({values.integers_apart([operand], integer)}) AS BIGINT) AS DOUBLE)"
     rounded = f"sum({values.numbers([operand], lambda pairs: pairs[0].as_double())})"
     if shapes[0].double is None or shapes[0].integer is None:
         return rounded if shapes[0].integer is None else exact
-    doubles = values.numbers([operand], lambda pairs: str(pairs[0].double))
+    doubles = values.integers_apart([operand], lambda pairs: str(pairs[0].double))
     return f"CASE WHEN count({doubles}) = 0 THEN {exact} ELSE {rounded} END"
 
 

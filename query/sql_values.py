@@ -10,7 +10,7 @@ from query.literals import Moment, Number, TextValue, Truth
 from query.resolved import Arithmetic, BuiltIn, Form, Metadata, Value
 from query.sql_numbers import Pair
 from query.sql_scope import Scope
-from query.vocabulary import FieldType
+from query.vocabulary import FieldType, MetadataKey
 
 _TIME_TYPE = "TIMESTAMP WITH TIME ZONE"
 _FIRST_TIME, _LAST_TIME = -62_135_596_800_000_000, 253_402_300_799_999_999
@@ -28,6 +28,13 @@ class Values:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         self.binder = scope.binder
+
+    def known(self, found: Metadata) -> MetadataKey | None:
+        """What is known of a key on the things that have it."""
+        entity = self.scope.entity
+        for name in found.path:
+            entity, _ = self.scope.vocabulary.table(entity).paths[name]
+        return self.scope.vocabulary.metadata_key(entity, found.key)
 
     def column(self, found: Metadata, name: str) -> str:
         """One form of a scalar metadata value."""
@@ -90,8 +97,19 @@ class Values:
         return f"(list_transform([{micros}], lambda u: {moved})[1] AT TIME ZONE 'UTC')"
 
     def numbers(self, values: Sequence[Value], build: Callable[[list[Pair]], str]) -> str:
-        """``build`` over numbers that it may mention often: what is computed is computed (and written) once."""
-        pairs = [None if isinstance(value, Arithmetic) else self._number(value) for value in values]
+        """``build`` over numbers that it may mention often: what is computed is computed (and written) once. It may
+        compare and order them.
+        """
+        return self._numbers(values, build, self._comparable)
+
+    def integers_apart(self, values: Sequence[Value], build: Callable[[list[Pair]], str]) -> str:
+        """The same for who has to know which of the numbers are integers."""
+        return self._numbers(values, build, self._number)
+
+    def _numbers(
+        self, values: Sequence[Value], build: Callable[[list[Pair]], str], plain: Callable[[Value], Pair]
+    ) -> str:
+        pairs = [None if isinstance(value, Arithmetic) else plain(value) for value in values]
         computed = [self._computed(value) for value in values if isinstance(value, Arithmetic)]
         if not computed:
             return build([pair for pair in pairs if pair is not None])
@@ -115,7 +133,17 @@ class Values:
             shapes.append(sql_numbers.arithmetic(found.operator, pairs[0], pairs[1]))
             return shapes[0].struct()
 
-        return self.numbers([found.left, found.right], build), shapes[0]
+        return self.integers_apart([found.left, found.right], build), shapes[0]
+
+    def _comparable(self, found: Value) -> Pair:
+        """A number of which it does not matter whether it is an integer: one column, whose statistics find rows, where
+        that says it exactly.
+        """
+        if isinstance(found, Metadata) and found.seen:
+            known = self.known(found)
+            if known is not None and known.exact == known.numbers:
+                return Pair(None, self.column(found, "float_form"), ordered=True)
+        return self._number(found)
 
     def _number(self, found: Value) -> Pair:
         match found:

@@ -93,7 +93,8 @@ class EntityTable:
 @frozen
 class MetadataKey(Frozen):
     """How often a key was seen, and in which forms. Counts are of current values (list elements count one each), but
-    ``lists`` and ``things`` are how many things have a list, or any value.
+    ``lists`` and ``things`` are how many things have a list, or any value. ``exact`` are those of the numbers that
+    their double form gives exactly, not-a-number left out.
     """
 
     name: str
@@ -103,6 +104,7 @@ class MetadataKey(Frozen):
     times: int = 0
     lists: int = 0
     things: int = 0
+    exact: int = 0
     examples: tuple[str, ...] = ()
 
 

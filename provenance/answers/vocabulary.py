@@ -199,7 +199,9 @@ WIDE = (FILES, JOBS)
 # The first row of a list has position 0 (-1: an empty list), so one row a thing needs no DISTINCT.
 _COUNTS = """
        count(text_form), count(float_form), count(boolean_form), count(time_form),
-       count(*) FILTER (position <= 0), count(*) FILTER (coalesce(position, 0) <= 0)"""
+       count(*) FILTER (position <= 0), count(*) FILTER (coalesce(position, 0) <= 0),
+       count(*) FILTER (NOT isnan(float_form)
+                        AND coalesce(integer_form, 0) BETWEEN -9007199254740992 AND 9007199254740992)"""
 
 _SOME_KEYS = f"""
 SELECT key, {_COUNTS}
@@ -274,9 +276,12 @@ class StoreVocabulary:
             return None
         if self._wide is not None and (known := self._wide.key(entity, key)) is not None:
             return known
+        if self._unseen(entity, key):
+            return None
         read = self._read.setdefault(name, {})
         if key not in read:
-            keys = sorted({key, *self._words}.difference(self.table(entity).columns))
+            words = {key, *self._words}.difference(self.table(entity).columns)
+            keys = sorted(word for word in words if not self._unseen(entity, word))
             read.update(dict.fromkeys(keys))
             places = ", ".join(f"${number}" for number in range(2, len(keys) + 2))
             for row in self._rows(_SOME_KEYS.format(keys=places), [name, *keys]):
@@ -301,6 +306,9 @@ class StoreVocabulary:
     def saved_names(self) -> Sequence[str]:
         """The names of all saved queries, in alphabetical order."""
         return [name for (name,) in self._rows("SELECT DISTINCT name FROM queries ORDER BY name", [])]
+
+    def _unseen(self, entity: Entity, key: str) -> bool:
+        return self._wide is not None and self._wide.unseen(entity, key)
 
     def _without_values(self, name: str, key: str) -> MetadataKey | None:
         """A key that was withdrawn everywhere, or that came later than the state that is asked about."""

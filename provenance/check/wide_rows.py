@@ -39,7 +39,9 @@ WHERE m.entity = {entity} AND m.key = {key} AND NOT coalesce(m.withdrawn, false)
 """
 _SUMMED = "SELECT {'rows': count(*), 'hashes': coalesce(sum(hash(r)), 0)} FROM"
 _COUNTS = """
-SELECT count(text_form), count(float_form), count(boolean_form), count(time_form), 0, count(*) FROM said
+SELECT count(text_form), count(float_form), count(boolean_form), count(time_form), 0, count(*),
+       count(float_form) FILTER (float_form <> 'nan' AND coalesce(abs(integer_form::HUGEINT), 0) <= 9007199254740992)
+FROM said
 """
 
 
@@ -86,13 +88,26 @@ class Comparison:
         return "; ".join(filter(None, found)) or None
 
     def counts(self) -> str | None:
-        """How counts of keys differ from those in the document, when all parts were compared; None if they do not."""
+        """How keys and their counts differ from those in the document, when all parts were compared; None if they do
+        not.
+        """
         told = [
             f"{list(self._counted[key.name])} of {key.name!r} instead of {list(counts_of(key))}"
             for _, key in self._keys
             if tuple(self._counted[key.name]) != counts_of(key)
         ]
-        return "; ".join(told) or None
+        return "; ".join(told + self._keys_not_named()) or None
+
+    def _keys_not_named(self) -> list[str]:
+        if self.wide.others is None:
+            return []
+        named = self.wide.others.union(key.name for _, key in self._keys)
+        with damage_named(self._store.storage, self._snapshot):
+            rows = self._connection.execute(
+                f"SELECT DISTINCT key FROM {self._store.relation('metadata', self._snapshot)} WHERE entity = $1",
+                [self._table.metadata],
+            ).fetchall()
+        return [f"key {key!r} is not as the tables say" for key in sorted(named ^ {key for (key,) in rows})]
 
     def _columns(self) -> set[str]:
         """The columns that a part has to have."""

@@ -9,7 +9,7 @@ encodings of Parquet format 2; what they are worth is in docs/decisions/0009-lay
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -27,6 +27,8 @@ _CLEARLY_SMALLER = 0.75
 """Of the size with a dictionary; for less it is not given up."""
 _NOTHING_BYTES = 0.02
 """For each row: what a column takes that has next to nothing to say."""
+_DICTIONARY_BYTES = 16 << 20
+"""Of the values of a row group; beyond, pages go without: room for a quarter of its rows if texts are ordinary."""
 _FALSE_POSITIVES = 0.05
 """Of Bloom filters: one row group in twenty is read in vain; a byte for each row."""
 _WORTH_A_FILTER = 16_384
@@ -38,7 +40,20 @@ def write_options(rows: pa.Table, *, looked_up: Sequence[str] = (), thorough: bo
 
     ``thorough``: of columns that repeat, both encodings are tried, which takes as long again as writing them.
     """
-    repeating = {field.name for field in rows.schema if _repeats(rows, field.name, thorough)}
+    return _options(rows, {field.name for field in rows.schema if _repeats(rows, field.name, thorough)}, looked_up)
+
+
+def options_for_questions(rows: pa.Table, *, looked_up: Sequence[str] = ()) -> dict[str, Any]:
+    """The same for what is written to be asked, as often as may be: a dictionary wherever values repeat within a row
+    group, however little the room that it saves, and Bloom filters for the other columns in ``looked_up``.
+    """
+    first = rows.slice(0, ROW_GROUP_ROWS)
+    repeating = {field.name for field in rows.schema if _repeats_throughout(first.column(field.name))}
+    found = _options(rows, repeating, [name for name in looked_up if name not in repeating])
+    return found | {"dictionary_pagesize_limit": _DICTIONARY_BYTES}
+
+
+def _options(rows: pa.Table, repeating: Collection[str], looked_up: Sequence[str]) -> dict[str, Any]:
     encodings = {
         field.name: encoding
         for field in rows.schema
@@ -73,6 +88,12 @@ def _repeats(rows: pa.Table, name: str, thorough: bool) -> bool:
     if thorough and distinct * _HARDLY_REPEATS <= len(sample):
         return _is_worth_it(rows.select([name]))
     return bool(distinct * _REPEATS <= max(len(sample), _REPEATS))
+
+
+def _repeats_throughout(column: pa.ChunkedArray) -> bool:
+    if pa.types.is_nested(column.type):
+        return True
+    return bool(pc.count_distinct(column, mode="all").as_py() * _REPEATS <= max(len(column), _REPEATS))
 
 
 def _sample(column: pa.ChunkedArray) -> pa.ChunkedArray:

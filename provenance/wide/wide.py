@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 FOLDER = "wide"
 MIN_ROWS = 200_000
 """Below so many rows of the entity's table everything is put together in less time than anybody notices."""
-VERSION = 1
+VERSION = 2
 _NAME = re.compile(r"([a-z]+)-([0-9]{12})-([0-9a-f]{16})\.json")
 _FORMS = ("text_form", "integer_form", "float_form", "boolean_form", "time_form", "written_type")
+_EXACT = "NOT isnan({0}_float_form) AND coalesce({0}_integer_form, 0) BETWEEN -9007199254740992 AND 9007199254740992"
 VALUES = "wide_values"
 """The temporary table that `rows_sql` takes the values of keys from."""
 
@@ -42,13 +43,15 @@ VALUES = "wide_values"
 @dataclass(frozen=True, slots=True)
 class Wide:
     """The wide table of one entity after commit ``number``: ``keys`` are what is known of those that it has, by the
-    beginning of the names of their columns; ``made_by`` is the digest `made_by`, ``source_rows`` are the rows of the
-    tables that it was made from, ``parts`` its files.
+    beginning of the names of their columns; ``others`` are all other keys that things of the entity ever had (None: too
+    many to name); ``made_by`` is the digest `made_by`, ``source_rows`` are the rows of the tables that it was made
+    from, ``parts`` its files.
     """
 
     number: int
     made_by: str
     keys: Mapping[str, MetadataKey]
+    others: frozenset[str] | None
     source_rows: int
     parts: tuple[Segment, ...]
 
@@ -87,19 +90,20 @@ def content(wide: Wide) -> dict[str, Any]:
         "made_by": wide.made_by,
         "source_rows": wide.source_rows,
         "keys": [[column, key.name, *counts_of(key)] for column, key in wide.keys.items()],
+        "others": None if wide.others is None else sorted(wide.others),
         "parts": [[part.path, part.rows, part.size, part.sha256] for part in wide.parts],
     }
 
 
 def counts_of(key: MetadataKey) -> tuple[int, ...]:
     """What was counted of a key, in the order in which `MetadataKey` takes it."""
-    return (key.values, key.numbers, key.booleans, key.times, key.lists, key.things)
+    return (key.values, key.numbers, key.booleans, key.times, key.lists, key.things, key.exact)
 
 
 def counted(name: str, counts: Sequence[int]) -> MetadataKey:
     """The reverse of `counts_of`."""
-    values, numbers, booleans, times, lists, things = counts
-    return MetadataKey(name, values, numbers, booleans, times, lists, things)
+    values, numbers, booleans, times, lists, things, exact = counts
+    return MetadataKey(name, values, numbers, booleans, times, lists, things, exact)
 
 
 def document(store_id: str, commit: bytes, wide: Wide) -> bytes:
@@ -184,7 +188,7 @@ def counts_sql(columns: Mapping[str, str], values: str) -> str:
     selects = [
         f"SELECT {position} AS position, count({column}_text_form), count({column}_float_form), "
         f"count({column}_boolean_form), count({column}_time_form), 0, coalesce(sum({column}_values), 0)::BIGINT, "
-        f"coalesce(max({column}_values), 0) FROM {values}"
+        f"count(*) FILTER ({_EXACT.format(column)}), coalesce(max({column}_values), 0) FROM {values}"
         for position, column in enumerate(columns.values())
     ]
     return f"{' UNION ALL '.join(selects)} ORDER BY position"
@@ -229,9 +233,9 @@ def _column(field: str) -> str:
 
 def _wide(number: int, said: Any) -> Wide:
     keys = {column: counted(name, counts) for column, name, *counts in said["keys"]}
-    return Wide(
-        number, said["made_by"], keys, said["source_rows"], tuple(part("wide", *each) for each in said["parts"])
-    )
+    others = None if said["others"] is None else frozenset(said["others"])
+    parts = tuple(part("wide", *each) for each in said["parts"])
+    return Wide(number, said["made_by"], keys, others, said["source_rows"], parts)
 
 
 def _is_there(storage: Storage, wide: Wide) -> bool:

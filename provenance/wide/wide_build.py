@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from provenance.history.commits import Segment, commit_name
 from provenance.publishing.publication import new_nonce
 from provenance.schema import LOOKED_UP
 from provenance.segments.damage import damage_named
-from provenance.segments.encodings import ROW_GROUP_ROWS, write_options
+from provenance.segments.encodings import ROW_GROUP_ROWS, options_for_questions
 from provenance.segments.relations import quoted
 from provenance.wide import wide
 from query.vocabulary import EntityTable
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _PIECE_ROWS = 2 * ROW_GROUP_ROWS
 """Rows of the entity put together at a time: with three keys 0.7 GB of memory (of twice as many rows 1.2 GB)."""
 _MOST_KEYS = 32
+_MOST_NAMED = 10_000
+"""Keys without columns that the document names."""
 _FEWEST_THINGS = 100
 """A key that one in a hundred things has is worth columns; of a rarer one there is little to read."""
 _GROWTH = 4
@@ -75,9 +77,9 @@ def _made(store: Store, table: EntityTable, snapshot: Snapshot) -> wide.Wide:
     parts: list[Segment] = []
     with ExitStack() as on_failure, store.connect() as connection, damage_named(store.storage, snapshot):
         on_failure.callback(_remove, store, parts)
-        keys = _hot_keys(connection, store, table, snapshot)
+        keys, seen = _keys(connection, store, table, snapshot)
         columns = {key: f"key{position}" for position, key in enumerate(keys)}
-        counts = [[0] * 7 for _ in keys]
+        counts = [[0] * 8 for _ in keys]
         for number, piece in enumerate(_ranges(connection, store, table, snapshot)):
             restricted = _restricted(store, table, snapshot, piece)
             values = wide.within(wide.values_sql(table, columns), restricted)
@@ -86,22 +88,28 @@ def _made(store: Store, table: EntityTable, snapshot: Snapshot) -> wide.Wide:
             counts = [_added(before, row[1:]) for before, row in zip(counts, found, strict=True)]
             rows = connection.sql(wide.within(wide.rows_sql(table), restricted)).to_arrow_table()
             name = f"{table.entity.value}-{snapshot.number:012d}-{nonce}-{number:04d}"
-            parts.append(_written(store, table, name, rows))
+            parts.append(_written(store, table, name, rows, columns.values()))
         on_failure.pop_all()
     fit = {f"key{n}": wide.counted(keys[n], row[:-1]) for n, row in enumerate(counts) if row[-1] <= 1}
     made_by = wide.made_by(table, {key.name: column for column, key in fit.items()})
-    return wide.Wide(snapshot.number, made_by, fit, _source_rows(table, snapshot), tuple(parts))
+    others = None if seen is None else seen.difference(key.name for key in fit.values())
+    return wide.Wide(snapshot.number, made_by, fit, others, _source_rows(table, snapshot), tuple(parts))
 
 
-def _hot_keys(connection: duckdb.DuckDBPyConnection, store: Store, table: EntityTable, snapshot: Snapshot) -> list[str]:
-    """The keys that many things have and none has a list of, the most used first."""
+def _keys(
+    connection: duckdb.DuckDBPyConnection, store: Store, table: EntityTable, snapshot: Snapshot
+) -> tuple[list[str], frozenset[str] | None]:
+    """The keys that many things have and none has a list of, the most used first; and all keys, None if there are too
+    many to name.
+    """
     rows = sum(segment.rows for segment in snapshot.segments(table.sql))
     found = connection.execute(
-        f"SELECT key FROM {store.relation('metadata', snapshot)} WHERE entity = $1 "
-        f"GROUP BY key HAVING count(position) = 0 AND count(*) >= $2 ORDER BY count(*) DESC, key LIMIT {_MOST_KEYS}",
+        f"SELECT key, count(position) = 0 AND count(*) >= $2 FROM {store.relation('metadata', snapshot)} "
+        f"WHERE entity = $1 GROUP BY key ORDER BY count(*) DESC, key LIMIT {_MOST_KEYS + _MOST_NAMED}",
         [table.metadata, rows // _FEWEST_THINGS],
     ).fetchall()
-    return [key for (key,) in found]
+    hot = [key for key, is_hot in found if is_hot][:_MOST_KEYS]
+    return hot, frozenset(key for key, _ in found) if len(found) < _MOST_KEYS + _MOST_NAMED else None
 
 
 def _ranges(
@@ -147,9 +155,10 @@ def _added(before: Sequence[int], more: Sequence[int]) -> list[int]:
     return [*(a + b for a, b in zip(before[:-1], more[:-1], strict=True)), max(before[-1], more[-1])]
 
 
-def _written(store: Store, table: EntityTable, name: str, rows: pa.Table) -> Segment:
+def _written(store: Store, table: EntityTable, name: str, rows: pa.Table, keys: Iterable[str]) -> Segment:
     sink = pa.BufferOutputStream()
-    pq.write_table(rows, sink, **write_options(rows, looked_up=LOOKED_UP.get(table.sql, ())))
+    looked_up = [f"{column}_{form}" for column in keys for form in ("text_form", "float_form")]
+    pq.write_table(rows, sink, **options_for_questions(rows, looked_up=[*LOOKED_UP.get(table.sql, ()), *looked_up]))
     data = memoryview(sink.getvalue())
     path = f"{wide.FOLDER}/{name}.parquet"
     store.storage.write(path, data)

@@ -39,6 +39,11 @@ class WideReading:
         found = self._table(entity)
         return None if found is None else found.keys.get(key)
 
+    def unseen(self, entity: Entity, key: str) -> bool:
+        """Whether no thing of the entity ever had a key; False also if that is not known without reading."""
+        found = self._table(entity)
+        return found is not None and found.seen is not None and key not in found.seen
+
     def _table(self, entity: Entity) -> _Table | None:
         if entity not in self._found:
             self._found[entity] = self._made(self._entities[entity])
@@ -53,10 +58,18 @@ class WideReading:
 
 
 class _Table:
-    """A wide table that the connection of a reading has as a view."""
+    """A wide table that the connection of a reading has as a view. ``seen`` are all keys, None: not known."""
 
-    def __init__(self, table: EntityTable, view: str, columns: dict[str, str], keys: dict[str, MetadataKey]) -> None:
+    def __init__(
+        self,
+        table: EntityTable,
+        view: str,
+        columns: dict[str, str],
+        keys: dict[str, MetadataKey],
+        seen: frozenset[str] | None,
+    ) -> None:
         self.keys = keys
+        self.seen = seen
         self.described = wide.described(table, view, {key: columns[key] for key in keys})
 
 
@@ -80,7 +93,21 @@ def _table_since(reading: Reading, table: EntityTable, found: wide.Wide) -> _Tab
     reading.make(
         f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {', '.join(filter(None, ['*', positions]))} FROM {rows}"
     )
-    return _Table(table, view, columns, keys)
+    return _Table(table, view, columns, keys, _seen(reading, table, found))
+
+
+def _seen(reading: Reading, table: EntityTable, found: wide.Wide) -> frozenset[str] | None:
+    """All keys that things of the entity ever had."""
+    if found.others is None:
+        return None
+    later = reading.snapshot.since("metadata", found.number)
+    seen = found.others.union(found.columns())
+    if later is None:
+        return seen
+    rows = reading.store.relation("metadata", later)
+    return seen.union(
+        key for (key,) in reading.make(f"SELECT DISTINCT key FROM {rows} WHERE entity = {quoted(table.metadata or '')}")
+    )
 
 
 def _changed(reading: Reading, table: EntityTable, found: wide.Wide) -> int | None:

@@ -37,15 +37,21 @@ def vocabulary(store: Store, values: list[object]) -> StoreVocabulary:
 def test_counts_are_of_values_and_of_things(store: Store) -> None:
     found = vocabulary(store, [["a", "b", "c", "d"], [], 7, "2026-05-01", True, None, "gone"])
     (key,) = found.metadata_keys(Entity.FILES)
-    assert key == MetadataKey("k", 7, 1, 1, 1, lists=2, things=6, examples=("2026-05-01", "7", "a", "b", "c"))
+    assert key == MetadataKey("k", 7, 1, 1, 1, lists=2, things=6, exact=1, examples=("2026-05-01", "7", "a", "b", "c"))
 
 
 def test_one_key_is_known_as_among_all_but_for_examples(store: Store) -> None:
     found = vocabulary(store, [["a", "b"], 7, "x"])
     (key,) = found.metadata_keys(Entity.FILES)
     assert found.metadata_key(Entity.FILES, "k") == MetadataKey(
-        "k", key.values, key.numbers, key.booleans, key.times, key.lists, key.things
+        "k", key.values, key.numbers, key.booleans, key.times, key.lists, key.things, key.exact
     )
+
+
+def test_exact_are_numbers_that_doubles_tell_apart(store: Store) -> None:
+    found = vocabulary(store, [1 << 53, -(1 << 53), 0.1, "1e300", (1 << 53) + 1, -(1 << 63), ".nan", "text"])
+    key = found.metadata_key(Entity.FILES, "k")
+    assert key is not None and (key.numbers, key.exact) == (7, 4)
 
 
 def test_a_key_without_values_is_still_known(store: Store) -> None:

@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,12 @@ def test_one_from_before_an_erasure_is_stale_and_mended(promoted: Store) -> None
     assert publish(promoted.storage, erased)
     stale = [finding.path for finding in findings(promoted) if finding.kind is Kind.STALE]
     assert stale == [f"wide/{document_of(promoted).name}"]
+
+
+def test_keys_that_the_document_does_not_name_or_names_in_vain_are_found(promoted: Store) -> None:
+    for others, is_wrong in ((["never"], True), ([], False), (None, False)):
+        reseal(promoted, partial(dict.update, others=others))
+        assert [finding.kind for finding in findings(promoted)] == ([Kind.MALFORMED] if is_wrong else [])
 
 
 def test_one_of_another_version_is_left_alone(promoted: Store, monkeypatch: pytest.MonkeyPatch) -> None:

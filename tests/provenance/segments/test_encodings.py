@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from provenance.segments.encodings import write_options
+from provenance.segments.encodings import options_for_questions, write_options
 
 ROWS = 30_000
 RANDOM = random.Random(7)
@@ -110,3 +110,30 @@ def test_look_ups_have_a_filter_where_there_are_many_rows(tmp_path: Path) -> Non
             one = hashlib.sha256(b"42").digest()
             rows_found = connection.execute(f"SELECT ordinal FROM '{path}' WHERE digest = $1", [one]).fetchall()
             assert rows_found == [(42,)]
+
+
+def test_what_is_written_to_be_asked_has_dictionaries_wherever_values_repeat(tmp_path: Path) -> None:
+    nights = pa.array([str(RANDOM.randrange(4000)) for _ in range(ROWS)])
+    table = pa.table(COLUMNS | {"night": nights})
+    wanted = ("few", "night", "name", "float", "nothing")
+    options = options_for_questions(table, looked_up=wanted)
+    path = tmp_path / "asked.parquet"
+    pq.write_table(table, path, **options)
+    assert repr(pq.read_table(path).to_pylist()) == repr(table.to_pylist())
+    assert "RLE_DICTIONARY" in encodings(path, "night") and "RLE_DICTIONARY" in encodings(path, "few")
+    assert "RLE_DICTIONARY" not in encodings(written(tmp_path, table), "night")
+    assert "RLE_DICTIONARY" not in encodings(path, "name") | encodings(path, "float")
+    assert list(options["bloom_filter_options"]) == ["name", "float"]
+
+
+def test_filters_find_both_zeros(tmp_path: Path) -> None:
+    numbers = [[RANDOM.uniform(-1e6, 1e6) for _ in range(20_000)] for _ in range(20)]
+    for number, group in enumerate(numbers):
+        group[5] = -0.0 if number % 2 else 0.0
+    table = pa.table({"x": pa.array([value for group in numbers for value in group])})
+    path = tmp_path / "zeros.parquet"
+    pq.write_table(table, path, **options_for_questions(table, looked_up=("x",)) | {"row_group_size": 20_000})
+    with duckdb.connect(config={"threads": "1"}) as connection:
+        for zero in (0.0, -0.0):
+            sql = f"SELECT count(*) FROM read_parquet('{path}') WHERE x = $1"
+            assert connection.execute(sql, [zero]).fetchall() == [(20,)]

@@ -31,7 +31,22 @@ from query.vocabulary import Entity
 
 AT = dt.datetime(2026, 11, 23, 5, 20, tzinfo=dt.UTC)
 KEYS = ("site", "quality", "it's")
-VALUES: tuple[object, ...] = ("a", "b", 1, 2.5, True, "2026-05-01", None, "", "007", 1 << 62, "1e400")
+VALUES: tuple[object, ...] = (
+    "a",
+    "b",
+    1,
+    2.5,
+    True,
+    "2026-05-01",
+    None,
+    "",
+    "007",
+    1 << 62,
+    "1e400",
+    -0.0,
+    ".nan",
+    1 << 53,
+)
 LISTS: tuple[object, ...] = ([], ["a"], [1, 2])
 QUERIES = (
     "files",
@@ -41,6 +56,9 @@ QUERIES = (
     "files where quality > 1 or site is missing show name, `it's`",
     "files where not site = 'a' show name",
     "files where quality in (1, 2.5, true) show name, quality",
+    "files where quality = 0 or quality = 9007199254740993 or site != 9007199254740993",
+    "files where quality >= 1 and quality < 9007199254740993 and not site > quality",
+    "files summarize count(*), max(quality), avg(quality) by quality order by quality desc",
     "files where `it's` is present summarize count(*), min(quality) by site",
     "files where sha256 is present show name, sha256, size",
     "files outputs of (jobs where quality = 1)",
@@ -195,6 +213,36 @@ def test_a_key_that_becomes_a_list_somewhere_is_read_from_the_tables(
         assert table is not None and table.sql == "wide_files"
         assert table.columns == {}
     assert answers(promoted) == without(promoted, answers, monkeypatch)
+
+
+def test_a_key_that_no_file_ever_had_is_known_without_reading(promoted: Store) -> None:
+    def seen(key: str) -> tuple[bool, bool]:
+        with Reading(promoted, promoted.snapshot()) as reading:
+            asked: list[str] = []
+
+            def rows(sql: str, parameters: Any) -> list[Any]:
+                asked.append(sql)
+                return reading.rows(sql, parameters)
+
+            vocabulary = StoreVocabulary(rows, "", WideReading(reading, ENTITIES))
+            return vocabulary.metadata_key(Entity.FILES, key) is not None, bool(asked)
+
+    assert seen("site") == (True, False)
+    assert seen("tags") == (False, False)
+    take(promoted, [("say", "file", 1, 0, "tags", ["a"]), ("say", "job", 1, 1, "of jobs", 1)])
+    assert seen("tags") == (True, True)
+    assert seen("of jobs") == (False, False)
+    promote(promoted)
+    take(promoted, [("say", "file", 1, 0, "tags", "withdrawn")])
+    assert seen("tags") == (True, True)
+
+
+def test_of_many_keys_none_is_taken_for_unseen(promoted: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wide_build, "_MOST_NAMED", -31)  # with the most that have columns: one
+    take(promoted, [("say", "file", 1, 0, "tags", ["a"])])
+    promote(promoted)
+    with Reading(promoted, promoted.snapshot()) as reading:
+        assert not WideReading(reading, ENTITIES).unseen(Entity.FILES, "never")
 
 
 def test_it_is_not_used_for_the_past_nor_when_most_has_changed(promoted: Store) -> None:
