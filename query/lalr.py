@@ -77,6 +77,9 @@ class Tables(Frozen):
         return cls(**(document | {"rules": [Rule(*rule) for rule in document["rules"]]}))
 
 
+_FOLD_TO_ASCII = frozenset("\u0130\u0131\u017f\u212a")
+
+
 class Unexpected(Exception):  # noqa: N818 - what it says, not what it is
     """No text of the language goes on like this.
 
@@ -147,9 +150,17 @@ class Parser:
             pattern = self._patterns.get(terminal)
             if pattern is None:  # compiled when first tried: most queries need a few
                 pattern = self._patterns[terminal] = re.compile(self._tables.terminals[terminal])
-            if match := pattern.match(text, position):
+            if (match := pattern.match(text, position)) and not self._only_folds(terminal, match[0]):
                 return Leaf(match[0], terminal, position)
         return None
+
+    def _only_folds(self, terminal: str, found: str) -> bool:
+        """Whether a word of the language was found where there is none: `fıles`. To `re`, which knows of four letters
+        that fold to those of ASCII, it is one as soon as case does not matter.
+        """
+        if found.isascii() or not self._tables.terminals[terminal].startswith("(?i:"):
+            return False
+        return not _FOLD_TO_ASCII.isdisjoint(found)
 
     def _terminals(self, state: int) -> tuple[str, ...]:
         """The terminals to try in ``state``, in their order."""

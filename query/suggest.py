@@ -100,5 +100,5 @@ def _entity(before: str) -> Entity:
         elif match[0] == ")":
             scopes[1:] = scopes[1:-1]
         elif scopes[-1] is None:
-            scopes[-1] = ENTITY_WORDS[match[0].lower().removesuffix("s") + "s"]
+            scopes[-1] = ENTITY_WORDS.get(match[0].lower().removesuffix("s") + "s")  # none: `fıles` is a name
     return next((scope for scope in reversed(scopes) if scope is not None), Entity.FILES)

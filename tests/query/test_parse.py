@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from query import tree
-from query.errors import QueryError
+from query.errors import LocatedError, QueryError
 from query.format import format_statement, laid_out
 from query.parse import parse
 from query.terminal_text import harmless
@@ -209,3 +209,15 @@ def test_any_text_parses_or_is_refused_with_a_place(text: str) -> None:
         assert error.report().splitlines()[0] == harmless(str(error))
     else:
         assert parse(format_statement(parsed)) == parsed
+
+
+@pytest.mark.parametrize("text", ["fıles", "fIleſ", "files wıthin", "files where a lıke \"x\"", "files where a İs missing",
+                                  "files where a lı\u212ae \"x\"", "filesß", "files minuſ files"])  # fmt: skip
+def test_letters_that_fold_to_those_of_ascii_make_no_word_of_the_language(text: str) -> None:
+    with pytest.raises(LocatedError):
+        parse(text)
+
+
+def test_such_words_are_names() -> None:
+    text = "files where lıke = 1 and kind = $pſ"
+    assert format_statement(parse(text)) == text

@@ -65,7 +65,17 @@ def test_what_is_wanted(text: str, partial: str, entity: Entity, names: bool, va
     assert (found.entity, found.names, found.value_of) == (entity, names, value_of)
 
 
-@pytest.mark.parametrize("text", ["files where = ", "fil es x", 'files "', "files where 'a", "files" * 10_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "files where = ",
+        "fıles where k",
+        "fil es x",
+        'files "',
+        "files where 'a",
+        "files" * 10_000,
+    ],
+)
 def test_where_nothing_can_come(text: str) -> None:
     assert wanted(text) is None
 

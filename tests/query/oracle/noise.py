@@ -18,7 +18,7 @@ _PIECES = [
     "produced by", "within 1..3 steps", "as of", "as of commit", "2026-05-01", "2026-13", "2026-3-1", "now", "7 days", "5",
     "1e999", "9" * 30, "0.1", "2 GiB", "true", "kind", "size", "name", "job.id", "meta.x", "`a``b`", '"raw"', "'x'", "$p", "$q",
     "@saved", "@saved(a = 1)", "/re(/", "/[/", "exposure-id", "١٢", "Größe", "\U0001f52d", "x.y.z", "-", "a..b", "..", "desc",
-    "as", "of", "the content of", "*", "-- ", "; DROP TABLE files", "\udcff", "”", "≤", "null",
+    "as", "of", "the content of", "*", "-- ", "; DROP TABLE files", "\udcff", "”", "≤", "null", "fıles", "lıKe", "iſ",
 ]  # fmt: skip
 
 
