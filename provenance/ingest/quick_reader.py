@@ -28,8 +28,8 @@ _read = msgspec.json.Decoder(RecordEntry).decode
 _PARSING = pj.ParseOptions(explicit_schema=WIRE_SCHEMA, unexpected_field_behavior="ignore")
 """What is ignored is in the objects that stay JSON: `typed` takes no other unknown key, and looks into those."""
 _NOTHING = b"{}"
-_LONGEST_KEPT = 4096
-"""Bytes of such an object that is remembered: those of one machine are alike."""
+_SHORT, _LONG = 4096, 1 << 18
+"""Bytes of such an object that is remembered, among a thousand or a few: those of one machine are alike."""
 
 
 def typed(document: bytes) -> RecordEntry | None:
@@ -44,17 +44,35 @@ def typed(document: bytes) -> RecordEntry | None:
 
 
 def certain(documents: Sequence[bytes]) -> tuple[pa.RecordBatch, list[int]]:
-    """Documents that `typed` has taken, as rows of `WIRE_SCHEMA`, and which of them need the careful reader all the
-    same: by position, ascending. Their rows are worth nothing. If there are no rows then all need it.
+    """Documents that `typed` has taken, as rows of `WIRE_SCHEMA`, and which they are: by position, ascending. The
+    others need the careful reader all the same.
     """
-    everyone = list(range(len(documents)))
     try:
         records = parsed(documents)
     except pa.ArrowInvalid:
-        return none_of(), everyone  # a key that comes twice, or a number that no column holds: in one, but which?
-    if len(records) != len(documents):
-        return none_of(), everyone
-    return records, doubtful(records)
+        records = None  # a key that comes twice, or a number that no column holds: in one, but which?
+    if records is not None and len(records) == len(documents):
+        return _without_doubtful(records)
+    if len(documents) == 1:
+        return none_of(), []
+    half = len(documents) // 2
+    (first, those), (second, these) = certain(documents[:half]), certain(documents[half:])
+    return _joined(first, second), [*those, *(half + position for position in these)]
+
+
+def _joined(first: pa.RecordBatch, second: pa.RecordBatch) -> pa.RecordBatch:
+    if not len(first) or not len(second):
+        return first if len(first) else second
+    return pa.Table.from_batches([first, second]).combine_chunks().to_batches()[0]
+
+
+def _without_doubtful(records: pa.RecordBatch) -> tuple[pa.RecordBatch, list[int]]:
+    """The rows that do not contradict themselves, and which they are."""
+    unsure = frozenset(doubtful(records))
+    sure = [row for row in range(len(records)) if row not in unsure]
+    if not unsure:
+        return records, sure
+    return (records.take(pa.array(sure, pa.int64())) if sure else none_of()), sure
 
 
 def parsed(documents: Sequence[bytes]) -> pa.RecordBatch:
@@ -76,12 +94,9 @@ def _is_object(raw: Raw) -> bool:
     data = bytes(raw)
     if data == _NOTHING:
         return True
-    return _parses(data) if len(data) > _LONGEST_KEPT else _was_parsed(data)
-
-
-@lru_cache(maxsize=1024)
-def _was_parsed(data: bytes) -> bool:
-    return _parses(data)
+    if len(data) <= _SHORT:
+        return _short_parses(data)
+    return _long_parses(data) if len(data) <= _LONG else _parses(data)
 
 
 def _parses(data: bytes) -> bool:
@@ -90,3 +105,7 @@ def _parses(data: bytes) -> bool:
     except MalformedError:
         return False
     return True
+
+
+_short_parses = lru_cache(maxsize=1024)(_parses)
+_long_parses = lru_cache(maxsize=16)(_parses)

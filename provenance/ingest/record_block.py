@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from provenance.checked_json import MalformedError
 from provenance.ingest.ingest import Attempt
-from provenance.ingest.quick_reader import certain, none_of, parsed, typed
+from provenance.ingest.quick_reader import certain, parsed, typed
 from provenance.ingest.record_reader import read_record
 from provenance.ingest.rewritten import entry_of, line_of
 from provenance.ingest.wire import RecordEntry, source_of_run
@@ -68,18 +68,17 @@ def read_block(documents: Sequence[bytes], are_typed: Sequence[bool]) -> ReadBlo
     return ReadBlock((quick, Part(list(careful), rewritten, has_kept_urls=True)), careful, malformed)
 
 
-def entry_at(block: ReadBlock, documents: Sequence[bytes], position: int) -> RecordEntry:
-    """The record at a position that is not malformed, with names as they were written."""
-    entry = block.careful.get(position) or typed(documents[position])
+def entry_at(
+    block: ReadBlock, documents: Sequence[bytes], entries: Mapping[int, RecordEntry], position: int
+) -> RecordEntry:
+    """The record at a position that is not malformed, with names as they were written; ``entries`` are those that
+    somebody kept of what the quick reader has made.
+    """
+    entry = block.careful.get(position) or entries.get(position) or typed(documents[position])
     assert entry is not None  # the quick reader took it
     return entry
 
 
 def _quick(positions: Sequence[int], documents: Sequence[bytes]) -> Part:
-    records, doubtful = certain([documents[position] for position in positions])
-    if not doubtful:
-        return Part(positions, records, has_kept_urls=False)
-    unsure = frozenset(doubtful)
-    sure = [row for row in range(len(positions)) if row not in unsure]
-    kept = records.take(pa.array(sure, pa.int64())) if sure else none_of()
-    return Part([positions[row] for row in sure], kept, has_kept_urls=False)
+    rows, sure = certain([documents[position] for position in positions])
+    return Part([positions[row] for row in sure], rows, has_kept_urls=False)

@@ -20,6 +20,7 @@ from integrity.digest import Stat
 from provenance.checked_json import MalformedError
 from provenance.copies.replicas import add_event, time_of_ns
 from provenance.identity import produced_file
+from provenance.ingest import quick_reader
 from provenance.ingest.certain_records import CertainRecords
 from provenance.ingest.columns import RECORD
 from provenance.ingest.fact_columns import fact_rows
@@ -149,16 +150,11 @@ def _columns(documents: Sequence[bytes], takes: Sequence[bool]) -> dict[str, lis
 def _takes(documents: Sequence[bytes]) -> list[bool]:
     """Which documents the quick reader takes."""
     are_typed = [typed(document) is not None for document in documents]
-    sure = iter(_are_certain([document for document, is_typed in zip(documents, are_typed, strict=True) if is_typed]))
-    return [is_typed and next(sure) for is_typed in are_typed]
-
-
-def _are_certain(documents: Sequence[bytes]) -> list[bool]:
-    records, doubtful = certain(documents)
-    if len(records) or len(documents) < 2:
-        return [position not in doubtful for position in range(len(documents))]
-    half = len(documents) // 2
-    return _are_certain(documents[:half]) + _are_certain(documents[half:])
+    shown = [position for position, is_typed in enumerate(are_typed) if is_typed]
+    records, sure = certain([documents[position] for position in shown])
+    assert len(records) == len(sure)
+    taken = {shown[row] for row in sure}
+    return [position in taken for position in range(len(documents))]
 
 
 def _one_by_one(records: list[Record]) -> dict[str, list[dict[str, Any]]]:
@@ -443,7 +439,24 @@ def test_one_record_that_is_wrong_costs_those_beside_it_nothing(written):
         assert list(block.malformed) == [3]
         rows = {position: attempt[1] for position, attempt in block.attempts().items()}
         assert rows == {p: read_record(document).job for p, document in enumerate(documents) if p != 3}
+        assert not block.careful, "the quick reader took all others"
+        assert block.parts[0].positions == [position for position in range(len(documents)) if position != 3]
     assert _columns(good, [True] * len(good)) == _one_by_one([read_record(data) for data in good])
+
+
+def test_a_machine_with_a_long_environment_is_looked_at_once(written, monkeypatch):
+    looked: list[bytes] = []
+
+    def parses(data: bytes) -> bool:
+        looked.append(data)
+        return True
+
+    monkeypatch.setattr(quick_reader, "parse_object", parses)
+    names = {size: {"LONG": f"{size}" + "x" * size} for size in (10, 5_000, 100_000)}
+    for environment in names.values():
+        document = json.dumps(json.loads(written["plain"]) | {"environment": environment}).encode()
+        assert all(typed(document) is not None for _ in range(5))
+    assert [json.loads(data) for data in looked if b"LONG" in data] == list(names.values())
 
 
 def test_a_long_id_is_not_said_again_and_again(written):
