@@ -14,6 +14,7 @@ import opening
 import pool_dag
 import registration
 import startup
+import wrapper
 from measure import machine
 
 REPORT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
@@ -25,6 +26,7 @@ SECTIONS = (
     layout.section,
     opening.section,
     pool_dag.section,
+    wrapper.section,
 )
 
 

@@ -1,4 +1,4 @@
-"""Forks one wrapper for each job of the local engine.
+"""Has wrappers at hand for the jobs of the local engine.
 
 It exists because a job must not pay for an interpreter's start, and because an engine full of libraries is a bad
 parent: forking it costs 26 ms, and a subreaper is process-wide. So the engine starts this small server before any heavy
@@ -25,19 +25,19 @@ if __name__ == "__main__":
     # An isolated interpreter knows no package of ours. Last, so that none hides one of the standard library.
     sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from integrity.wrapper.children import end_strays, fork_wrapper, share_memory
 from integrity.wrapper.command_line import open_standard_descriptors
 from integrity.wrapper.facts import facts
 from integrity.wrapper.notation import to_bytes
-from integrity.wrapper.processes import PR_SET_CHILD_SUBREAPER, ended_children, libc_prctl, send
+from integrity.wrapper.processes import PR_SET_CHILD_SUBREAPER, libc_prctl
 from integrity.wrapper.run import complain
 from integrity.wrapper.stop import STOP_SIGNALS
+from integrity.wrapper.workers import Workers, share_memory
 
 READ_BYTES = 1 << 16
 
 
-class Wrapper:
-    """A wrapper at work."""
+class Task:
+    """What a wrapper is at work on."""
 
     __slots__ = ("attempt", "job", "record")
 
@@ -51,7 +51,7 @@ class Launcher:
     """The server: its wrappers, and the requests and replies that are on their way."""
 
     def __init__(self) -> None:
-        self.wrappers: dict[int, Wrapper] = {}
+        self._workers = Workers(self._let_go)
         self._requests = bytearray()
         self._replies = bytearray()
         self._listening = True
@@ -82,9 +82,10 @@ class Launcher:
 
     def serve(self) -> None:
         """Answer requests until standard input has closed and the last wrapper is gone."""
-        while self._listening or self.wrappers or (self._replies and self._answering):
+        while self._listening or self._workers.busy or (self._replies and self._answering):
             poll = select.poll()
             poll.register(self._wake, select.POLLIN)
+            poll.register(self._workers.news, select.POLLIN)
             if self._listening:
                 poll.register(0, select.POLLIN)
             if self._replies and self._answering:
@@ -97,8 +98,9 @@ class Launcher:
             while self._told:
                 self._listening = False  # told to end: as if standard input had closed
                 self._stop(self._told.pop(0), None)
-            self._reap()
+            self._hear()
             self._write()
+        self._workers.close()
 
     def _drain(self) -> None:
         try:
@@ -127,23 +129,22 @@ class Launcher:
                 description = request["start"]
                 job, attempt, record = int(description["job"]), int(description["attempt"]), str(request["record"])
                 if not closed:
-                    self._start(description, Wrapper(job, attempt, record))
+                    self._start(description, Task(job, attempt, record))
             else:
                 job_to_stop = request.get("job")
                 self._stop(int(request["stop"]), None if job_to_stop is None else int(job_to_stop))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             self._reply({"error": f"unusable request: {type(error).__name__}: {error}"})
 
-    def _start(self, description: dict[str, Any], wrapper: Wrapper) -> None:
+    def _start(self, description: dict[str, Any], task: Task) -> None:
         try:
-            pid = fork_wrapper(description, wrapper.record, self._let_go)
+            pid = self._workers.start(description, task.record, task)
         except OSError as error:
             # The system is out of processes or memory: to the engine, an attempt that ended without a record.
-            self._reply({"ended": wrapper.job, "attempt": wrapper.attempt, "status": 4, "record": False})
-            complain(f"cannot fork a wrapper for job {wrapper.job}: {error.strerror}", 4)
+            self._reply({"ended": task.job, "attempt": task.attempt, "status": 4, "record": False})
+            complain(f"cannot fork a wrapper for job {task.job}: {error.strerror}", 4)
             return
-        self.wrappers[pid] = wrapper
-        self._reply({"started": wrapper.job, "attempt": wrapper.attempt, "pid": pid})
+        self._reply({"started": task.job, "attempt": task.attempt, "pid": pid})
 
     def _let_go(self) -> None:
         """In a forked wrapper: without the server's pipes and handlers."""
@@ -157,18 +158,12 @@ class Launcher:
             signal.signal(number, signal.SIG_DFL)  # the server may have been started with SIGINT ignored
 
     def _stop(self, number: int, job: int | None) -> None:
-        for pid, wrapper in self.wrappers.items():
-            if job is None or wrapper.job == job:
-                send(pid, number)
+        self._workers.stop(number, lambda task: job is None or task.job == job)
 
-    def _reap(self) -> None:
-        for pid, code in ended_children():
-            wrapper = self.wrappers.pop(pid, None)
-            if code < 0:
-                end_strays(self.wrappers)
-            if wrapper is not None:
-                there = os.path.exists(to_bytes(wrapper.record))
-                self._reply({"ended": wrapper.job, "attempt": wrapper.attempt, "status": code, "record": there})
+    def _hear(self) -> None:
+        for task, status in self._workers.ended():
+            there = os.path.exists(to_bytes(task.record))
+            self._reply({"ended": task.job, "attempt": task.attempt, "status": status, "record": there})
 
     def _reply(self, document: dict[str, Any]) -> None:
         self._replies += json.dumps(document).encode("ascii") + b"\n"

@@ -3,8 +3,8 @@
 It exists because nobody else stands where the bytes are read: on the worker, right before and right after the command.
 It needs nothing but the standard library of Python 3.6 (what the workers of EL8 have), and is started by its path:
 ``python3 -I -S integrity/kickstart.py`` where it is installed, ``python3 -I -S kickstart.pyz`` (one file with the same
-modules, integrity/archive.py) where it is not; the local engine's launcher imports it and calls ``run_attempt`` in a
-forked child. So the modules in here import each other and no other module of ours.
+modules, integrity/archive.py) where it is not; the local engine's launcher imports it and calls ``run_attempt`` in
+forked children. So the modules in here import each other and no other module of ours.
 ``docs/formats/invocation.md`` describes the documents.
 
 It refuses: to start a command one of whose inputs is not, byte for byte, what was expected; to call an attempt a
@@ -37,7 +37,7 @@ MODULES = (
     "record_file",
     "attempt",
     "run",
-    "children",
+    "workers",
     "tasks",
     "command_line",
 )

@@ -30,10 +30,17 @@ def run_attempt(description: "Mapping[str, Any]", record_path: "str | bytes") ->
     0: it succeeded; 1: it failed; 2: the description is unusable, nothing was touched and there is no record; 3: an
     input did not match, the command never started; 4: there is no record of it, because one was there already or
     another wrapper is at work on it or the disk has no room for it (nothing was touched), or because it could not be
-    written. The process must have no other children.
+    written. The process must have no other children; stop signals are blocked afterwards.
     """
     stop = Stop()
     stop.install()
+    try:
+        return _recorded(description, record_path, stop)
+    finally:
+        stop.retire()
+
+
+def _recorded(description: "Mapping[str, Any]", record_path: "str | bytes", stop: Stop) -> int:
     try:
         job = Job(description)
         named = record_path if isinstance(record_path, bytes) else checked_path(record_path, "record")

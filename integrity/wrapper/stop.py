@@ -50,6 +50,15 @@ class Stop:
         os.close(self.wake)
         os.close(self._wake_end)
 
+    def retire(self) -> None:
+        """After an attempt: handlers as they were. The signals stay blocked, for the process ends now or waits for
+        another attempt.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, (*STOP_SIGNALS, signal.SIGCHLD))
+        for number, handler in self.inherited.items():
+            signal.signal(number, handler)
+        self.close()
+
     def reset(self) -> None:
         """What the command gets: signals as the wrapper got them; Python's own ignored SIGPIPE and SIGXFSZ undone."""
         signal.set_wakeup_fd(-1)

@@ -84,6 +84,9 @@ class Streams:
             while descriptor in self.pipes and tail.size != size:
                 size = tail.size
                 self.read(descriptor)
+        for descriptor in self.pipes:
+            os.close(descriptor)
+        self.pipes = {}
 
     def documents(self) -> "dict[str, Any]":
         """What the record says of both streams."""

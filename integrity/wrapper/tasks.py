@@ -1,19 +1,19 @@
 """A list of tasks in one job: each an attempt with a record of its own, one after the other or on several cores.
 
-The interpreter starts once, and a wrapper is forked for each task. A task that fails keeps none of the others from
+The interpreter starts once, and a wrapper is forked for each core. A task that fails keeps none of the others from
 being run: a record says what became of each, and none means that the task was not run.
 """
 
 import select
 
-from integrity.wrapper.children import end_strays, fork_wrapper, share_memory
 from integrity.wrapper.errors import EXIT_SUCCEEDED, EXIT_UNRECORDED, UnusableError
 from integrity.wrapper.facts import facts
 from integrity.wrapper.json_text import parse
-from integrity.wrapper.processes import PR_SET_CHILD_SUBREAPER, ended_children, libc_prctl, send
+from integrity.wrapper.processes import PR_SET_CHILD_SUBREAPER, libc_prctl
 from integrity.wrapper.run import complain
 from integrity.wrapper.stop import Stop
 from integrity.wrapper.values import typed
+from integrity.wrapper.workers import Workers, share_memory
 
 TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
 if TYPE_CHECKING:
@@ -50,9 +50,9 @@ class TaskList:
     def __init__(self, tasks: "list[Task]", cores: int) -> None:
         self._waiting = tasks[::-1]
         self._cores = cores
-        self._running: "set[int]" = set()
         self._status = EXIT_SUCCEEDED
         self._stop = Stop()
+        self._workers = Workers(self._stop.close)
         self._passed_on = 0
 
     def run(self) -> int:
@@ -63,39 +63,32 @@ class TaskList:
         share_memory()
         poll = select.poll()
         poll.register(self._stop.wake, select.POLLIN)
-        while self._start() or self._running:
+        poll.register(self._workers.news, select.POLLIN)
+        while self._start() or self._workers.busy:
             poll.poll()
             self._stop.drain()
             self._pass_on()
-            self._reap()
+            for _, status in self._workers.ended():
+                self._note(EXIT_UNRECORDED if status < 0 else status)
+        self._workers.close()
         if self._waiting:
             self._note(complain("told to stop: %d tasks were not run" % len(self._waiting), EXIT_UNRECORDED))
         return self._status
 
     def _start(self) -> bool:
         """Start what there is room for; whether any task is at work."""
-        while self._waiting and len(self._running) < self._cores and self._stop.signal is None:
+        while self._waiting and self._workers.busy < self._cores and self._stop.signal is None:
             task = self._waiting.pop()
             try:
-                self._running.add(fork_wrapper(task.description, task.record, self._stop.close))
+                self._workers.start(task.description, task.record, task)
             except OSError as error:
                 self._note(complain("cannot fork a wrapper for %r: %s" % (task.record, error), EXIT_UNRECORDED))
-        return bool(self._running)
+        return self._workers.busy > 0
 
     def _pass_on(self) -> None:
         while self._stop.signal is not None and self._passed_on < self._stop.count:
             self._passed_on += 1
-            for pid in self._running:
-                send(pid, self._stop.signal)
-
-    def _reap(self) -> None:
-        for pid, code in ended_children():
-            mine = pid in self._running
-            self._running.discard(pid)
-            if code < 0:
-                end_strays(self._running)
-            if mine:
-                self._note(EXIT_UNRECORDED if code < 0 else code)
+            self._workers.stop(self._stop.signal, lambda task: True)
 
     def _note(self, status: int) -> None:
         self._status = max(self._status, status)

@@ -66,7 +66,7 @@ def test_one_after_the_other_each_with_its_record(tasks: Tasks) -> None:
         record = tasks.record(number)
         assert (record["job"], record["status"]) == (number, "succeeded")
         assert record["outputs"][0]["sha256"] == tasks.bench.digest_of(b"%d\n" % number)
-    assert len({tasks.record(number)["pid"] for number in range(1, 6)}) == 5
+    assert len({tasks.record(number)["pid"] for number in range(1, 6)}) == 1  # a fork would cost more than the task
 
 
 def test_on_several_cores_at_once(tasks: Tasks) -> None:
