@@ -116,7 +116,8 @@ def compare(operator: str, left: Pair, right: Pair) -> str:
 def _doubles(operator: str, left: str, right: str) -> str:
     compared = f"{left} {_sql(operator)} {right}"
     if operator == "!=":
-        return f"({compared} OR isnan({left}) OR isnan({right}))"
+        # To the engine only NaN equals itself, and is unequal to every other number; what is missing is neither.
+        return f"({compared} OR ({left} = {right} AND isnan({left})))"
     return f"({compared} AND NOT isnan({left}) AND NOT isnan({right}))"
 
 
