@@ -25,7 +25,9 @@ class CommandUsageError(PlannerError):
 
 @dataclass(frozen=True, slots=True)
 class SingleCommand:
-    """What the user asked for: paths as written, ``metadata`` as KEY=VALUE texts, the command's argument vector."""
+    """What the user asked for: paths as written, ``metadata`` as KEY=VALUE texts, the command's argument vector.
+    ``protection`` is a word of planner/job_choices.py.
+    """
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
@@ -33,6 +35,7 @@ class SingleCommand:
     metadata: tuple[str, ...]
     reuse: bool
     command: tuple[str, ...]
+    protection: str = "guard"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,10 @@ from __future__ import annotations
 ON_MISMATCH = ("recover", "fail")
 """What follows when an input is not what it must be (planner/engines/recovery.py)."""
 
-CHOICES = {"on_mismatch": ON_MISMATCH}
+PROTECTION = ("guard", "copy", "seal")
+"""How inputs are kept from changing between their verification and their use (docs/security.md)."""
+
+CHOICES = {"on_mismatch": ON_MISMATCH, "protection": PROTECTION}
 """The words by the key of the profile."""
 
 
@@ -17,4 +20,5 @@ def choice_problem(key: str, word: str) -> str | None:
     """Why a profile cannot have this value; None if it can, or if it is no such profile."""
     if key not in CHOICES or word in CHOICES[key]:
         return None
-    return f"expected {' or '.join(CHOICES[key])}, found {word!r}"
+    *others, last = CHOICES[key]
+    return f"expected {', '.join(others)} or {last}, found {word!r}"

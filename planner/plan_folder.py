@@ -167,6 +167,7 @@ def _lock(plan: Plan, digests: dict[str, tuple[int, str]]) -> dict[str, Any]:
             "parameters": _plain(request.parameters),
             "copy_reused": request.copy_reused,
             "on_mismatch": request.on_mismatch,
+            "protection": request.protection,
         },
         "store": {"location": request.store.storage.location, "id": request.store.store_id},
         "selections": {name: _selection(each) for name, each in plan.selections.items()},

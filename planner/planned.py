@@ -92,9 +92,8 @@ class PlannedJob:
     ``decision`` run | reuse; ``ground`` proven | observed | asserted | None; ``reused_from`` (run, job) of the
     original; ``reused`` its outputs by lfn. ``retries`` are attempts after the first. ``executable_ground`` says how
     well the digest of the executable is known: proven (hashed while planning) | observed | None (not known well enough
-    to reuse anything). ``on_mismatch`` recover | fail: what follows when an input is not as expected. ``expected`` are
-    the digests of outputs that the store recorded, or that the user's catalog lists: what the keys of jobs below rest
-    on.
+    to reuse anything). ``on_mismatch`` and ``protection`` are words of planner/job_choices.py. ``expected`` are the
+    digests of outputs that the store recorded, or that the user's catalog lists: what the keys of jobs below rest on.
     """
 
     number: int
@@ -119,6 +118,7 @@ class PlannedJob:
     salt: str = ""
     deterministic: bool = True
     on_mismatch: str = "recover"
+    protection: str = "guard"
     decision: str = "run"
     ground: str | None = None
     reason: str = ""
@@ -146,7 +146,7 @@ class FrozenSelection:
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
     """What the user asked for. ``parameters`` are `-p` values for selections; ``force`` ids of jobs that run in any
-    case; ``on_mismatch`` goes for all jobs, whatever their profiles say (None: it is as they say).
+    case; ``on_mismatch`` and ``protection`` go for all jobs, whatever their profiles say (None: it is as they say).
     """
 
     workflow: Path
@@ -161,6 +161,7 @@ class PlanRequest:
     parameters: Mapping[str, object] = field(default_factory=dict)
     copy_reused: bool = False
     on_mismatch: str | None = None
+    protection: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,6 +211,11 @@ class _Run:
             ],
             "metadata_file": str(self._spool.folder / "metadata"),
             "reuse_key": self._key.hex(),
+            "protection": {
+                "level": self._request.protection,
+                "folder": str(self._spool.folder / "protected"),
+                "arguments": True,
+            },
         }
 
     def _described_executable(self) -> Mapping[str, object]:

@@ -4,12 +4,14 @@ import os
 import time
 
 from integrity.wrapper.command import Due
+from integrity.wrapper.cores import each, size_of
 from integrity.wrapper.description import REWRITTEN_ROLES, Job
 from integrity.wrapper.errors import StoppedError, UnpreparedError
 from integrity.wrapper.execution import Execution
 from integrity.wrapper.facts import facts
 from integrity.wrapper.metadata import read_metadata
 from integrity.wrapper.notation import clock_ns, reason, time_text, to_text
+from integrity.wrapper.private_copies import PrivateCopies
 from integrity.wrapper.processes import PR_SET_CHILD_SUBREAPER, libc_prctl, signal_descendants
 from integrity.wrapper.signals import signal
 from integrity.wrapper.staging import prepare
@@ -33,6 +35,7 @@ class Attempt:
         self.main: "Execution | None" = None
         self.end_at: "float | None" = None  # of all steps, by the monotonic clock
         self.verified: "list[Verified]" = []
+        self.private_copies = PrivateCopies(job, stop.check)
         document = job.document
         self.record: "dict[str, Any]" = {"schema": RECORD_SCHEMA}
         for key in ("run_id", "job", "id", "attempt", "transformation", "site", "reuse_key"):
@@ -64,6 +67,7 @@ class Attempt:
             self._look_again()
             if self.job.deliver is not None:
                 self._deliver(self.job.deliver)
+        self.private_copies.close()
 
     def finish(self) -> "dict[str, Any]":
         """The record as it is written: a success only if nothing said otherwise."""
@@ -91,9 +95,13 @@ class Attempt:
             self.record["status"] = status
 
     def _verify(self) -> bool:
-        for given in self.job.inputs:
-            path = self.job.absolute(given["path"], "inputs.path")
-            verified = verify_input(given, path, "pre-exec", self.stop)
+        private = [self.private_copies.take(given) for given in self.job.inputs]
+        paths = [self.job.absolute(given["path"], "inputs.path") for given in self.job.inputs]
+
+        def look(number: int) -> Verified:
+            return verify_input(self.job.inputs[number], paths[number], "pre-exec", self.stop, private[number])
+
+        for verified in each(look, [size_of(path) for path in paths]):
             self.record["inputs"].append(verified.entry)
             if verified.entry["finding"] is not None:
                 self._fail(describe(verified.entry), "integrity_failed")
@@ -112,6 +120,8 @@ class Attempt:
                     self._execute()
         except StoppedError as error:
             self._fail("%s before the command started" % error)
+        except UnpreparedError as error:
+            self._fail(str(error))
         if self.record["failure"] is None:
             self._step("post")
 
@@ -170,8 +180,12 @@ class Attempt:
                     self._fail("input %r changed while the command ran: %s" % (changed["name"], changed["finding"]))
         except StoppedError as error:
             self._fail("%s before the inputs were looked at again" % error)
-        for given in self.job.outputs:
-            entry = hash_output(given, self.job.absolute(given["path"], "outputs.path"), succeeded, self.stop)
+        paths = [self.job.absolute(given["path"], "outputs.path") for given in self.job.outputs]
+
+        def look(number: int) -> "dict[str, Any]":
+            return hash_output(self.job, self.job.outputs[number], succeeded, self.stop)
+
+        for entry in each(look, [size_of(path) for path in paths]):
             self.record["outputs"].append(entry)
             if entry["finding"] is not None:
                 self._fail("output %r: %s" % (entry["name"], entry["error"]))

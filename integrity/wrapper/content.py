@@ -15,7 +15,9 @@ from integrity.wrapper.paths import kind_name
 TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
 
 BLOCK_BYTES = 1 << 18  # fits the second-level cache; larger blocks hash no faster
 RACY_NS = 20 * 1000 * 1000  # ctime ticks at up to 10 ms on older kernels: a younger one proves nothing
@@ -151,30 +153,49 @@ def _hash_entry(folder: int, name: bytes, about: int, check: "Callable[[], None]
 
 
 def read_content(
-    path: bytes, follow: bool, settle: bool, prefix_size: "int | None", check: "Callable[[], None]"
+    path: bytes,
+    follow: bool,
+    settle: bool,
+    prefix_size: "int | None",
+    check: "Callable[[], None]",
+    folder: "int | None" = None,
 ) -> "tuple[Survey, Content]":
-    """Hash a file or folder so that the digest is that of bytes which did not move meanwhile.
+    """Hash a file or folder so that the digest is that of bytes which did not move meanwhile; see `undisturbed`."""
 
-    With ``settle`` it first waits until the ctime is so old that any later change moves it. Raises OSError or
-    UnreadableError.
+    def read(descriptor: int, found: Survey) -> Content:
+        if found.kind == "file":
+            content = hash_stream(descriptor, found.size, prefix_size, check)
+        else:
+            content = hash_folder(descriptor, check)
+        if content.size != found.size:
+            raise UnreadableError("it changed while it was read")
+        return content
+
+    return undisturbed(path, follow, settle, read, folder)
+
+
+def undisturbed(
+    path: bytes, follow: bool, settle: bool, read: "Callable[[int, Survey], T]", folder: "int | None" = None
+) -> "tuple[Survey, T]":
+    """What ``read`` makes of a file or folder, open at its start, that did not move meanwhile.
+
+    With ``settle`` it first waits until the ctime is so old that any later change moves it. ``path`` starts from the
+    open ``folder``, where there is one. Raises OSError or UnreadableError.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # a named pipe must not block the open
-    descriptor = os.open(path, flags if follow else flags | os.O_NOFOLLOW)
+    descriptor = os.open(path, flags if follow else flags | os.O_NOFOLLOW, dir_fd=folder)
     try:
         before = survey(descriptor)
         age_ns = clock_ns() - before.ctime_ns
         if settle and abs(age_ns) < RACY_NS:
             time.sleep((RACY_NS - age_ns) / 1e9)
             before = survey(descriptor)
-        if before.kind == "file":
-            content = hash_stream(descriptor, before.size, prefix_size, check)
-        else:
-            content = hash_folder(descriptor, check)
-        there = os.stat(path, follow_symlinks=follow)
-        if survey(descriptor).fingerprint != before.fingerprint or content.size != before.size:
+        made = read(descriptor, before)
+        there = os.stat(path, dir_fd=folder, follow_symlinks=follow)
+        if survey(descriptor).fingerprint != before.fingerprint:
             raise UnreadableError("it changed while it was read")
         if (there.st_dev, there.st_ino) != (before.device, before.inode):
             raise UnreadableError("another file took its place while it was read")
-        return before, content
+        return before, made
     finally:
         os.close(descriptor)

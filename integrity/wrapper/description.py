@@ -33,6 +33,8 @@ OUTPUT_ROLES = ("output", "inout", "checkpoint")
 REWRITTEN_ROLES = ("inout", "checkpoint")  # the command is meant to change these: not compared afterwards
 
 
+PROTECTION_LEVELS = ("guard", "copy", "seal")
+PROTECTED_FOLDER = ".pirene-protected"
 STEPS = ("setup", "pre", "post", "cleanup")
 CHECKPOINT_SIGNALS = ("TERM", "INT", "HUP", "USR1", "USR2")
 
@@ -86,8 +88,21 @@ class Job:
         self.checkpoint_seconds, self.checkpoint_signal = _checkpoint(document)
         self.limits = _limits(document)
         self.deliver = self._optional_path("deliver")
+        protection = known_keys(document, "protection", ("level", "folder", "arguments"))
+        self.protection: str = optional(protection, "level", str, PROTECTION_LEVELS[0])
+        if self.protection not in PROTECTION_LEVELS:
+            words = (", ".join(PROTECTION_LEVELS), self.protection)
+            raise UnusableError("protection.level: expected any of %s, found %r" % words)
+        self.protected_dir = self.absolute(optional(protection, "folder", str, PROTECTED_FOLDER), "protection.folder")
+        self.protects_arguments = flag(protection, "arguments", "protection.arguments")
+        self.staged_links = {b"/".join(names) for _, names, is_copied in self.stage_in if not is_copied}
         if self.metadata_file is not None:
             self.environment[b"PIRENE_METADATA"] = self.environment[b"KICKSTART_METADATA"] = self.metadata_file
+
+    @property
+    def owns_folder(self) -> bool:
+        """Whether the work folder is the job's alone, so that its outputs must lie in it."""
+        return self.document.get("work_dir") is not None or self.deliver is not None
 
     def absolute(self, text: str, key: str) -> bytes:
         """A path of the description, taken from the work folder."""

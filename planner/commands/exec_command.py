@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from planner.commands.run import INTERRUPTED
+from planner.job_choices import PROTECTION
 from provenance.commands.context import Invocation, pass_invocation
 
 
@@ -33,6 +34,15 @@ class _OptionsBeforeCommand(click.Command):
     is_flag=True,
     help="Do not run it if the same command made its outputs before. What comes on standard input does not count.",
 )
+@click.option(
+    "--protect",
+    "protection",
+    type=click.Choice(PROTECTION),
+    default=PROTECTION[0],
+    show_default=True,
+    help="Use verified inputs in place and look at them again (guard); or let the command read private copies (copy), "
+    "or sealed memory (seal), of those inputs that are arguments of it.",
+)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @pass_invocation
 def exec_command(
@@ -42,6 +52,7 @@ def exec_command(
     inouts: tuple[str, ...],
     metadata: tuple[str, ...],
     reuse: bool,
+    protection: str,
     command: tuple[str, ...],
 ) -> int:
     """Run COMMAND here: its inputs are verified first, its outputs hashed after, all of it is recorded.
@@ -53,7 +64,7 @@ def exec_command(
     from planner.single_command import run_command
     from provenance.store import Store
 
-    request = SingleCommand(inputs, outputs, inouts, metadata, reuse, command)
+    request = SingleCommand(inputs, outputs, inouts, metadata, reuse, command, protection)
     result = run_command(Store.open(invocation.store), request)
     if result.reused_from is not None:
         invocation.note(f"not run: reused from {result.reused_from}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from planner.job_choices import ON_MISMATCH
+from planner.job_choices import ON_MISMATCH, PROTECTION
 from provenance.commands.context import Invocation, param_option, parameter_values
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class PlanOptions:
     parameters: tuple[str, ...] = ()
     copy_reused: bool = False
     on_mismatch: str | None = None
+    protection: str | None = None
 
     def make(self, invocation: Invocation, workflow: Path, store: Store) -> Path:
         """Plan, write the plan folder and record the plan; the run folder. Raises what planning raises.
@@ -99,6 +100,7 @@ class PlanOptions:
             parameters=parameter_values(self.parameters),
             copy_reused=self.copy_reused,
             on_mismatch=self.on_mismatch,
+            protection=self.protection,
         )
 
     def refuse_for_planned(self, run_dir: Path) -> None:
@@ -121,6 +123,7 @@ class PlanOptions:
             "--param": self.parameters,
             "--copy-reused": self.copy_reused,
             "--on-mismatch": self.on_mismatch,
+            "--protect": self.protection,
         }
 
     @staticmethod
@@ -185,5 +188,12 @@ def _options() -> list[Callable[[Callable[..., Any]], Callable[..., Any]]]:
             type=click.Choice(ON_MISMATCH),
             help="When an input is not what it must be: read another copy or run its producer again, else fail "
             "(recover); or fail at once. Default: as the profiles of each job say, else recover.",
+        ),
+        click.option(
+            "--protect",
+            "protection",
+            type=click.Choice(PROTECTION),
+            help="Use verified inputs in place and look at them again (guard), from private copies (copy), or, small "
+            "ones, from sealed memory (seal). Default: as the profiles of each job say, else guard.",
         ),
     ]

@@ -71,6 +71,7 @@ def description_of(plan: EnginePlan, job: EngineJob, executable: str) -> dict[st
         "stderr": job.stderr,
         "outputs": outputs_of(job),
         "metadata_file": METADATA_FILE,
+        "protection": {"level": job.protection},
         "walltime_seconds": job.walltime_seconds,
         "checkpoint": {"after_seconds": job.checkpoint_seconds},
     }

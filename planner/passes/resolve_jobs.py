@@ -14,7 +14,7 @@ from typing import Any
 
 from planner.catalogs.model import Catalogs, Transformation, TransformationSite
 from planner.errors import FileError
-from planner.job_choices import ON_MISMATCH
+from planner.job_choices import ON_MISMATCH, PROTECTION
 from planner.passes.catalog_copies import resolve
 from planner.passes.copies import Copies, Finding
 from planner.planned import Plan, PlannedJob
@@ -100,6 +100,7 @@ def _filled(plan: Plan, planned: PlannedJob, found: _Resolved, seen: Mapping[tup
         salt=profiles.get("pirene", {}).get("salt", ""),
         deterministic=profiles.get("pirene", {}).get("deterministic", "true") != "false",
         on_mismatch=plan.request.on_mismatch or profiles.get("pirene", {}).get("on_mismatch", ON_MISMATCH[0]),
+        protection=plan.request.protection or profiles.get("pirene", {}).get("protection", PROTECTION[0]),
     )
 
 

@@ -248,3 +248,21 @@ def test_words_of_bytes_that_are_no_unicode_find_what_they_mean_or_nothing(site)
     ):
         code = 0 if words[1] == "unset" else 2
         assert r"\xfe" in site.run(*words, code=code).err.replace(r"\udcfe", r"\xfe").replace("\ufffd", r"\xfe"), words
+
+
+@pytest.mark.parametrize("level", ["copy", "seal"])
+def test_an_input_in_private(site, level) -> None:
+    """The command reads what was verified by another name; its own folder is as it was, and nothing stays behind."""
+    (site.folder / "in").write_text("content\n")
+    (site.folder / "other").write_text("more\n")
+    site.run(
+        "exec", "--protect", level, "--in", "in", "--in", "other", "--out", "out", "--",
+        "/bin/sh", "-c", 'cat "$1" > out; echo "$1" >> out', "sh", "in",
+    )  # fmt: skip
+    content, where = (site.folder / "out").read_text().splitlines()
+    assert content == "content" and where != "in" and not Path(where).exists()
+    rows = site.query('checks where stage = "pre-exec" show name, protection')
+    assert {row["name"]: row["protection"] for row in rows if not row["name"].startswith("/")} == {
+        "in": level,
+        "other": "guard",
+    }
