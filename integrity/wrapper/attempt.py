@@ -67,10 +67,10 @@ class Attempt:
             self._look_again()
             if self.job.deliver is not None:
                 self._deliver(self.job.deliver)
-        self.private_copies.close()
 
     def finish(self) -> "dict[str, Any]":
         """The record as it is written: a success only if nothing said otherwise."""
+        self.private_copies.close()
         if self.record["failure"] is None:
             self.record["status"] = "succeeded"
         self.record["interrupted"] = self.stop.signal is not None

@@ -12,6 +12,7 @@ folder, or a file larger than SEAL_BYTES, is copied where it was to be sealed. T
 
 import errno
 import fcntl
+import itertools
 import os
 import stat
 
@@ -29,6 +30,7 @@ FICLONE = 0x40049409  # linux/fs.h
 F_ADD_SEALS = 1033  # linux/fcntl.h; Python names them since 3.8
 ALL_SEALS = 0x1 | 0x2 | 0x4 | 0x8  # SEAL, SHRINK, GROW, WRITE
 MFD_CLOEXEC, MFD_ALLOW_SEALING = 0x1, 0x2
+NUMBERS = itertools.count()  # of folders of this process, which may make many attempts
 OUT_OF_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOMEM, errno.EFBIG)
 CANNOT_BE_SHARED = (errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.EBADF)
 
@@ -52,7 +54,6 @@ class PrivateCopies:
         self._job = job
         self._check = check
         self._sealed: "list[int]" = []
-        self._count = 0
 
     def take(self, given: "dict[str, object]") -> "Private | None":
         """Make an input private and hand that to the command; None: it is used in place, or cannot be read, which its
@@ -111,8 +112,7 @@ class PrivateCopies:
         return b"/proc/%d/fd/%d" % (os.getpid(), memory)
 
     def _copy(self, descriptor: int, found: Survey, name: bytes) -> bytes:
-        self._count += 1
-        folder = os.path.join(self._job.protected_dir, b"%d-%d" % (os.getpid(), self._count))
+        folder = os.path.join(self._job.protected_dir, b"%d-%d" % (os.getpid(), next(NUMBERS)))
         os.makedirs(folder, 0o700)
         path = os.path.join(folder, name)
         if found.kind == "file":
