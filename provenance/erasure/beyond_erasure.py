@@ -87,22 +87,45 @@ class Beyond:
         }
 
 
-def beyond(
-    store: Store, snapshot: Snapshot, changes: Iterable[Change], texts: Collection[str], files: Collection[FileId]
-) -> Beyond:
-    """What there is, but for `unfinished` files: of that snapshot, in which nothing is erased yet."""
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What has to be known of erased rows, while they are there, to look for the same elsewhere: their ``texts``, the
+    ``runs`` that they are of, URLs of ``copies``, ids of the ``stores`` that they were pulled from.
+    """
+
+    texts: frozenset[str] = frozenset()
+    runs: tuple[int, ...] = ()
+    copies: tuple[str, ...] = ()
+    stores: tuple[str, ...] = ()
+
+
+def traces(store: Store, snapshot: Snapshot, changes: Iterable[Change], files: Collection[FileId]) -> Traces:
+    """Those of what goes by ``changes`` of that snapshot."""
     listed = list(changes)
-    runs = sorted(frozenset().union(*(change.runs for change in listed)))
-    folders = store.rows(_FOLDERS, [runs], tables=["workflows"], snapshot=snapshot) if runs else ()
     copies = by_file(store, files, states=LIVE_STATES | {"retired"}, snapshot=snapshot)
-    looked_for = sorted(text for text in texts if len(text) >= SHORTEST_TEXT)[:MOST_TEXTS]
+    return Traces(
+        texts=frozenset(text for change in listed for text in change.texts),
+        runs=tuple(sorted(frozenset().union(*(change.runs for change in listed)))),
+        copies=tuple(sorted({copy.url for copies_of in copies.values() for copy in copies_of})),
+        stores=tuple(sorted({change.old.origin for change in listed if change.old.origin})),
+    )
+
+
+def beyond(store: Store, left: Traces) -> Beyond:
+    """Where the store as it is now, or what is around it, may hold the same. It takes a look at every row that has
+    text, and nobody has to wait for that: no erasure takes what is looked at.
+    """
+    snapshot = store.snapshot()
+    folders = store.rows(_FOLDERS, [left.runs], tables=["workflows"], snapshot=snapshot) if left.runs else ()
+    looked_for = sorted(text for text in left.texts if len(text) >= SHORTEST_TEXT)[:MOST_TEXTS]
     return Beyond(
         elsewhere=_elsewhere(store, snapshot, [text for text in looked_for if len(text) <= _LONGEST_TEXT]),
         spooled=spooled_with(store, looked_for),
-        unsearched=len(texts) - len(looked_for),
+        unsearched=len(left.texts) - len(looked_for),
+        unfinished=unfinished(store),
         run_folders=tuple(str(folder) for (folder,) in folders),
-        copies=tuple(sorted({copy.url for copies_of in copies.values() for copy in copies_of})),
-        stores=tuple(sorted({change.old.origin for change in listed if change.old.origin})),
+        copies=left.copies,
+        stores=left.stores,
     )
 
 

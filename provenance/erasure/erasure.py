@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from provenance.answers.facts import Thing
-from provenance.erasure.beyond_erasure import Beyond, beyond, unfinished
+from provenance.erasure.beyond_erasure import Beyond, Traces, beyond, traces
 from provenance.erasure.erased_rows import Change, Rule, changes_by, rule_for_output, rules_for_files, rules_for_keys
 from provenance.erasure.erased_texts import SHORTEST_TEXT, quarantined_with, remove_quarantined
 from provenance.erasure.erasing import finish
@@ -114,14 +114,29 @@ def erase(
     """
     if not reason.strip():
         raise StoreError("an erasure needs a reason", hint="--reason TEXT; never with what is erased in it")
+    erasure = _Erasure(store, target)
     if dry_run:
-        report = _Erasure(store, target).look()
+        report = erasure.look()
     else:
         with turn(store.storage):
             finished = tuple(finish(store))
-            report = replace(_Erasure(store, target).commit(reason, author), finished=finished)
+            report = replace(erasure.commit(reason, author), finished=finished)
             finish(store)
-    return replace(report, beyond=replace(report.beyond, unfinished=unfinished(store)))
+    try:
+        return replace(report, beyond=beyond(store, erasure.traces))
+    except StoreError as error:
+        if report.commit is None:
+            raise
+        raise NotLookedForError(report.commit, error) from error
+
+
+class NotLookedForError(StoreError):
+    """An erasure is done, and what it does not reach could not be found out."""
+
+    def __init__(self, commit: int, error: StoreError) -> None:
+        said = f"the erasure is done (commit {commit}), but not found out is what it does not reach: {error}"
+        super().__init__(said, hint=error.hint)
+        self.exit_code = error.exit_code
 
 
 class _Erasure:
@@ -130,6 +145,7 @@ class _Erasure:
     def __init__(self, store: Store, target: Target) -> None:
         self._store = store
         self._target = target
+        self.traces = Traces()
         self._nonce = new_nonce()
         self._known: dict[str, Change | None] = {}
         self._made: dict[str, Segment | None] = {}
@@ -178,8 +194,8 @@ class _Erasure:
         rows: Counter[str] = Counter()
         for change in changes:
             rows.update({change.old.table: sum(change.rows.values())})
-        texts = frozenset(text for change in changes for text in change.texts)
-        searched = [text for text in texts if len(text) >= SHORTEST_TEXT]
+        self.traces = traces(self._store, snapshot, changes, self._target.files)
+        searched = [text for text in self.traces.texts if len(text) >= SHORTEST_TEXT]
         return ErasureReport(
             commit=None,
             rows={table: count for table, count in rows.items() if count},
@@ -187,7 +203,6 @@ class _Erasure:
             gone=self._gone(snapshot, changes),
             made=(),
             quarantined=quarantined_with(self._store, searched),
-            beyond=beyond(self._store, snapshot, changes, texts, self._target.files),
         )
 
     def _gone(self, snapshot: Snapshot, changes: Sequence[Change]) -> tuple[str, ...]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from provenance.erasure import beyond_erasure
 from provenance.erasure.beyond_erasure import Beyond
-from provenance.erasure.erasure import Target, erase
+from provenance.erasure.erasure import NotLookedForError, Target, erase
 from provenance.exchange.pull import pull
 from provenance.history.commits import CommitKind
 from provenance.segments.batch import Batch
@@ -66,3 +69,33 @@ def test_texts_are_looked_for_in_batches_and_not_without_end(grown: Store, monke
     monkeypatch.setattr(beyond_erasure, "MOST_TEXTS", 0)
     said = erase(grown, target, "asked to", dry_run=True).beyond
     assert (said.elsewhere, said.unsearched > 3) == ({}, True)
+
+
+def test_what_cannot_be_searched_keeps_nothing_from_being_erased(grown: Store) -> None:
+    """A damaged table that has nothing to do with it is named, with the commit that erased."""
+    for path in grown.root.glob("segments/selections/*.parquet"):
+        path.chmod(0o644)
+        path.write_bytes(b"PAR1" + bytes(path.stat().st_size))
+    with pytest.raises(
+        NotLookedForError, match=r"the erasure is done \(commit \d+\), but not found out is .*selections"
+    ):
+        erase(grown, Target((file(),)), "asked to")
+    assert grown.rows(f"SELECT 1 FROM files WHERE source = {RUN} AND file = {FIRST}", tables=["files"]) == []
+    assert [commit.kind for commit in grown.commits()][-1] is CommitKind.ERASE
+
+
+def test_nobody_waits_for_the_search(grown: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The turn is over by then: the folder that is locked for it is free."""
+    searched: list[bool] = []
+    real = beyond_erasure.spooled_with
+
+    def spooled_with(*arguments: Any) -> tuple[str, ...]:
+        folder = os.open(grown.root / "commits", os.O_RDONLY)
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(folder)
+        searched.append(True)
+        return real(*arguments)
+
+    monkeypatch.setattr(beyond_erasure, "spooled_with", spooled_with)
+    erase(grown, Target((file(),)), "asked to")
+    assert searched == [True]
