@@ -2,6 +2,7 @@
 #   make demo    the real case of datasets/co2-el-nino, from registration to a flipped bit, on the terminal
 #   make test    all tests
 #   make faults  what `make test` has of killed and failing commits, and of one to every table besides
+#   make chaos   every fault at every point of the pipeline a hundred times, 100 000 clean verifications
 #   make fuzz    questions and bytes that nobody thought of, for SECONDS=3600 unless told
 #   make check   ruff, mypy, import-linter, vermin
 #   make bench   measure and rewrite docs/benchmarks.md
@@ -14,7 +15,7 @@ TESTS ?=
 # How long `make fuzz` takes.
 SECONDS ?= 3600
 
-.PHONY: demo test faults fuzz check bench clean
+.PHONY: demo test faults chaos fuzz check bench clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -46,6 +47,9 @@ faults: .venv/.stamp-dev
 	.ci/system-packages strace
 	PIRENE_TEST_ALL_FAULTS=1 $(BIN)/python -m pytest -n $(JOBS) tests/provenance/faults tests/integrity/faults \
 	  tests/end_to_end/test_engine_faults.py
+
+chaos: .venv/.stamp-dev
+	PIRENE_TEST_CHAOS=100 $(BIN)/python -m pytest --timeout=7200 tests/planner/chaos
 
 fuzz: .venv/.stamp-dev
 	$(BIN)/python -m tests.query.fuzz $(SECONDS)

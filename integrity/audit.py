@@ -7,6 +7,7 @@ mtime is no evidence in an audit. A file whose digest nobody knows is `unknown`,
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import itertools
 import os
 import stat as status_bits
@@ -21,6 +22,8 @@ from integrity.checksum import agreeing, algorithms, differing
 from integrity.digest import Hashed, Stat, hash_path
 from integrity.findings import Finding, FindingClass
 from integrity.pace import Pace
+
+_SHA256_OF_NOTHING = hashlib.sha256().digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,15 +191,25 @@ def classify(expectation: Expectation, hashed: Hashed, known: Known) -> FindingC
     if size == 0:
         return FindingClass.TRUNCATED
     if expectation.sha256 is not None:
-        if hashed.sha256 in expectation.earlier_sha256s:
-            return FindingClass.STALE
-        if any(name != expectation.name for name in known.names(hashed.sha256)):
-            return FindingClass.SWAPPED
+        content = recognised(expectation.name, hashed.sha256, expectation.earlier_sha256s, known)
+        if content is not None:
+            return content
         if hashed.prefix_sha256 == expectation.sha256:
             return FindingClass.APPENDED
     if expectation.size is not None and size < expectation.size:
         return FindingClass.TRUNCATED
     return FindingClass.CONTENT_MISMATCH
+
+
+def recognised(name: str, sha256: bytes, earlier_sha256s: Collection[bytes], known: Known) -> FindingClass | None:
+    """What bytes are that are not those of the file ``name``: an earlier version of it, the content of another file;
+    None: nobody knows them. Of no bytes at all nothing can be told.
+    """
+    if sha256 == _SHA256_OF_NOTHING:
+        return None
+    if sha256 in earlier_sha256s:
+        return FindingClass.STALE
+    return FindingClass.SWAPPED if any(other != name for other in known.names(sha256)) else None
 
 
 def unexpected(folder: Path, expected: Collection[Path]) -> Iterator[Path]:

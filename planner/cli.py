@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("planner.commands.status:status", "Say where a run is."),
     "analyze": ("planner.commands.analyze:analyze", "Say why a run failed."),
     "remove": ("planner.commands.remove:remove", "Take a run off the pool."),
+    "chaos": ("planner.commands.chaos:chaos", "Try out whether damage to a run's files would be noticed."),
     "query": ("provenance.commands.query:query", "Ask the store."),
     "sql": ("provenance.commands.sql:sql", "Ask the store in SQL."),
     "fields": ("provenance.commands.fields:fields", "List what can be asked: fields and metadata keys."),

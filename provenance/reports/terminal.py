@@ -94,3 +94,4 @@ def _repair(plan: RepairPlan) -> Iterator[str]:
         yield "Then audit again: that is how the store learns of the good copies."
     if plan.reruns:
         yield "Then run the workflow again (`pirene run WORKFLOW.yml`): these jobs run, all others are reused."
+        yield "A command of `pirene exec` is given again."

@@ -223,3 +223,21 @@ def test_every_format_of_a_report_has_the_same_exit_code(runs, run_command):
     text = run_command(audit, "--repair-plan", exit_code=1).stdout
     assert "run       job a of workflow left, which makes mid.dat" in text
     assert "to repair:" not in run_command(audit, exit_code=1).stdout
+
+
+@pytest.mark.parametrize(("content", "kind"), [(b"left", "swapped"), (b"mid of right", "stale"), (b"?", "truncated")])
+def test_what_a_job_refused_is_told_apart_by_what_the_store_knows(
+    runs, json_of, record_bytes, read_file, content, kind
+):
+    """The wrapper knows no other files: all that it can say is that the bytes are not the expected ones."""
+    from hashlib import sha256
+
+    from provenance.ingest.ingest import ingest
+
+    actual = sha256(content).hexdigest()
+    wrong = {"verdict": "mismatch", "actual_sha256": actual, "actual_size": len(content), "finding": "truncated"}
+    bad = read_file("mid.dat", b"mid of left", source=None, **wrong)
+    ended = {"status": "integrity_failed", "exit_code": None, "duration": None}
+    ingest(runs.store, [record_bytes(2, 2, run=runs.ids["left"], inputs=[bad], **ended)])
+    (finding,) = json_of(audit, "left", exit_code=1)["findings"]
+    assert (finding["class"], finding["stage"]) == (kind, "pre-exec")

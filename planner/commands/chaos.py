@@ -1,0 +1,83 @@
+"""`pirene chaos`: try out whether damage to a run's files would be noticed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from provenance.commands.context import Invocation, pass_invocation
+
+if TYPE_CHECKING:
+    from planner.chaos.trials import Outcome
+
+
+@click.command()
+@click.argument("run", required=False)
+@click.option("--count", type=click.IntRange(min=1), default=1, show_default=True, help="Trials of each kind.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Another one picks other files and places.")
+@click.option("--format", "output_format", type=click.Choice(("table", "json")), default="table", show_default=True)
+@click.pass_context
+@pass_invocation
+def chaos(
+    invocation: Invocation, context: click.Context, run: str | None, count: int, seed: int, output_format: str
+) -> None:
+    """Damage copies of a run's files in every way, at every point of the pipeline, and say what was noticed.
+
+    The files themselves are only read, their store is not written to. RUN is a run folder, an id or the name of a
+    workflow; default: the newest run. Exit code 0: all damage was noticed before anything was made of it; 1: some was
+    not.
+    """
+    import random
+
+    from integrity.faults import Fault
+    from planner.chaos.points import Point
+    from planner.chaos.specimens import specimens_of
+    from planner.chaos.trials import SCHEMA, summed_up, trials
+    from provenance.answers.runs import find_run
+    from provenance.commands.printing import open_store, print_document
+    from provenance.commands.progress import progress_bar
+
+    store = open_store(invocation)
+    found = find_run(store, run)
+    chance = random.Random(seed)
+    specimens = specimens_of(store, found, chance)
+    with progress_bar(invocation, "trying", len(Point) * len(Fault) * count) as advance:
+        outcomes = summed_up(trials(specimens, count, chance), advance)
+    tried = sum(outcome.tried for outcome in outcomes)
+    missed = sum(len(outcome.missed) for outcome in outcomes)
+    if output_format == "json":
+        document = {
+            "schema": SCHEMA,
+            "run": found.run_id,
+            "workflow": found.name,
+            "seed": seed,
+            "tried": tried,
+            "detected": tried - missed,
+            "outcomes": [outcome.document() for outcome in outcomes],
+        }
+        print_document(document)
+    else:
+        _print_table(outcomes, tried, missed)
+    context.exit(1 if missed else 0)
+
+
+def _print_table(outcomes: list[Outcome], tried: int, missed: int) -> None:
+    """One row for each point and fault, then the sum."""
+    from query.terminal_text import harmless
+
+    click.echo(f"{'point':<17} {'fault':<17} {'noticed':>9}  by, as")
+    for outcome in outcomes:
+        if not outcome.tried:
+            click.echo(f"{outcome.point:<17} {outcome.fault:<17} {'-':>9}  no file of this run can have it")
+            continue
+        noticed = f"{outcome.tried - len(outcome.missed)} of {outcome.tried}"
+        stages = ", ".join(stage for stage, _ in outcome.stages)
+        findings = ", ".join(finding for finding, _ in outcome.findings)
+        click.echo(
+            f"{outcome.point:<17} {outcome.fault:<17} {noticed:>9}  {stages or 'nobody'}: {findings or 'missed'}"
+        )
+        for name in outcome.missed:
+            click.echo(f"  MISSED in {harmless(name)}")
+    click.echo("")
+    click.echo(f"{tried - missed} of {tried} faults were noticed before anything was made of the bytes.")
