@@ -62,7 +62,7 @@ check: .venv/.stamp-dev
 	$(BIN)/vermin --quiet --no-tips --eval-annotations --target=3.6- --violations integrity/kickstart.py integrity/wrapper planner/engines/pool/node_step.py
 
 bench: .venv/.stamp-dev
-	.ci/system-packages ninja
+	.ci/system-packages ninja postgresql
 	$(BIN)/python bench/run.py
 
 clean:

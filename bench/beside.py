@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 Rows = list[tuple[Any, ...]]
@@ -70,4 +71,6 @@ def _timed(ask: Ask) -> tuple[float, Rows | None]:
 
 def _comparable(rows: Rows) -> list[tuple[Any, ...]]:
     """Names, or groups with their numbers, in a form that all engines have; in no order."""
-    return sorted(tuple(f"{value:.9g}" if isinstance(value, int | float) else value for value in row) for row in rows)
+    return sorted(
+        tuple(f"{value:.9g}" if isinstance(value, int | float | Decimal) else value for value in row) for row in rows
+    )

@@ -11,6 +11,7 @@ from pathlib import Path
 import beside
 import big_store
 import duckdb
+import streaming
 from beside import Rows, Seen
 from fact_peers import Laid, laid, load_documents, load_pairs
 from peers import PostgreSQL, SQLite, postgresql
@@ -43,7 +44,7 @@ def section(scratch: Path) -> str:
         found = measured(store, files, connection, server, small)
         versions = f"{server.version()}, {small.version()}, DuckDB {duckdb.__version__}"
         sizes = [f"{size / 1e9:.1f} GB" for size in (store_bytes(store), server.size(), small.size())]
-    return report(found, versions, sizes, loaded)
+    return "\n".join([report(found, versions, sizes, loaded), "", *streaming.lines(store, FILES, scratch)])
 
 
 def measured(

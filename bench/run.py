@@ -9,9 +9,11 @@ from pathlib import Path
 
 import ingest
 import layout
+import lineage_questions
 import no_change_rerun
 import opening
 import pool_dag
+import queries
 import registration
 import startup
 import wrapper
@@ -25,6 +27,8 @@ SECTIONS = (
     ingest.section,
     layout.section,
     opening.section,
+    queries.section,
+    lineage_questions.section,
     pool_dag.section,
     wrapper.section,
 )

@@ -58,7 +58,8 @@ class Compiler:
         conditions = Conditions(select.scope, self.relating.sql)
         shown = [f"{self.shown(conditions, column.content)} AS c{number}" for number, column in enumerate(columns)]
         key = [f"{column} AS key{number}" for number, column in enumerate(select.scope.key())] if keys else []
-        return self.binder.finish(select.sql([*key, *shown], self.tail(select, rows)))
+        tail = "" if self.come_in_order(select, rows, shown) else self.tail(select, rows)
+        return self.binder.finish(select.sql([*key, *shown], tail))
 
     def summary_statement(self, query: resolved.Query, summary: resolved.Summary) -> tuple[str, tuple[object, ...]]:
         """The statement of `summarize`: the groups, then what comes after it as for any other rows."""
@@ -198,6 +199,15 @@ class Compiler:
         conditions = Conditions(scope, self.relating.sql)
         where.extend(conditions.sql(condition) for condition in rows.conditions)
         return Select(scope, where)
+
+    def come_in_order(self, select: Select, rows: Rows, shown: Sequence[str]) -> bool:
+        """Whether all rows are shown by their ids and found so: then none has to wait for others, and millions need no
+        memory. The engine keeps the order of what it reads through conditions on a row, but not through joins, which
+        sub-queries become.
+        """
+        if rows.orders or rows.limit is not None or not select.scope.in_order():
+            return False
+        return not any("SELECT" in sql for sql in (*select.where, *shown))
 
     def tail(self, select: Select, rows: Rows) -> str:
         """ORDER BY and LIMIT: the order asked for, then the id."""

@@ -80,6 +80,11 @@ class Scope:
         self._joins.update(self.table.path_joins.get(name, ()))
         return self.table.paths[name][1]
 
+    def in_order(self) -> bool:
+        """Whether rows come in the order of their keys: joined to nothing, as they are found. After all expressions."""
+        joined = self._joins or self._metadata or self._shown or self._paths
+        return self.table.in_order and not self.table.order and not joined
+
     def sql(self) -> str:
         """The FROM clause: call it after all expressions have been made."""
         own = [text for name, text in self.table.joins.items() if name in self._joins]

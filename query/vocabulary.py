@@ -73,7 +73,7 @@ class EntityTable:
     there is none). ``columns`` are metadata keys whose current values stand in the rows themselves, because each row
     has one value of the key at most and none has a list: key -> name p of columns ``p_text_form``, ``p_integer_form``,
     ``p_float_form``, ``p_boolean_form``, ``p_time_form``, ``p_written_type``, ``p_position`` (always null) and
-    ``p_values``: how many there are, 0, null or 1.
+    ``p_values``: how many there are, 0, null or 1. ``in_order``: ``sql`` gives its rows in the order of ``key``.
     """
 
     entity: Entity
@@ -88,6 +88,7 @@ class EntityTable:
     path_joins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     order: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
+    in_order: bool = False
 
 
 @frozen

@@ -7,7 +7,6 @@ are not held: a listing of ten million files needs the memory of a few thousand.
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -93,20 +92,23 @@ class Answer:
         return "\n".join(str(row[-1]) for block in self._blocks("EXPLAIN ") for row in block)
 
     def _blocks(self, before: str = "") -> Iterator[list[Row]]:
-        """The rows as they come. Rows are in order, so all that is read for them is read before the first one comes:
-        until then a wide table that turns out to be damaged, or was made anew meanwhile, can be left aside.
+        """The rows as they come. A wide table that turns out to be damaged, or was made anew meanwhile, is left aside:
+        rows have one order, with it and without, so those that have come are passed over the second time.
         """
+        come = 0
         if not self._reading.wide_left_aside:
-            blocks = self._reading.blocks(before + self.sql, self.parameters)
             try:
-                first = next(blocks, None)
+                for block in self._reading.blocks(before + self.sql, self.parameters):
+                    yield block
+                    come += len(block)
+                return
             except WideTableError as error:
                 self._reading.leave_wide_tables_aside(error)
-            else:
-                yield from itertools.chain(() if first is None else (first,), blocks)
-                return
         compiled = self._without_wide()
-        yield from self._reading.blocks(before + compiled.sql, compiled.parameters)
+        for block in self._reading.blocks(before + compiled.sql, compiled.parameters):
+            if len(block) > come:
+                yield block[come:]
+            come = max(0, come - len(block))
 
 
 @dataclass(frozen=True, slots=True)

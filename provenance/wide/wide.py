@@ -208,13 +208,13 @@ def _filled(name: str, restricted: Callable[[str], str]) -> str:
     return filled_files(f"({restricted(name)})", f"({restricted(f'file_digests{IN_ORDER}')})")
 
 
-def described(table: EntityTable, view: str, columns: Mapping[str, str]) -> EntityTable:
-    """The entity's rows as the view of a wide table has them."""
+def described(table: EntityTable, view: str, columns: Mapping[str, str], *, in_order: bool = False) -> EntityTable:
+    """The entity's rows as the view of a wide table has them; ``in_order``: as it was written."""
     fields = {
         name: replace(field, sql=f"e.{_column(name)}", joins=()) if field.joins else field
         for name, field in table.fields.items()
     }
-    return replace(table, sql=view, joins={}, fields=fields, columns=columns)
+    return replace(table, sql=view, joins={}, fields=fields, columns=columns, in_order=in_order)
 
 
 def made_by(table: EntityTable, columns: Mapping[str, str]) -> str:

@@ -67,10 +67,12 @@ class _Table:
         columns: dict[str, str],
         keys: dict[str, MetadataKey],
         seen: frozenset[str] | None,
+        *,
+        in_order: bool,
     ) -> None:
         self.keys = keys
         self.seen = seen
-        self.described = wide.described(table, view, {key: columns[key] for key in keys})
+        self.described = wide.described(table, view, {key: columns[key] for key in keys}, in_order=in_order)
 
 
 def _table_since(reading: Reading, table: EntityTable, found: wide.Wide) -> _Table | None:
@@ -93,7 +95,7 @@ def _table_since(reading: Reading, table: EntityTable, found: wide.Wide) -> _Tab
     reading.make(
         f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {', '.join(filter(None, ['*', positions]))} FROM {rows}"
     )
-    return _Table(table, view, columns, keys, _seen(reading, table, found))
+    return _Table(table, view, columns, keys, _seen(reading, table, found), in_order=changed is None)
 
 
 def _seen(reading: Reading, table: EntityTable, found: wide.Wide) -> frozenset[str] | None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from provenance.answers.ask import answer, without_conditions
 from provenance.answers.vocabulary import ENTITIES, FILES, JOBS, StoreVocabulary
 from provenance.check import wide_tables
-from provenance.errors import DamagedStoreError
+from provenance.errors import DamagedStoreError, WideTableError
 from provenance.history.commits import CommitKind, publish
 from provenance.metadata import from_json
 from provenance.metadata_rows import add_metadata
@@ -347,6 +347,44 @@ def test_a_reader_finishes_however_often_it_is_made_anew_meanwhile(
     found += rows
     assert found == [(f"{number:04d}", None) for number in numbers]
     assert caplog.messages == []
+
+
+def test_what_comes_in_order_waits_for_no_other_row(promoted: Store) -> None:
+    asked = {
+        "files": False,
+        "files where name like '1/*' and site is present show name, site": False,
+        "files order by name": True,
+        "files limit 2": True,
+        "files where outputs of (jobs)": True,
+        "files show job.id": True,
+        "files where name in ('1/0', '1/1')": True,
+        "files show *": True,
+    }
+    assert {text: "e.source ASC" in answer(promoted, text).sql for text in asked} == asked
+    take(promoted, [("say", "file", 1, 0, "site", "new")])
+    assert "e.source ASC" in answer(promoted, "files").sql
+
+
+@pytest.mark.parametrize("come", [0, 1, 4096, 5000, 9000])
+def test_rows_that_have_come_do_not_come_again(store: Store, monkeypatch: pytest.MonkeyPatch, come: int) -> None:
+    monkeypatch.setattr(wide_build, "_PIECE_ROWS", 5000)
+    numbers = range(9000)
+    batch = Batch()
+    for number in numbers:
+        batch.add("files", source=1, file=number, name=f"{number:04d}", origin="raw", created=AT)
+    store.commit(CommitKind.REGISTER, batch)
+    promote(store)
+    found = answer(store, "files show name")
+    blocks = Reading.blocks
+
+    def ends(reading: Reading, sql: str, parameters: Any) -> Any:
+        monkeypatch.setattr(Reading, "blocks", blocks)
+        rows = [row for block in blocks(reading, sql, parameters) for row in block]
+        yield from (rows[start : min(start + 1000, come)] for start in range(0, come, 1000))
+        raise WideTableError("gone")
+
+    monkeypatch.setattr(Reading, "blocks", ends)
+    assert [name for (name,) in found.rows()] == [f"{number:04d}" for number in numbers]
 
 
 def test_pieces_hold_all_rows_once_in_order(promoted: Store) -> None:
