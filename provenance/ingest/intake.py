@@ -69,8 +69,6 @@ class _Block:
     documents: list[bytes] = field(default_factory=list)
     digests: list[bytes] = field(default_factory=list)
     are_typed: list[bool] = field(default_factory=list)
-    entries: dict[int, RecordEntry] = field(default_factory=dict)
-    """Those that will be looked at one by one, by their position."""
     size_bytes: int = 0
 
 
@@ -128,10 +126,7 @@ class Intake:
         block.sources.append(source)
         block.documents.append(data)
         block.digests.append(hashlib.sha256(data).digest())
-        entry = typed(data)
-        if entry is not None and (self._also is not None or self._places):
-            block.entries[len(block.are_typed)] = entry
-        block.are_typed.append(entry is not None)
+        block.are_typed.append(typed(data) is not None)  # not kept: the collector of garbage costs what decoding costs
         block.size_bytes += len(data)
         self._count += 1
         self._bytes += len(data)
@@ -206,7 +201,7 @@ class Intake:
         for position, number in numbers.items():
             has_unusual_facts = number in unusual or position in read.careful
             if has_unusual_facts or self._also is not None or self._places:
-                entry = entry_at(read, block.documents, block.entries, position)
+                entry = entry_at(read, block.documents, position)
                 if has_unusual_facts:
                     said += self._facts_of(entry, number)
                 self._note(entry, number)

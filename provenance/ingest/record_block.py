@@ -68,13 +68,9 @@ def read_block(documents: Sequence[bytes], are_typed: Sequence[bool]) -> ReadBlo
     return ReadBlock((quick, Part(list(careful), rewritten, has_kept_urls=True)), careful, malformed)
 
 
-def entry_at(
-    block: ReadBlock, documents: Sequence[bytes], entries: Mapping[int, RecordEntry], position: int
-) -> RecordEntry:
-    """The record at a position that is not malformed, with names as they were written; ``entries`` are those that
-    somebody kept of what the quick reader has made.
-    """
-    entry = block.careful.get(position) or entries.get(position) or typed(documents[position])
+def entry_at(block: ReadBlock, documents: Sequence[bytes], position: int) -> RecordEntry:
+    """The record at a position that is not malformed, with names as they were written."""
+    entry = block.careful.get(position) or typed(documents[position])
     assert entry is not None  # the quick reader took it
     return entry
 
