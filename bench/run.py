@@ -7,6 +7,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+import digests
 import ingest
 import layout
 import lineage_questions
@@ -31,6 +32,7 @@ SECTIONS = (
     lineage_questions.section,
     pool_dag.section,
     wrapper.section,
+    digests.section,
 )
 
 
