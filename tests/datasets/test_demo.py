@@ -99,7 +99,12 @@ def not_in_documents(text: str, documents: list[Any]) -> list[str]:
     """The words with a digit that a text shows and that the documents do not hold, neither as text nor as a number."""
     everything = json.dumps(documents, ensure_ascii=False)
     known = list(numbers(documents))
-    missing = []
+    shares = [value * 100 for value in known if 0 <= value <= 1]
+    text = re.sub(
+        r"(?m)^(read .*) in [\d.]+ s$", r"\1", text
+    )  # how long an audit took: the other one took another time
+    missing = [word for word in re.findall(r"([\d.]+) %", text) if not any(f"{share:.3g}" == word for share in shares)]
+    text = re.sub(r"[\d.]+ %", "", text)
     for word in re.findall(r"[^\s,;()\[\]│|…\"'`]*\d[^\s,;()\[\]│|…\"'`]*", text):
         bare = word.rstrip(".:")
         if bare in everything:
