@@ -5,7 +5,8 @@
     ├── UnsupportedStoreError  a newer format, or a kind of location that this version does not know (2)
     ├── CannotMergeError       two stores whose commits contradict each other, or clocks that do (2)
     ├── DamagedStoreError      what the store's own files say does not fit together (1)
-    │   └── WideTableError     ... and it was made from others: who asks does without it (1)
+    │   ├── WideTableError     ... and it was made from others: who asks does without it (1)
+    │   └── LogMisfitError     the log and the commits contradict each other (4)
     ├── ReadFailedError        a file, or its place, is not given to us: nothing is known of it (2)
     ├── UserFolderError        folders of the user cannot hold what is not shared, or hold something else now (2)
     ├── LakeError              a DuckLake catalog could not be written; the store is not affected (2)
@@ -53,6 +54,12 @@ class DamagedStoreError(StoreError):
 
 class WideTableError(DamagedStoreError):
     """A file of a wide table is missing, not as recorded, or cannot be read. The tables have the answer without it."""
+
+
+class LogMisfitError(DamagedStoreError):
+    """The log and the commits contradict each other: one of them was altered."""
+
+    exit_code = 4
 
 
 class ReadFailedError(StoreError):

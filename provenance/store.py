@@ -18,6 +18,7 @@ from provenance.errors import NOT_THERE, DamagedStoreError, NotAStoreError, lost
 from provenance.history import checkpoints
 from provenance.history.commits import FOLDER, Commit, CommitKind, number_of, read
 from provenance.history.snapshot import Snapshot
+from provenance.log.chain import Chain
 from provenance.segments.batch import Batch
 from provenance.segments.database import Database
 from provenance.segments.relations import relation
@@ -36,7 +37,8 @@ class Store:
     """One store. Safe to share between threads; any number of processes may read and write the same store.
 
     ``storage`` is where its shared files are, all of them; ``root`` a folder of this machine for what is not shared,
-    or can be made anew (absolute); ``store_id`` its UUID as text, ``created`` when it was made.
+    or can be made anew (absolute); ``store_id`` its UUID as text, ``created`` when it was made, ``chain``
+    what the next commit says of those before it.
     """
 
     def __init__(self, storage: Storage, identity: location.StoreIdentity) -> None:
@@ -45,6 +47,7 @@ class Store:
         self.store_id = identity.store
         self.created = identity.created
         self._seen = Snapshot()
+        self.chain = Chain(storage)
         self._database: Database | None = None
         self._lock = threading.Lock()
 
@@ -97,6 +100,7 @@ class Store:
         with self._lock:
             if made.number == self._seen.number + 1:
                 self._seen = self._seen.after([made])
+        self.chain.follow(made)
 
     def reread(self) -> None:
         """Forget the commits that this object has seen: an erasure took something out of them."""
@@ -182,16 +186,16 @@ class Store:
         promote(self, eager=eager)
 
     def sum_up(self) -> None:
-        """Write a checkpoint of what the store holds now, so that it opens quickly. It is derived: what keeps it from
-        being written is logged as a warning and is never an error.
+        """Write a checkpoint of what the store holds now, so that it opens quickly, and bring the log up to date. They
+        are derived: what keeps them from being written is logged as a warning and is never an error.
         """
         from provenance.upkeep import sum_up
 
         sum_up(self)
 
     def project(self) -> None:
-        """Bring the DuckLake catalog ``lake.sqlite`` up to date. It is derived: what keeps it from being written is
-        logged as a warning and is never an error.
+        """Bring the log and the DuckLake catalog ``lake.sqlite`` up to date. They are derived: what keeps them from
+        being written is logged as a warning and is never an error.
         """
         from provenance.upkeep import project
 

@@ -6,6 +6,7 @@ logged, unless it was what somebody asked for.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from provenance.errors import LakeError, StoreError
@@ -13,6 +14,7 @@ from provenance.history import checkpoints
 from provenance.publishing.compaction import compact as merge
 from provenance.publishing.compaction import is_due, relieve
 from provenance.publishing.turns import alone
+from provenance.storage.local import LocalStorage
 
 if TYPE_CHECKING:
     from provenance.history.commits import Commit
@@ -69,10 +71,12 @@ def sum_up(store: Store) -> None:
         checkpoints.write(store.storage, store.store_id, store.snapshot())
     except (StoreError, OSError) as error:
         _warn(f"{store.storage.location}: no checkpoint was written: {error}")
+    _extend_log(store)
 
 
 def project(store: Store) -> None:
     """See `Store.project`."""
+    _extend_log(store)
     from provenance.ducklake.lake import (
         project as bring_up_to_date,  # late: SQLAlchemy, which most writers have no use for
     )
@@ -81,6 +85,17 @@ def project(store: Store) -> None:
         bring_up_to_date(store)
     except LakeError as error:
         _warn(f"the DuckLake catalog of {store.root} was not brought up to date: {error}")
+
+
+def _extend_log(store: Store) -> None:
+    from provenance.log.growth import extend  # late: the newest commit, for those who did not make one
+
+    if isinstance(store.storage, LocalStorage) and not os.access(store.storage.root, os.W_OK):
+        return  # nobody commits there either
+    try:
+        extend(store)
+    except StoreError as error:
+        _warn(f"the log was not brought up to date: {error}")
 
 
 def _relieve(store: Store) -> None:

@@ -14,6 +14,14 @@ def cache_folder(name: str) -> Path:
     return _folder("XDG_CACHE_HOME", ".cache", name)
 
 
+def config_folder() -> Path:
+    """``$XDG_CONFIG_HOME/pirene``, else ``~/.config/pirene``: for what the user decides, keys among it.
+
+    It need not exist. Raises OSError: the user has no home.
+    """
+    return _folder("XDG_CONFIG_HOME", ".config", "")
+
+
 def state_folder(name: str) -> Path:
     """``$XDG_STATE_HOME/pirene/NAME``, else ``~/.local/state/pirene/NAME``: for what must not be lost.
 

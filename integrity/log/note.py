@@ -12,8 +12,13 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from integrity.errors import EvidenceError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 _ED25519 = b"\x01"
 _KEY_BYTES = 32
@@ -103,15 +108,11 @@ class SigningKey:
 
     def verifier(self) -> VerifierKey:
         """The public key that belongs to it."""
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-        return VerifierKey(self.name, Ed25519PrivateKey.from_private_bytes(self.seed).public_key().public_bytes_raw())
+        return VerifierKey(self.name, _loaded(self.seed).public_key().public_bytes_raw())
 
     def sign(self, message: bytes) -> bytes:
         """The signature (64 bytes) of a message: always the same."""
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-        return Ed25519PrivateKey.from_private_bytes(self.seed).sign(message)
+        return _loaded(self.seed).sign(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +214,14 @@ def from_base64(text: str) -> bytes:
     if base64_text(data) != text:
         raise ValueError(f"{text!r}: no base64 as everybody writes it")
     return data
+
+
+@lru_cache(maxsize=4)
+def _loaded(seed: bytes) -> Ed25519PrivateKey:
+    """Making a key ready takes as long as signing with it."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    return Ed25519PrivateKey.from_private_bytes(seed)
 
 
 def _key_bytes(encoded: str, *, secret: bool = False) -> bytes:

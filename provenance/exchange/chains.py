@@ -15,10 +15,12 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from integrity.merkle import root_hash
 from provenance.erasure.erasing import erased_tables
 from provenance.errors import NOT_THERE, CannotMergeError, DamagedStoreError, lost
 from provenance.history import bounds
 from provenance.history.commits import Commit, CommitKind, commit_name, decode, time_text
+from provenance.history.entry import entry_of
 from provenance.history.erased import gone_from
 from provenance.history.foreign import Pulled, PulledCommit, path_of
 from provenance.publishing.publication import END_OF_TIME
@@ -110,6 +112,7 @@ class Listing:
         self._chains = chains
         self.contents = tuple(chain.content() for chain in chains)
         self._digests = [hashlib.sha256(content).hexdigest() for content in self.contents]
+        self._roots = [root_hash(map(entry_of, chain.documents)).hex() for chain in chains]
         self._made: dict[int, tuple[str, str]] = {}
 
     def after(self, snapshot: Snapshot) -> tuple[Pulled, ...]:
@@ -122,8 +125,12 @@ class Listing:
                 len(content),
                 digest,
                 tuple(self._placed(chain, snapshot)),
+                root=root,
+                pulled_sha256=digest,
             )
-            for chain, content, digest in zip(self._chains, self.contents, self._digests, strict=True)
+            for chain, content, digest, root in zip(
+                self._chains, self.contents, self._digests, self._roots, strict=True
+            )
         )
 
     def _placed(self, chain: Chain, snapshot: Snapshot) -> Iterator[PulledCommit]:

@@ -13,11 +13,8 @@ from typing import Any
 
 from provenance.history.canonical import SEAL, sealed
 from provenance.history.commits import Commit
+from provenance.history.entry import BOUNDS, entry_of
 from provenance.schema import COMMIT_NUMBER
-
-_BOUNDS = ("min", "max")
-_CONTENT = ("path", "size", "sha256")
-"""What a commit that pulled says of the file with what it pulled: an erasure writes that file anew."""
 
 
 def tells(commit: Commit, gone: Collection[str]) -> bool:
@@ -51,27 +48,17 @@ def without(data: bytes, tables: Collection[str]) -> bytes:
 
 def same_commit(one: bytes, other: bytes) -> bool:
     """Whether two documents, each that of a commit, are of one and the same, whatever erasures took from either."""
-    return one == other or _skeleton(one) == _skeleton(other)
+    return one == other or entry_of(one) == entry_of(other)
 
 
 def _are_told(columns: Mapping[str, Mapping[str, Any]]) -> bool:
     return any(
-        bound in statistics for name, statistics in columns.items() if name != COMMIT_NUMBER.name for bound in _BOUNDS
+        bound in statistics for name, statistics in columns.items() if name != COMMIT_NUMBER.name for bound in BOUNDS
     )
 
 
 def _drop(segment: Mapping[str, Any]) -> None:
     for name, statistics in segment["columns"].items():
         if name != COMMIT_NUMBER.name:
-            for bound in _BOUNDS:
+            for bound in BOUNDS:
                 statistics.pop(bound, None)
-
-
-def _skeleton(data: bytes) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(data)
-    del document[SEAL]
-    drop(document, lambda _: True)
-    for pulled in document.get("pulled", ()):
-        for key in _CONTENT:
-            del pulled[key]
-    return document

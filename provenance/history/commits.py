@@ -84,8 +84,11 @@ class Commit:
 
     ``records`` counts the invocation records it brings and ``records_root`` is their Merkle root (RFC 6962, hex, over
     the digests in its rows of ``invocations``, in the order of run, job, attempt and digest). ``nonce`` tells attempts
-    apart. ``pulled`` are commits of other stores that it brings, ``erased`` what an erasure took. ``log_root`` and
-    ``signature`` are reserved.
+    apart. ``pulled`` are commits of other stores that it brings, ``erased`` what an erasure took.
+
+    ``log_root`` is the root (hex) of the log over all commits before it, ``signature`` that of its author
+    (`provenance.history.entry`); None where nobody could say, or sign. ``logged``: of how many commits the store had a
+    log in files when it was made.
     """
 
     store: str
@@ -102,6 +105,7 @@ class Commit:
     signature: str | None = None
     pulled: Sequence[Pulled] = ()
     erased: Erased | None = None
+    logged: int = 0
     format: int = field(default_factory=newest)
 
 
@@ -133,12 +137,19 @@ def catalog_time_text(time: dt.datetime) -> str:
 
 def encode(commit: Commit) -> bytes:
     """The bytes of a commit: the same for the same commit, wherever and whenever they are made."""
+    return sealed(document_of(commit))
+
+
+def document_of(commit: Commit) -> dict[str, Any]:
+    """The document of a commit, without its seal."""
     # What says nothing is left out where documents did not always have it: the older ones keep their bytes.
     pulled = {"pulled": [pulled_document(pulled) for pulled in commit.pulled]} if commit.pulled else {}
     erased = {"erased": erased_document(commit.erased)} if commit.erased else {}
-    return sealed(
+    logged = {"logged": commit.logged} if commit.logged else {}
+    return (
         pulled
         | erased
+        | logged
         | {
             "format": commit.format,
             "store": commit.store,
@@ -203,6 +214,7 @@ def _commit(document: JsonObject) -> Commit:
         signature=signature,
         pulled=tuple(map(pulled_from, document.objects("pulled"))) if "pulled" in document else (),
         erased=erased_from(document.object("erased")) if "erased" in document else None,
+        logged=document.integer("logged", 1, MAX_NUMBER) if "logged" in document else 0,
     )
 
 

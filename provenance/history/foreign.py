@@ -41,6 +41,8 @@ class Pulled:
 
     Their documents are the lines of the file ``path``, which has ``size`` bytes with ``sha256`` (lower-case hex).
     ``twice`` are runs of which they bring invocation records that another store, or this one, has taken in as well.
+    ``root`` (hex) is the Merkle root over their entries (`provenance.history.entry`), ``pulled_sha256`` the digest that
+    the file had when they came, which an erasure changes; None: they came before there were such.
     """
 
     store: str
@@ -50,6 +52,8 @@ class Pulled:
     sha256: str
     commits: tuple[PulledCommit, ...]
     twice: tuple[int, ...] = ()
+    root: str | None = None
+    pulled_sha256: str | None = None
 
     @property
     def last(self) -> int:
@@ -64,7 +68,7 @@ def path_of(store: str, first: int, sha256: str) -> str:
 
 def pulled_document(pulled: Pulled) -> dict[str, Any]:
     """What the document of a commit says of them."""
-    document = {
+    document: dict[str, Any] = {
         "store": pulled.store,
         "first": pulled.first,
         "path": pulled.path,
@@ -72,7 +76,11 @@ def pulled_document(pulled: Pulled) -> dict[str, Any]:
         "sha256": pulled.sha256,
         "commits": [{"time": commit.time, "follows": commit.follows} for commit in pulled.commits],
     }
-    return document | {"twice": list(pulled.twice)} if pulled.twice else document
+    if pulled.twice:
+        document["twice"] = list(pulled.twice)
+    if pulled.root is not None and pulled.pulled_sha256 is not None:
+        document |= {"root": pulled.root, "pulled_sha256": pulled.pulled_sha256}
+    return document
 
 
 def pulled_from(document: JsonObject) -> Pulled:
@@ -90,7 +98,13 @@ def pulled_from(document: JsonObject) -> Pulled:
     runs = document.list_of("twice", int, "integers") if "twice" in document else ()
     if not all(-INT64_MAX - 1 <= run <= INT64_MAX for run in runs):
         raise document.fail("twice", "a list of integers of 64 bits")
-    return Pulled(store, first, document.text("path"), document.integer("size", 0), sha256, commits, tuple(runs))
+    root, pulled_sha256 = (_digest_or_none(document, key) for key in ("root", "pulled_sha256"))
+    size = document.integer("size", 0)
+    return Pulled(store, first, document.text("path"), size, sha256, commits, tuple(runs), root, pulled_sha256)
+
+
+def _digest_or_none(document: JsonObject, key: str) -> str | None:
+    return document.matching(key, DIGEST, "64 hexadecimal digits") if key in document else None
 
 
 def _pulled_commit(document: JsonObject) -> PulledCommit:

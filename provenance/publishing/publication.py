@@ -90,7 +90,7 @@ def next_commit(
     later_than: dt.datetime | None = None,
     erased: Erased | None = None,
 ) -> Commit:
-    """The commit that would follow ``snapshot``.
+    """The commit that would follow ``snapshot``, signed (`provenance.log.chain`).
 
     Its time is the clock's, but later than that of the previous one, and than ``later_than``. Raises DamagedStoreError
     if there is no later time.
@@ -102,7 +102,7 @@ def next_commit(
             hint="set the clock, and register again in a new store what is in this one",
         )
     before = [time + _TICK for time in (snapshot.time, later_than) if time is not None]
-    return Commit(
+    made = Commit(
         store=store.store_id,
         number=snapshot.number + 1,
         time=max(dt.datetime.now(dt.UTC), *before) if before else dt.datetime.now(dt.UTC),
@@ -116,6 +116,7 @@ def next_commit(
         pulled=pulled,
         erased=erased,
     )
+    return store.chain.vouched(made)
 
 
 def named_for(storage: Storage, segments: Sequence[Segment], number: int) -> list[Segment] | None:

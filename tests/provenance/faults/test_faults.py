@@ -28,6 +28,8 @@ from provenance.exchange.pull import pull
 from provenance.history.commits import CommitKind
 from provenance.history.snapshot import Snapshot
 from provenance.identity import source_of
+from provenance.log.examination import examine
+from provenance.log.keys import trusted_keys
 from provenance.orphans import orphans, remove_orphans
 from provenance.segments.batch import Batch
 from provenance.store import Store
@@ -171,6 +173,8 @@ def judge(operation: str, root: Path, prepared: Path, *, acknowledged: bool, whe
             report = check_store(store.storage)
             assert {finding.kind for finding in report.findings} <= {Kind.ORPHAN}, f"{where}: {report.findings}"
             assert {root / finding.path for finding in report.findings} == left, where
+    examination = examine(store.storage, store.store_id, trusted_keys())
+    assert not examination.is_altered, f"{where}: {examination.discrepancies}"
     spooled = (root / "spool" / str(RUN_ID) / "1-1.json").exists()
     found = tally(store)
     assert_kept(operation, found, where)

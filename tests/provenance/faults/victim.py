@@ -28,6 +28,7 @@ import provenance
 from planner.command_spool import take_up
 from provenance.errors import StoreError
 from provenance.history.commits import CommitKind
+from provenance.log.growth import extend
 from provenance.reading.views import VIEWS, view_sql
 from provenance.schema import TABLES
 from provenance.segments.batch import Batch
@@ -63,6 +64,11 @@ def commit_to_all(store: Store) -> None:
     store.commit(CommitKind.PLAN, batch)
 
 
+def log(store: Store) -> None:
+    """Write what the log does not have of the commits yet."""
+    extend(store)
+
+
 def ingest(store: Store) -> None:
     """Take in the record that a killed command left in the spool, and remove it there."""
     take_up(store)
@@ -85,7 +91,7 @@ def erase(store: Store) -> None:
 
 
 OPERATIONS: dict[str, Callable[[Store], None]] = {
-    each.__name__: each for each in (commit, commit_to_all, ingest, compact, pull, erase)
+    each.__name__: each for each in (commit, commit_to_all, log, ingest, compact, pull, erase)
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from integrity.log.checkpoint import Checkpoint
 from planner.cli import COMMANDS, root
 from provenance.answers.output import plain
 from provenance.check.whole import check_store
@@ -19,6 +20,7 @@ from provenance.exchange.pull import pull
 from provenance.history import formats
 from provenance.history.canonical import sealed
 from provenance.history.commits import CommitKind
+from provenance.log.keys import key_folder
 from provenance.segments.batch import Batch
 from provenance.store import Store
 
@@ -44,6 +46,7 @@ EVERY: Mapping[str, list[list[str]]] = {
     "lineage": [["x"]],
     "verify": [["{workflow}"]],
     "audit": [[]],
+    "log": [["check"], ["checkpoint"], ["verify", "--since", "{checkpoint}"]],
     "store": [["info"], ["compact"], ["commits"], ["check"], ["check", "--repair"], ["publish"]],
     "pull": [["{other}"]],
     "push": [["{other}"]],
@@ -115,10 +118,16 @@ def test_every_command_refuses_a_newer_store_alike(
     change(place / newer, format=2)
     Store.open(tmp_path / "other")
     (tmp_path / "w.yml").write_text(WORKFLOW)
+    origin = f"pirene/{json.loads((place / 'store.json').read_bytes())['store']}"
+    own = key_folder().signing_key("anna")
+    (tmp_path / "checkpoint").write_bytes(Checkpoint(origin, 1, bytes(32)).signed([own]))
     before = sorted(path for path in place.rglob("*") if path.is_file())
     what = f"{place}: a store" if newer == "store.json" else f"{place / newer}: a commit"
     for words in EVERY[command]:
-        arguments = [word.format(workflow=tmp_path / "w.yml", other=tmp_path / "other") for word in words]
+        arguments = [
+            word.format(workflow=tmp_path / "w.yml", other=tmp_path / "other", checkpoint=tmp_path / "checkpoint")
+            for word in words
+        ]
         with pytest.raises(UnsupportedStoreError) as caught:
             CliRunner().invoke(root, ["--store", str(place), command, *arguments], catch_exceptions=False)
         assert str(caught.value) == f"{what} of format 2; this version reads up to 1"

@@ -1,0 +1,242 @@
+"""The log and the commits side by side: is each commit what the log, those after it and its author say it is.
+
+Four things speak of a commit, none of which follows from the others to whoever would change it: its own seal, its
+author's signature, the roots that later commits state, and the tiles. Where they contradict each other the signature
+decides which of them was altered. Nothing is written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from integrity.log.note import VerifierKey
+from integrity.log.tiles import WIDTH, Tile, TiledTree, tiles_of
+from integrity.merkle import Tree, leaf_hash
+from provenance.errors import NOT_THERE
+from provenance.history.commits import FOLDER, commit_name, number_of
+from provenance.history.entry import entry
+from provenance.log.commit_document import Voucher, document_in, voucher
+from provenance.log.discrepancy import REBUILD, Discrepancy, Gravity
+from provenance.log.files import CHECKPOINT, tile_name
+from provenance.log.logged_files import LoggedFiles, read_files
+from provenance.log.pulled_commits import examine_pulled
+
+if TYPE_CHECKING:
+    from provenance.storage.interface import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """``size`` commits, with the log's ``root`` over them as it should be (32 bytes); ``logged`` of them are in its
+    files (None: there are none), ``signed`` ones have a signature of a key that is trusted. ``leaves`` are the hashes
+    of their entries, up to the first of which none is known.
+    """
+
+    size: int
+    root: bytes
+    logged: int | None
+    signed: int
+    leaves: tuple[bytes, ...]
+    discrepancies: tuple[Discrepancy, ...]
+
+    @property
+    def is_altered(self) -> bool:
+        """Whether something is not what was recorded."""
+        return any(one.gravity is Gravity.ALTERED for one in self.discrepancies)
+
+
+def examine(storage: Storage, store_id: str, trusted: tuple[VerifierKey, ...]) -> Examination:
+    """Compare them. Raises ReadFailedError, UnsupportedStoreError for a commit of a newer format."""
+    files = read_files(storage, store_id, trusted)  # first: a commit is there before the log says so
+    return _Walk(storage, store_id, trusted, files).whole()
+
+
+@dataclass(slots=True)
+class _Walk:
+    """From the first commit to the last, with the tree over those before."""
+
+    storage: Storage
+    store_id: str
+    trusted: tuple[VerifierKey, ...]
+    files: LoggedFiles
+    found: list[Discrepancy] = field(default_factory=list)
+    leaves: list[bytes] = field(default_factory=list)
+    tree: Tree = field(default_factory=Tree)
+    roots: dict[int, bytes] = field(default_factory=dict)
+    signed: int = 0
+    seen: int = 0
+    """The largest log in files that a commit has seen."""
+    rewritten: list[tuple[int, str]] = field(default_factory=list)
+    """(commit, file) of pulled commits that are in another file than the one that the pull made."""
+    erased: int = 0
+    """The newest erasure."""
+    signing: bool = False
+    """Whether a commit was signed before."""
+    lost: bool = False
+    """Whether there is a commit of which no leaf is known: nothing after it can be compared with roots."""
+
+    def whole(self) -> Examination:
+        self.found += self.files.discrepancies
+        try:
+            numbers = [number for name in self.storage.names(FOLDER) if (number := number_of(name))]
+        except NOT_THERE:
+            numbers = []
+        newest = max(numbers, default=0)
+        for number, data in enumerate(self.storage.together(self._read, range(1, newest + 1)), start=1):
+            self._commit(number, data)
+        self._beyond(newest)
+        for number, path in self.rewritten:
+            if number > self.erased:  # only an erasure writes pulled commits anew
+                self._altered(commit_name(number), "pulled commits as they were pulled", f"{path}, another file")
+        if not self.lost:
+            self._compare_files(newest)
+        checkpoint = self.files.checkpoint
+        return Examination(
+            size=newest,
+            root=self.tree.root(),
+            logged=checkpoint.size if checkpoint else None,
+            signed=self.signed,
+            leaves=tuple(self.leaves),
+            discrepancies=tuple(self.found),
+        )
+
+    def _read(self, number: int) -> bytes | None:
+        try:
+            return self.storage.read(commit_name(number))
+        except NOT_THERE:
+            return None
+
+    def _commit(self, number: int, data: bytes | None) -> None:
+        """One commit: for itself, against the root that it states, against its place in the tiles."""
+        name = commit_name(number)
+        document = document_in(data, self.store_id, number, self.storage.where(name))
+        logged = self.files.leaves.get(number)
+        if isinstance(document, str):
+            self._altered(name, "the commit that was recorded there", document)
+            self._append(logged[0] if logged else None)
+            return
+        vouched = voucher(document, self.trusted)
+        self._signature(name, vouched)
+        self.seen = max(self.seen, document.get("logged", 0))
+        leaf = leaf_hash(entry(document))
+        if logged and logged[0] != leaf:
+            leaf = self._contradiction(name, vouched, leaf, *logged)
+        self._root_before(number, document, vouched)
+        if "erased" in document:
+            self.erased = number
+        self._pulled(number, document)
+        self._append(leaf)
+
+    def _pulled(self, number: int, document: dict[str, Any]) -> None:
+        self.found += examine_pulled(self.storage, number, document, self.trusted)
+        for pulled in document.get("pulled", ()):
+            if pulled.get("pulled_sha256", pulled["sha256"]) != pulled["sha256"]:
+                self.rewritten.append((number, pulled["path"]))
+
+    def _contradiction(self, name: str, vouched: Voucher, leaf: bytes, logged: bytes, tile: str) -> bytes:
+        """A commit and a tile that do not agree; gives the leaf to go on with."""
+        if vouched is Voucher.TRUSTED:
+            self._altered(tile, f"the hash of {name}, which its author signed", "another", REBUILD)
+            return leaf
+        self._altered(name, f"the commit that {tile} has the hash of", "another")
+        return logged
+
+    def _root_before(self, number: int, document: dict[str, Any], vouched: Voucher) -> None:
+        stated = document.get("log_root")
+        if self.lost or stated is None or stated == self.tree.root().hex():
+            return
+        name = commit_name(number)
+        expected, found = f"a history before it with the root {stated}", f"one with {self.tree.root().hex()}"
+        if vouched is not Voucher.TRUSTED or number == 1:
+            self._altered(name, expected, found)
+            return
+        # The author knew another history; commits that have roots of their own agree up to the one before.
+        self._altered(commit_name(number - 1), f"what commit {number} was made after, signed", "something else")
+        self.lost = True
+
+    def _signature(self, name: str, vouched: Voucher) -> None:
+        match vouched:
+            case Voucher.TRUSTED:
+                self.signed += 1
+                self.signing = True
+            case Voucher.FALSE:
+                self._altered(name, "what its author signed", "something else")
+            case Voucher.UNKNOWN:
+                self.signing = True
+                advice = "ask whose key it is, and `pirene log trust` it"
+                self._say(Gravity.UNVERIFIED, name, "a signature of a key that you trust", "one of another", advice)
+            case Voucher.NONE:
+                if self.signing:
+                    advice = "ask who made it"
+                    self._say(Gravity.UNVERIFIED, name, "a signature, as on those before it", "none", advice)
+
+    def _append(self, leaf: bytes | None) -> None:
+        if leaf is None:
+            self.lost = True
+            return
+        self.leaves.append(leaf)
+        self.tree.append(leaf)
+        checkpoint = self.files.checkpoint
+        if checkpoint and self.tree.size == checkpoint.size:
+            self.roots[self.tree.size] = self.tree.root()
+
+    def _beyond(self, newest: int) -> None:
+        """Commits that the log has and the store has not."""
+        checkpoint = self.files.checkpoint
+        known = [*self.files.leaves, *([checkpoint.size] if checkpoint else [])]
+        for number in range(newest + 1, max(known, default=0) + 1):
+            self._altered(commit_name(number), "the commit that the log has", "nothing")
+
+    def _compare_files(self, newest: int) -> None:
+        """Tiles and checkpoint against what the commits make of them."""
+        tree = TiledTree()
+        for leaf in self.leaves:
+            tree.append(leaf)
+        made = tree.made()
+        full = {(tile.level, tile.index): data for tile, data in made.items()}
+        blamed = {one.path for one in self.found}
+        for tile, data in self.files.tiles.items():
+            expected = full.get((tile.level, tile.index), b"")[: len(data)]
+            if data != expected and tile_name(tile) not in blamed and (tile.level or tile.last_leaf <= newest):
+                self._altered(tile_name(tile), "the hashes of its commits", "others", REBUILD)
+        self._checkpoint(newest)
+        self._missing(max(self.seen, self.files.checkpoint.size if self.files.checkpoint else 0))
+
+    def _checkpoint(self, newest: int) -> None:
+        checkpoint = self.files.checkpoint
+        if checkpoint is None:
+            if self.seen and not any(one.path == CHECKPOINT for one in self.found):
+                self._altered(CHECKPOINT, f"one of {self.seen} commits or more", "nothing", REBUILD)
+            elif newest:
+                self._behind(0, newest)
+            return
+        root = self.roots.get(checkpoint.size)
+        if root is not None and root != checkpoint.root:
+            found = f"one with the root {checkpoint.root.hex()}"
+            expected = f"the checkpoint of {checkpoint.size} commits with the root {root.hex()}"
+            self._altered(CHECKPOINT, expected, found, REBUILD)
+        elif checkpoint.size < newest:
+            self._behind(checkpoint.size, newest)
+
+    def _behind(self, logged: int, newest: int) -> None:
+        advice = "the next command that writes brings it up"
+        self._say(Gravity.BEHIND, CHECKPOINT, f"one of {newest} commits", f"{logged}", advice)
+
+    def _missing(self, size: int) -> None:
+        """Tiles that the log had once it had this size; a wider one is as good."""
+        widths: dict[tuple[int, int], int] = {}
+        for tile in self.files.tiles:
+            widths[tile.level, tile.index] = max(widths.get((tile.level, tile.index), 0), tile.width)
+        blamed = {one.path for one in self.found}
+        for tile in tiles_of(size):
+            if widths.get((tile.level, tile.index), 0) < tile.width and tile_name(tile) not in blamed:
+                what = f"{tile.width} hashes" if tile.width < WIDTH else "a full tile"
+                self._altered(tile_name(Tile(tile.level, tile.index, tile.width)), what, "nothing", REBUILD)
+
+    def _altered(self, path: str, expected: str, found: str, advice: str | None = None) -> None:
+        self._say(Gravity.ALTERED, path, expected, found, advice)
+
+    def _say(self, gravity: Gravity, path: str, expected: str, found: str, advice: str | None) -> None:
+        said = Discrepancy(gravity, path, expected, found)
+        self.found.append(said if advice is None else Discrepancy(gravity, path, expected, found, advice))

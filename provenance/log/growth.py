@@ -1,0 +1,104 @@
+"""The files of the log brought up to date with the commits: by whoever wrote last, and after them by the next.
+
+They are only ever continued. Where they do not fit the commits nothing is written: what contradicts the commits stays
+to be looked at, until `pirene log check --rebuild` makes the log anew.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from integrity.errors import EvidenceError
+from integrity.log.checkpoint import Checkpoint
+from integrity.log.tiles import WIDTH, Tile, TiledTree
+from provenance.errors import NOT_THERE, DamagedStoreError, LogMisfitError
+from provenance.log.chain import read_leaves
+from provenance.log.files import CHECKPOINT, FOLDER, fetching, origin_of, stated, tile_name
+from provenance.log.keys import own_key
+
+if TYPE_CHECKING:
+    from provenance.storage.interface import Storage
+    from provenance.store import Store
+
+
+def extend(store: Store) -> Checkpoint | None:
+    """Continue the log to the newest commit; None: there is nobody to sign it, or no commit.
+
+    Raises LogMisfitError: the log does not fit the commits, or is gone; DamagedStoreError for a commit that is none;
+    WriteFailedError, ReadFailedError.
+    """
+    storage, size = store.storage, store.snapshot().number
+    try:
+        before = stated(storage)
+        if before is not None and before.size >= size:
+            return before
+        tree = TiledTree(before.size, fetching(storage)) if before else TiledTree()
+    except (EvidenceError, ValueError, DamagedStoreError) as error:
+        raise _misfit(store, str(error)) from error
+    if before is not None and (before.origin, before.root) != (origin_of(store.store_id), tree.root()):
+        raise _misfit(store, f"{storage.where(CHECKPOINT)} is not of its tiles")
+    root, logged = tree.tree(), 0
+    for document, hashed in read_leaves(storage, range(tree.size + 1, size + 1)):
+        logged = document.get("logged", 0)
+        if document.get("log_root") not in (None, root.root().hex()):
+            raise _misfit(store, f"commit {tree.size + 1} says that it continues another history")
+        tree.append(hashed)
+        root.append(hashed)
+    if logged and before is None:
+        raise _misfit(store, f"{storage.where(CHECKPOINT)} is gone, which commit {size} has seen")
+    return _written(store, tree)
+
+
+def rebuild(store: Store) -> Checkpoint | None:
+    """Make the log anew from the commits as they are, whatever there is. Errors as of `extend`."""
+    storage = store.storage
+    tree = TiledTree()
+    for _, hashed in read_leaves(storage, range(1, store.snapshot().number + 1)):
+        tree.append(hashed)
+    for stored in list(storage.stored(FOLDER)):
+        storage.remove(stored.name)
+    return _written(store, tree)
+
+
+def _written(store: Store, tree: TiledTree) -> Checkpoint | None:
+    """Write the new tiles, then the checkpoint; narrow tiles go whose place a full one has taken."""
+    key = own_key() if tree.size else None
+    if key is None:
+        return None
+    storage, made = store.storage, tree.made()
+    for name in sorted({tile_name(tile).rpartition("/")[0] for tile in made}):
+        _prepare(storage, name)
+    for _ in storage.together(lambda tile: storage.write(tile_name(tile), made[tile]), sorted(made)):
+        pass
+    checkpoint = Checkpoint(origin_of(store.store_id), tree.size, tree.root())
+    storage.write(CHECKPOINT, checkpoint.signed([key]))
+    store.chain.has_logged(tree.size)
+    for tile in made:
+        if tile.width == WIDTH:
+            _remove_narrow(storage, tile)
+    return checkpoint
+
+
+def _prepare(storage: Storage, folder: str) -> None:
+    """Make a folder and those that it is in."""
+    parent = ""
+    for name in folder.split("/"):
+        storage.prepare(parent, [name])
+        parent = f"{parent}/{name}" if parent else name
+
+
+def _remove_narrow(storage: Storage, full: Tile) -> None:
+    folder = f"{tile_name(full)}.p"
+    try:
+        narrow = storage.names(folder)
+    except NOT_THERE:
+        return
+    for name in narrow:
+        storage.remove(f"{folder}/{name}")
+
+
+def _misfit(store: Store, why: str) -> LogMisfitError:
+    return LogMisfitError(
+        f"{store.storage.location}: the log does not fit the commits: {why}",
+        hint="`pirene log check` says what is wrong",
+    )

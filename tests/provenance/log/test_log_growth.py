@@ -1,0 +1,271 @@
+"""The log grows with the store: whoever writes, wherever they are killed, whatever is merged, pulled or erased."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import random
+import shutil
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from integrity.findings import Verdict
+from integrity.log.checkpoint import opened_checkpoint
+from integrity.log.note import SigningKey
+from integrity.merkle import root_hash
+from provenance.check.tampering import check_log
+from provenance.errors import NotWrittenError
+from provenance.evidence.history import continued, new_checkpoint
+from provenance.exchange.pull import pull
+from provenance.history.canonical import SEAL, sealed
+from provenance.history.commits import CommitKind, commit_name, read
+from provenance.history.entry import entry_of
+from provenance.log import growth, keys
+from provenance.log.discrepancy import Gravity
+from provenance.log.examination import Examination, examine
+from provenance.log.files import stated
+from provenance.log.growth import extend
+from provenance.log.keys import trusted_keys
+from provenance.storage.local import LocalStorage
+from provenance.store import Store
+from tests.provenance.erasures import erase_all, grow
+from tests.provenance.log.conftest import files, rewrite
+
+FORMATS = Path(__file__).parents[1] / "formats"
+
+
+def examined(store: Store) -> Examination:
+    return examine(store.storage, store.store_id, trusted_keys())
+
+
+def grave(store: Store) -> list[str]:
+    return [one.path for one in examined(store).discrepancies if one.gravity is not Gravity.BEHIND]
+
+
+def root_of(store: Store) -> bytes:
+    numbers = range(1, store.snapshot().number + 1)
+    return root_hash(entry_of((store.root / commit_name(number)).read_bytes()) for number in numbers)
+
+
+def add(store: Store, number: int) -> None:
+    assert store.commit(CommitKind.REGISTER, files(number, number))
+
+
+def test_many_commits_by_processes_that_come_and_go(long: Store) -> None:
+    assert (stated(long.storage) or pytest.fail()).size == 192
+    assert grave(long) == []
+    while long.snapshot().number < 260:
+        add(long, long.snapshot().number + 1000)
+        if long.snapshot().number == 255:
+            long.project()
+    long.project()
+    checkpoint = stated(long.storage)
+    assert checkpoint is not None
+    assert (checkpoint.size, checkpoint.root) == (long.snapshot().number, root_of(long))
+    assert examined(long).discrepancies == ()
+    assert examined(long).signed == long.snapshot().number
+    # A narrow tile goes when a full one has taken its place.
+    assert not list((long.root / "log" / "tile" / "0" / "000.p").iterdir())
+    assert (long.root / "log" / "tile" / "0" / "000").stat().st_size == 8192
+
+
+def test_writers_that_race(tmp_path: Path) -> None:
+    Store.open(tmp_path / "s")
+
+    def write(writer: int) -> None:
+        store = Store.open(tmp_path / "s")
+        for number in range(6):
+            add(store, 10 * writer + number + 1)
+            store.project()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    store = Store.open(tmp_path / "s")
+    assert store.snapshot().number == 24
+    assert grave(store) == []
+    store.project()
+    assert examined(store).discrepancies == ()
+
+
+def test_one_store_object_in_many_threads(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "s")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: add(store, number), range(1, 25)))
+    assert grave(store) == []
+    assert examined(store).root == root_of(store)
+
+
+@pytest.mark.parametrize("stop", range(5))
+@pytest.mark.parametrize("first", [True, False])
+def test_wherever_the_log_stops_growing_it_is_only_behind(
+    tmp_path: Path, long: Store, monkeypatch: pytest.MonkeyPatch, first: bool, stop: int
+) -> None:
+    """Every write of a growth that fails: the first log of all, and one that goes over a full tile."""
+    store = Store.open(tmp_path / "s") if first else long
+    with monkeypatch.context() as patch:
+        patch.setattr(growth, "extend", lambda store: None)
+        while store.snapshot().number < (3 if first else 258):
+            add(store, store.snapshot().number + 1000)
+    writes, written = 0, LocalStorage.write
+
+    def failing(storage: LocalStorage, name: str, data: bytes) -> None:
+        nonlocal writes
+        writes += 1
+        if writes > stop:
+            raise NotWrittenError(name)
+        written(storage, name, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStorage, "write", failing)
+        try:
+            extend(store)
+        except NotWrittenError:
+            assert writes == stop + 1
+        else:
+            assert writes == (2 if first else 4)
+    assert grave(store) == []
+    add(Store.open(store.root), 2000)
+    assert grave(store) == []
+    store.project()
+    assert examined(store).discrepancies == ()
+
+
+def test_what_is_merged_pulled_and_erased_is_no_tampering(tmp_path: Path) -> None:
+    ours, theirs = Store.open(tmp_path / "ours"), Store.open(tmp_path / "theirs")
+    chance = random.Random(6)
+    grow(theirs, chance, secret="harmless")
+    grow(ours, chance, run=8_000_000_000_000_000_001)
+    ours.project()
+    assert pull(ours, theirs).commit
+    ours.project()
+    kept = new_checkpoint(ours)
+    before = examined(ours)
+    assert before.discrepancies == ()
+    erase_all(ours, run=8_000_000_000_000_000_001)
+    ours.compact()
+    ours.project()
+    ours = Store.open(ours.root)
+    assert ours.snapshot().rewritten
+    after = examined(ours)
+    assert after.discrepancies == ()
+    assert after.leaves[: before.size] == before.leaves
+    assert check_log(ours.storage).verdict is Verdict.CLEAN
+    result = continued(ours, opened_checkpoint(kept, trusted_keys()))
+    assert (result.holds, result.size) == (True, after.size)
+
+
+def test_pulled_commits_are_held_to_what_was_pulled(tmp_path: Path) -> None:
+    ours, theirs = Store.open(tmp_path / "ours"), Store.open(tmp_path / "theirs")
+    for number in (1, 2, 3):
+        add(theirs, number)
+    pull(ours, theirs)
+    ours.project()
+    (path,) = (ours.root / "foreign").rglob("*.jsonl")
+    name = path.relative_to(ours.root).as_posix()
+    data = path.read_bytes()
+    path.chmod(0o644)
+    path.write_bytes(data.replace(b'"register"', b'"metadata"', 1))
+    assert grave(ours) == [name]
+    # The same with a file of its own name, seals and digests made right: the commit's own entry has them as they were.
+    lines = data.splitlines()
+    document = json.loads(lines[1])
+    del document[SEAL]
+    document["author"] = "somebody else"
+    lines[1] = sealed(document)
+    content = b"".join(line + b"\n" for line in lines)
+    digest = hashlib.sha256(content).hexdigest()
+    path.with_name(f"000000000001-{digest}.jsonl").write_bytes(content)
+    new = f"foreign/{theirs.store_id}/000000000001-{digest}.jsonl"
+    rewrite(ours, 1, lambda one: one["pulled"][0].update(path=new, sha256=digest, size=len(content)))
+    assert new in grave(ours)
+    assert commit_name(1) in grave(ours)
+
+
+def test_a_store_of_before_the_log_gets_one(tmp_path: Path) -> None:
+    shutil.copytree(FORMATS / "1" / "store", tmp_path / "s")
+    store = Store.open(tmp_path / "s")
+    report = check_log(store.storage)
+    assert (report.verdict, report.examination.logged, report.examination.signed) == (Verdict.CLEAN, None, 0)
+    size = store.snapshot().number
+    add(store, 9)
+    assert (read(store.storage, size + 1) or pytest.fail()).log_root == root_hash(
+        entry_of((store.root / commit_name(number)).read_bytes()) for number in range(1, size + 1)
+    ).hex()
+    store.project()
+    assert check_log(store.storage).verdict is Verdict.CLEAN
+    rewrite(store, 2, lambda document: document.update(author="x"))
+    assert grave(store) == [commit_name(2)]
+
+
+def test_keys_of_others_are_not_trusted_until_one_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store.open(tmp_path / "s")
+    add(store, 1)
+    other = SigningKey.generate("pirene/colleague@elsewhere")
+    with monkeypatch.context() as patch:
+        patch.setattr(keys, "own_key", lambda: other)
+        patch.setattr(growth, "own_key", lambda: other)
+        add(Store.open(tmp_path / "s"), 2)
+        store.project()
+    shutil.copytree(os.environ["XDG_CONFIG_HOME"], tmp_path / "config")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    report = check_log(store.storage)
+    assert report.verdict is Verdict.INCOMPLETE
+    keys.key_folder().trust(other.verifier(), "next door")
+    unverified = [one.path for one in report.findings if one.verdict is Verdict.INCOMPLETE]
+    assert set(unverified) >= {"log/checkpoint", commit_name(2)}
+    again = check_log(store.storage)
+    assert commit_name(2) not in {one.path for one in again.findings}
+
+
+def test_who_can_have_no_key_commits_unsigned_and_says_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "file"))
+    store = Store.open(tmp_path / "s")
+    with caplog.at_level(logging.WARNING):
+        add(store, 1)
+        add(store, 2)
+        store.project()
+    assert caplog.text.count("commits are not signed") == 1
+    commit = read(store.storage, 2)
+    assert commit is not None
+    assert (commit.signature, commit.log_root) == (None, root_hash([entry_of(first(store))]).hex())
+    assert not (tmp_path / "s" / "log").exists()
+
+
+def first(store: Store) -> bytes:
+    return (store.root / commit_name(1)).read_bytes()
+
+
+def test_a_reader_imports_nothing_that_signs() -> None:
+    program = (
+        "import sys; from provenance.store import Store; import provenance.answers.ask, planner.cli;"
+        "print([name for name in sys.modules if name.startswith('cryptography')])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_the_chain_is_of_the_thread_that_won(tmp_path: Path) -> None:
+    """Who lost a race states the root over the winner's commit too."""
+    one, other = Store.open(tmp_path / "s"), Store.open(tmp_path / "s")
+    add(one, 1)
+    add(other, 2)
+    add(one, 3)
+    barrier = threading.Barrier(2)
+
+    def write(store: Store, number: int) -> None:
+        barrier.wait()
+        add(store, number)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, (one, other), (4, 5)))
+    assert grave(one) == []
