@@ -11,6 +11,7 @@ import digests
 import ingest
 import layout
 import lineage_questions
+import log
 import no_change_rerun
 import opening
 import pool_dag
@@ -30,6 +31,7 @@ SECTIONS = (
     opening.section,
     queries.section,
     lineage_questions.section,
+    log.section,
     pool_dag.section,
     wrapper.section,
     digests.section,

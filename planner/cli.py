@@ -56,6 +56,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("provenance.commands.audit:audit", "Report on the integrity of data."),
     "scrub": ("provenance.commands.scrub:scrub", "Check copies over time, or a sample of them."),
     "log": ("provenance.commands.log:log", "Prove that nothing in the store was changed."),
+    "export": ("provenance.commands.export:export", "Hand provenance to other tools."),
     "store": ("provenance.commands.store:store", "Look after the store."),
     "pull": ("provenance.commands.exchange:pull", "Bring to the store what another has."),
     "push": ("provenance.commands.exchange:push", "Bring to another store what this one has."),

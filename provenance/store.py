@@ -18,7 +18,6 @@ from provenance.errors import NOT_THERE, DamagedStoreError, NotAStoreError, lost
 from provenance.history import checkpoints
 from provenance.history.commits import FOLDER, Commit, CommitKind, number_of, read
 from provenance.history.snapshot import Snapshot
-from provenance.log.chain import Chain
 from provenance.segments.batch import Batch
 from provenance.segments.database import Database
 from provenance.segments.relations import relation
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from provenance.answers.ask import Answer
+    from provenance.log.chain import Chain
     from query.builder import Query
 
 Rebase = Callable[[Snapshot, Batch], Batch]
@@ -37,8 +37,7 @@ class Store:
     """One store. Safe to share between threads; any number of processes may read and write the same store.
 
     ``storage`` is where its shared files are, all of them; ``root`` a folder of this machine for what is not shared,
-    or can be made anew (absolute); ``store_id`` its UUID as text, ``created`` when it was made, ``chain``
-    what the next commit says of those before it.
+    or can be made anew (absolute); ``store_id`` its UUID as text, ``created`` when it was made.
     """
 
     def __init__(self, storage: Storage, identity: location.StoreIdentity) -> None:
@@ -47,7 +46,7 @@ class Store:
         self.store_id = identity.store
         self.created = identity.created
         self._seen = Snapshot()
-        self.chain = Chain(storage)
+        self._chain: Chain | None = None
         self._database: Database | None = None
         self._lock = threading.Lock()
 
@@ -101,6 +100,16 @@ class Store:
             if made.number == self._seen.number + 1:
                 self._seen = self._seen.after([made])
         self.chain.follow(made)
+
+    @property
+    def chain(self) -> Chain:
+        """What the next commit says of those before it."""
+        with self._lock:
+            if self._chain is None:
+                from provenance.log.chain import Chain  # late: a reader has no use for it
+
+                self._chain = Chain(self.storage)
+            return self._chain
 
     def reread(self) -> None:
         """Forget the commits that this object has seen: an erasure took something out of them."""

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from integrity.findings import Verdict, gravest
 from provenance.check.findings import Finding, Kind
+from provenance.check.history import read_history
+from provenance.check.unstated_bounds import unstated
 from provenance.check.whole import Progress, check_store, silent
 from provenance.log.discrepancy import Discrepancy, Gravity
 from provenance.log.examination import Examination, examine
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 _RECORDED = ("commits", "segments", "foreign", "log")
 """Folders of which every byte was recorded."""
 _DIFFERS = frozenset({Kind.MISSING, Kind.CHANGED, Kind.MALFORMED, Kind.CONTRADICTION, Kind.MISCOUNT})
+
+_GRAVEST_FIRST = (Verdict.TAMPERED, Verdict.DAMAGED, Verdict.INCOMPLETE, Verdict.CLEAN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +91,16 @@ def check_log(storage: Storage, *, progress: Progress = silent) -> LogReport:
     trusted = trusted_keys()
     report = check_store(storage, progress=progress)
     examination = examine(storage, report.store or "", trusted)
-    findings = [*map(_of_log, examination.discrepancies), *_of_store(report.findings, examination.discrepancies)]
-    order = list(Verdict)
+    commits = read_history(storage, report.store).commits
+    of_store = [*report.findings, *unstated(storage, commits)]
+    findings = [*map(_of_log, examination.discrepancies), *_of_store(of_store, examination.discrepancies)]
     return LogReport(
         store=report.store or "",
         location=report.location,
         examination=examination,
         segments=report.segments,
         size_bytes=report.size_bytes,
-        findings=tuple(sorted(findings, key=lambda one: -order.index(one.verdict))),
+        findings=tuple(sorted(findings, key=lambda one: _GRAVEST_FIRST.index(one.verdict))),
     )
 
 

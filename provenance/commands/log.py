@@ -10,8 +10,10 @@ import click
 from provenance.commands.context import Invocation, pass_invocation
 
 if TYPE_CHECKING:
+    from integrity.attestation.statement import Attested
     from integrity.log.note import VerifierKey
     from provenance.check.tampering import LogReport
+    from provenance.evidence.claim import Claim
     from provenance.evidence.history import Continuation
 
 _FORMAT = click.option(
@@ -71,13 +73,29 @@ def checkpoint(invocation: Invocation, output: Path | None) -> None:
 
     `pirene log verify --since FILE` proves later that the store was only added to.
     """
-    from provenance.commands.printing import open_store
+    from provenance.commands.printing import open_store, write_new
     from provenance.evidence.history import new_checkpoint
 
-    _write(new_checkpoint(open_store(invocation)), output)
+    write_new(new_checkpoint(open_store(invocation)), output)
 
 
 @log.command()
+@click.argument("what", metavar="FILE|DIGEST")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write it to a new file.")
+@pass_invocation
+def prove(invocation: Invocation, what: str, output: Path | None) -> None:
+    """Write a proof that the store has recorded a file, or an invocation record, with its content.
+
+    It is one text (C2SP tlog-proof) that `pirene log verify PROOF` checks anywhere, with nothing but a public key.
+    """
+    from provenance.commands.printing import open_store, write_new
+    from provenance.evidence.proving import prove as proof_of
+
+    write_new(proof_of(open_store(invocation), what), output)
+
+
+@log.command()
+@click.argument("proof", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=False)
 @click.option(
     "--since", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A checkpoint that was exported."
 )
@@ -86,23 +104,31 @@ def checkpoint(invocation: Invocation, output: Path | None) -> None:
 @click.pass_context
 @pass_invocation
 def verify(
-    invocation: Invocation, context: click.Context, since: Path | None, keys: tuple[str, ...], output_format: str
+    invocation: Invocation,
+    context: click.Context,
+    proof: Path | None,
+    since: Path | None,
+    keys: tuple[str, ...],
+    output_format: str,
 ) -> None:
-    """Prove that since a checkpoint the history of the store was only appended to.
+    """Verify a proof or an attestation, without any store; or, with --since, that the store was only added to since a
+    checkpoint.
 
-    Exit code 0: it was; 4: it was not, or the checkpoint is not signed by a key that is trusted.
+    Exit code 0: it is proven; 4: it is not, or not signed by a key that is trusted.
     """
     from integrity.log.checkpoint import opened_checkpoint
     from provenance.commands.printing import open_store, print_document
+
+    if (proof is None) == (since is None):
+        raise click.UsageError("say what to verify: PROOF, or --since FILE")
+    if proof is not None:
+        _verify_file(proof.read_bytes(), _trusted(keys), output_format)
+        return
+    assert since is not None
     from provenance.evidence.history import continued
 
-    if since is None:
-        raise click.UsageError("say what to verify: --since FILE")
     result = continued(open_store(invocation), opened_checkpoint(since.read_bytes(), _trusted(keys)))
-    if output_format == "json":
-        print_document(result.document())
-    else:
-        _print_continuation(result)
+    print_document(result.document()) if output_format == "json" else _print_continuation(result)
     context.exit(0 if result.holds else 4)
 
 
@@ -138,6 +164,22 @@ def trust(invocation: Invocation, public_key: str, why: str) -> None:
     invocation.note(f"{parsed.name} {'is trusted from now on' if added else 'was trusted already'}")
 
 
+def _verify_file(data: bytes, trusted: tuple[VerifierKey, ...], output_format: str) -> None:
+    """A proof, or the envelope of an attestation."""
+    from provenance.commands.printing import print_document
+
+    if not data.startswith(b"{"):
+        from provenance.evidence.claim import proven
+
+        claim = proven(data, trusted)
+        print_document(claim.document()) if output_format == "json" else _print_claim(claim)
+        return
+    from integrity.attestation.statement import opened_statement
+
+    attested = opened_statement(data, trusted)
+    print_document(attested.document()) if output_format == "json" else _print_attested(attested)
+
+
 def _trusted(keys: tuple[str, ...]) -> tuple[VerifierKey, ...]:
     """The keys that were named, each as itself or as a file with some; without any those that the user trusts."""
     from integrity.log.keys import read_keys
@@ -158,16 +200,6 @@ def _trusted(keys: tuple[str, ...]) -> tuple[VerifierKey, ...]:
     return tuple(found)
 
 
-def _write(data: bytes, output: Path | None) -> None:
-    from provenance.commands.printing import standard_output
-
-    if output is None:
-        standard_output().write(data)
-        return
-    with output.open("xb") as file:
-        file.write(data)
-
-
 def _print_report(report: LogReport) -> None:
     """The report for a person: what is wrong, and the verdict last."""
     from integrity.findings import Verdict
@@ -184,6 +216,31 @@ def _print_report(report: LogReport) -> None:
     looked_at += [amount(report.segments, "segments"), f"{report.size_bytes} bytes"]
     click.echo(f"{report.verdict.value}: {', '.join(looked_at)} checked in {harmless(report.location)}")
     click.echo(f"the log: {'none' if log_.logged is None else amount(log_.logged, 'commits')}, root {log_.root.hex()}")
+
+
+def _print_claim(claim: Claim) -> None:
+    from query.context import amount
+    from query.terminal_text import harmless
+
+    what = "invocation record" if claim.kind == "record" else f"file {claim.name or ''}".strip()
+    size = "" if claim.size_bytes is None else f", {claim.size_bytes} bytes"
+    checkpoint = claim.checkpoint
+    click.echo(harmless(f"proven: {what} with sha256 {claim.sha256}{size}"))
+    click.echo(harmless(f"  recorded at {claim.time} by {claim.author or 'nobody who is named'}"))
+    signer = "" if claim.signed_by is None else f", signed by {claim.signed_by.name}"
+    click.echo(harmless(f"  in commit {claim.commit} of store {claim.store}{signer}"))
+    signers = ", ".join(key.name for key in checkpoint.signers)
+    click.echo(harmless(f"  in a log of {amount(checkpoint.checkpoint.size, 'commits')}, signed by {signers}"))
+
+
+def _print_attested(attested: Attested) -> None:
+    from query.context import amount
+    from query.terminal_text import harmless
+
+    signers = ", ".join(key.name for key in attested.signers)
+    click.echo(harmless(f"attested: {amount(len(attested.subject), 'files')}, signed by {signers}"))
+    for name, sha256 in attested.subject:
+        click.echo(harmless(f"  {sha256}  {name}"))
 
 
 def _print_continuation(result: Continuation) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 if TYPE_CHECKING:
@@ -75,3 +76,12 @@ def print_document(document: object) -> None:
     from provenance.answers.output import write_document
 
     write_document(document, standard_output())
+
+
+def write_new(data: bytes, output: Path | None) -> None:
+    """Write bytes to a file that is made for them, or else to standard output. FileExistsError: it is there."""
+    if output is None:
+        standard_output().write(data)
+        return
+    with output.open("xb") as file:
+        file.write(data)

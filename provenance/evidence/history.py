@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from integrity.errors import EvidenceError, KeyFileError
 from integrity.log.checkpoint import Checkpoint, SignedCheckpoint
-from integrity.log.proofs import consistency_holds, consistency_proof, of_leaves
-from provenance.errors import WriteFailedError
+from integrity.log.proofs import RangeHash, consistency_holds, consistency_proof, of_leaves, of_tiles
+from provenance.errors import StoreError, WriteFailedError
 from provenance.log.discrepancy import Discrepancy, Gravity
 from provenance.log.examination import Examination, examine
-from provenance.log.files import origin_of
+from provenance.log.files import fetching, origin_of
 from provenance.log.growth import extend
 from provenance.log.keys import own_key, trusted_keys
 
@@ -52,20 +52,29 @@ class Continuation:
 
 def new_checkpoint(store: Store) -> bytes:
     """A checkpoint of all commits, signed by this user. Raises LogMisfitError: the commits are not those of the log;
-    EvidenceError: there is no commit, KeyFileError: no key.
+    StoreError: there is no commit, KeyFileError: no key.
+    """
+    return current_log(store)[0]
+
+
+def current_log(store: Store) -> tuple[bytes, Checkpoint, RangeHash]:
+    """A checkpoint of all commits, signed by this user, what it says, and the hashes of the tree that it is of. Errors
+    as of `new_checkpoint`.
     """
     key = own_key()
     if key is None:
         raise KeyFileError("a checkpoint has to be signed", hint="see the warning above")
     try:
         checkpoint = extend(store)
+        hashed = of_tiles(checkpoint.size, fetching(store.storage)) if checkpoint else of_leaves(())
     except WriteFailedError:  # a store that only others write
         examination = examine(store.storage, store.store_id, trusted_keys())
         _require_unaltered(store, examination)
         checkpoint = Checkpoint(origin_of(store.store_id), examination.size, examination.root)
-    if checkpoint is None:
-        raise EvidenceError(f"{store.storage.location}: there is no commit to make a checkpoint of")
-    return checkpoint.signed([key])
+        hashed = of_leaves(examination.leaves)
+    if checkpoint is None or not checkpoint.size:
+        raise StoreError(f"{store.storage.location}: there is no commit yet, and nothing to prove")
+    return checkpoint.signed([key]), checkpoint, hashed
 
 
 def continued(store: Store, since: SignedCheckpoint) -> Continuation:

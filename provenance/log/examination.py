@@ -129,7 +129,14 @@ class _Walk:
         self._append(leaf)
 
     def _pulled(self, number: int, document: dict[str, Any]) -> None:
-        self.found += examine_pulled(self.storage, number, document, self.trusted)
+        found = list(examine_pulled(self.storage, number, document, self.trusted))
+        now = document_in(self._read(number), self.store_id, number, commit_name(number)) if found else document
+        if now != document and not isinstance(
+            now, str
+        ):  # an erasure has given the pulled commits another file meanwhile
+            self._pulled(number, now)
+            return
+        self.found += found
         for pulled in document.get("pulled", ()):
             if pulled.get("pulled_sha256", pulled["sha256"]) != pulled["sha256"]:
                 self.rewritten.append((number, pulled["path"]))
@@ -143,7 +150,7 @@ class _Walk:
         return logged
 
     def _root_before(self, number: int, document: dict[str, Any], vouched: Voucher) -> None:
-        stated = document.get("log_root")
+        stated = document["log_root"]
         if self.lost or stated is None or stated == self.tree.root().hex():
             return
         name = commit_name(number)

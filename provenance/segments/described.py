@@ -24,8 +24,8 @@ from provenance.segments.segment_files import column_sizes
 
 _COUNTS = ("nulls", "nan", "values")
 """What is left out is 0."""
-_BOUNDS = ("min", "max")
-"""Left out where a column has none that are short enough, and nowhere else."""
+_STATED = ("min", "max", "size")
+"""What is left out is not known."""
 _SHOWN_CHARACTERS = 80
 
 
@@ -98,9 +98,7 @@ def differences(segment: Segment, table: Table, metadata: pq.FileMetaData, found
     for name, stated in segment.columns.items():
         own, form = found.columns[name], _zero if table.column(name).kind is Kind.FLOAT else _as_it_is
         pairs += [(f"{name}: {key}", stated.get(key, 0), own.get(key, 0)) for key in _COUNTS]
-        pairs += [(f"{name}: {key}", form(stated.get(key)), form(own.get(key))) for key in _BOUNDS]
-        if "size" in stated:  # else it is not known
-            pairs.append((f"{name}: size", stated["size"], own.get("size")))
+        pairs += [(f"{name}: {key}", form(stated[key]), form(own.get(key))) for key in _STATED if key in stated]
     yield from (Difference(what, _short(one), _short(other)) for what, one, other in pairs if one != other)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -23,4 +24,12 @@ def test_every_command_does_what_the_page_says(tmp_path: Path, pirene: Path, mon
     assert checks[1].endswith("exit code 4\n")
     verified = [answer for (_, command), answer in answers.items() if " verify --since" in command]
     assert len(verified) == 2
-    assert all("appended: 1 commit came since, and nothing else changed" in answer for answer in verified)
+    (proven,) = [answer for (_, command), answer in answers.items() if "readings.tlog-proof --key" in command]
+    sha256 = hashlib.sha256((tmp_path / "data" / "readings.csv").read_bytes()).hexdigest()
+    assert proven.startswith(f"proven: file readings.csv with sha256 {sha256}, ")
+    (attested,) = [
+        answer for (_, command), answer in answers.items() if "sorted.intoto.json" in command and "verify" in command
+    ]
+    assert attested.splitlines()[0].startswith("attested: 1 file, signed by pirene/")
+    assert attested.split()[-1] == "sorted.csv"
+    assert all("appended: " in answer and "came since, and nothing else changed" in answer for answer in verified)
