@@ -213,7 +213,9 @@ class _Walk:
     def _checkpoint(self, newest: int) -> None:
         checkpoint = self.files.checkpoint
         if checkpoint is None:
-            if self.seen and not any(one.path == CHECKPOINT for one in self.found):
+            if any(one.path == CHECKPOINT for one in self.found):
+                return
+            if self.seen:
                 self._altered(CHECKPOINT, f"one of {self.seen} commits or more", "nothing", REBUILD)
             elif newest:
                 self._behind(0, newest)
