@@ -47,6 +47,7 @@ EVERY: Mapping[str, list[list[str]]] = {
     "verify": [["{workflow}"]],
     "audit": [[]],
     "scrub": [[]],
+    "chaos": [["x"]],
     "log": [["check"], ["checkpoint"], ["verify", "--since", "{checkpoint}"]],
     "export": [["x", "--as", "intoto"]],
     "store": [["info"], ["compact"], ["commits"], ["check"], ["check", "--repair"], ["publish"]],
