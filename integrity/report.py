@@ -82,6 +82,7 @@ class LogStatus(StrEnum):
     ABSENT = "absent"  # there is none
     CONSISTENT = "consistent"  # every commit is the leaf that the log has for it
     MISMATCH = "mismatch"  # some commit is not
+    UNKNOWN = "unknown"  # they could not be compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +212,8 @@ class Report:
         verdicts = [meaning(finding.kind) for finding in self.findings]
         if self.log.status is LogStatus.MISMATCH:
             verdicts.append(Verdict.TAMPERED)
+        if self.log.status is LogStatus.UNKNOWN:
+            verdicts.append(Verdict.INCOMPLETE)
         if self.coverage.verified < self.coverage.replicas:
             verdicts.append(Verdict.INCOMPLETE)
         return gravest(verdicts)

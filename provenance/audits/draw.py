@@ -1,19 +1,28 @@
-"""The seed of a sample: what the store had come to, which nobody could choose and everybody can look up."""
+"""The seed of a sample: the root of the log as of a commit, which nobody could choose and all can compute again."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from integrity.log.tiles import TiledTree
 from integrity.merkle import leaf_hash
-from provenance.history.commits import encode
+from provenance.history.commits import commit_name
+from provenance.history.entry import entry_of
+from provenance.log.files import fetching, stated
 
 if TYPE_CHECKING:
     from provenance.store import Store
 
 
 def seed(store: Store, number: int) -> bytes:
-    """32 bytes that stand for the store as of commit ``number``: the leaf hash of that commit; of an empty store (0)
-    that of nothing.
+    """The root (32 bytes) over the first ``number`` commits of a store: what a checkpoint made then says.
+
+    Where the log has no more than those it is taken from there, else from the commits alone. Raises EvidenceError for a
+    damaged log, DamagedStoreError, ReadFailedError.
     """
-    newest = next(store.commits(after=number - 1), None) if number else None
-    return leaf_hash(b"" if newest is None else encode(newest))
+    checkpoint = stated(store.storage)
+    is_of_use = checkpoint is not None and checkpoint.size <= number
+    tree = TiledTree(checkpoint.size, fetching(store.storage)) if checkpoint and is_of_use else TiledTree()
+    for later in range(tree.size + 1, number + 1):
+        tree.append(leaf_hash(entry_of(store.storage.read(commit_name(later)))))
+    return tree.root()

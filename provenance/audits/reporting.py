@@ -13,6 +13,7 @@ from provenance.audits.earlier import Found, findings
 from provenance.audits.history import Span, overhead, pipeline, spans
 from provenance.audits.repairs import GoodCopies, repair_plan
 from provenance.audits.reproducing import command
+from provenance.log.state import log_state
 
 if TYPE_CHECKING:
     from integrity.findings import Finding
@@ -42,10 +43,12 @@ def report(
     where = spans(store, recorded, [one.place for one in found])
     files = [one.file for one in found if one.file is not None]
     good.look_up(files)
+    log, altered = log_state(store, how.stage)
     return Report(
         scope=scope.said,
         coverage=tally.coverage(),
-        findings=tuple(_explained(one, where.get(one.place), good) for one in found),
+        findings=(*altered, *(_explained(one, where.get(one.place), good) for one in found)),
+        log=log,
         sample=sample,
         effort=Effort(how.pace.read_bytes, how.pace.seconds),
         repair=repair_plan(looks, good, dependents),
@@ -53,7 +56,7 @@ def report(
         overhead=overhead(store, recorded, scope),
         at=dt.datetime.now(dt.UTC),
         host=socket.gethostname(),
-        reproduce=(again, command(store, "store", "check")),
+        reproduce=(again, command(store, "log", "check")),
     )
 
 

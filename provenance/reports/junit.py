@@ -84,6 +84,8 @@ def _cases(report: Report) -> Iterator[_Case]:
     log = report.log.status
     if log is LogStatus.MISMATCH:
         yield _Case("log", "log", "failure", "log-mismatch", "the store does not agree with its log")
+    elif log is LogStatus.UNKNOWN:
+        yield _Case("log", "log", "error", "log-unknown", "the log could not be compared with the store")
     else:
         yield _Case(f"log: {log.value}", "log")
 

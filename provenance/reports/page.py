@@ -34,6 +34,7 @@ _TITLES = {
 _LOG = {
     LogStatus.ABSENT: "This store has no tamper-evident log: nobody could tell if its history had been rewritten.",
     LogStatus.CONSISTENT: "Every commit is the one that the log has.",
+    LogStatus.UNKNOWN: "The tamper-evident log could not be compared with the store: see `pirene log check`.",
     LogStatus.MISMATCH: "Some commit is not the one that the log has: see `pirene log check`.",
 }
 

@@ -1,0 +1,76 @@
+"""A sample is drawn by the root of the log; an audit names what the log contradicts, and what it could not read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from integrity.findings import FindingClass
+from integrity.merkle import root_hash
+from integrity.report import LogStatus
+from provenance.audits.audits import audit_store
+from provenance.audits.draw import seed
+from provenance.audits.scrubs import Limits, SampleSize, scrub_store
+from provenance.errors import ReadFailedError
+from provenance.history.entry import entry_of
+from provenance.log.files import CHECKPOINT, stated
+from provenance.registration.raw_files import add_files
+from provenance.store import Store
+
+
+@pytest.fixture
+def files(store: Store, tmp_path: Path) -> Store:
+    for number in range(5):
+        (tmp_path / f"{number}.dat").write_bytes(b"%d" % number)
+        add_files(store, [tmp_path / f"{number}.dat"])
+    return store
+
+
+def root_over(store: Store, number: int) -> bytes:
+    """From the commits alone."""
+    commits = sorted((store.root / "commits").glob("*.json"))[:number]
+    return root_hash(entry_of(path.read_bytes()) for path in commits)
+
+
+def test_an_altered_log_is_tampering_and_named(files: Store) -> None:
+    files.project()
+    checkpoint = files.root / CHECKPOINT
+    (tile,) = (path for path in (files.root / "log" / "tile").rglob("*") if path.is_file())
+    data = bytearray(tile.read_bytes())
+    data[3] ^= 1
+    tile.write_bytes(data)
+    report = audit_store(files)
+    assert (report.exit_code, report.log.status) == (4, LogStatus.MISMATCH)
+    altered = [finding for finding in report.findings if finding.kind is FindingClass.CATALOG_MISMATCH]
+    assert altered and all(finding.name.startswith("log/") for finding in altered)
+    assert checkpoint.exists()
+
+
+@pytest.mark.parametrize("logged", [True, False])
+def test_the_seed_is_the_root_of_the_log(files: Store, logged: bool) -> None:
+    if logged:
+        files.project()
+        checkpoint = stated(files.storage)
+        assert checkpoint is not None and seed(files, checkpoint.size) == checkpoint.root
+    for number in range(files.snapshot().number + 1):
+        assert seed(files, number) == root_over(files, number)
+
+
+def test_a_sample_names_its_seed(files: Store) -> None:
+    sample = scrub_store(files, limits=Limits(sample=SampleSize(count=2))).sample
+    assert sample is not None and sample.seed == root_over(files, sample.commit)
+
+
+def test_a_log_that_cannot_be_compared_does_not_keep_damage_quiet(
+    files: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ReadFailedError("commits/3: Input/output error")
+
+    monkeypatch.setattr("provenance.log.state.examine", refuse)
+    report = audit_store(files)
+    assert (report.exit_code, report.log.status) == (3, LogStatus.UNKNOWN)
+    assert "the log was not compared with the store: commits/3: Input/output error" in caplog.text
+    (tmp_path / "3.dat").write_bytes(b"x")
+    assert audit_store(files).exit_code == 1
