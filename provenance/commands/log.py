@@ -226,6 +226,8 @@ def _print_claim(claim: Claim) -> None:
     size = "" if claim.size_bytes is None else f", {claim.size_bytes} bytes"
     checkpoint = claim.checkpoint
     click.echo(harmless(f"proven: {what} with sha256 {claim.sha256}{size}"))
+    if claim.digest_origin is not None:
+        click.echo(harmless(f"  its digest was {claim.digest_origin}"))
     click.echo(harmless(f"  recorded at {claim.time} by {claim.author or 'nobody who is named'}"))
     signer = "" if claim.signed_by is None else f", signed by {claim.signed_by.name}"
     click.echo(harmless(f"  in commit {claim.commit} of store {claim.store}{signer}"))

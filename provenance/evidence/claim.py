@@ -24,14 +24,21 @@ from provenance.log.commit_document import Voucher, voucher
 from provenance.log.files import origin_of
 
 SCHEMA = "pirene.proof/1"
+FILE_TABLES = ("files", "file_digests")
+"""Tables whose rows say what the content of a file is: at first, or later. Others have digests too: what somebody saw
+in its place, and did not take for it."""
 KEY_COLUMNS = ("source", "file")
 """Of the tables that say what a file is: which file a row is about."""
+
+
+_SHOWN = ("sha256", "name", "size_bytes", "digest_origin")
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What a proof shows. ``kind`` is ``file`` (``name`` may be None: only its digest was recorded then) or ``record``.
 
+    A file's ``table`` is one of FILE_TABLES, ``digest_origin`` where its digest came from, as that table has it.
     The commit says ``time`` (ISO 8601, UTC) and ``author``; ``signed_by`` is the trusted key that signed the commit
     itself (None: another, or nobody). ``checkpoint`` is of the log that it is in.
     """
@@ -40,6 +47,8 @@ class Claim:
     sha256: str
     name: str | None
     size_bytes: int | None
+    table: str | None
+    digest_origin: str | None
     store: str
     commit: int
     time: str
@@ -56,6 +65,8 @@ class Claim:
             "sha256": self.sha256,
             "name": self.name,
             "size_bytes": self.size_bytes,
+            "table": self.table,
+            "digest_origin": self.digest_origin,
             "store": self.store,
             "commit": self.commit,
             "time": self.time,
@@ -83,12 +94,14 @@ def proven(data: bytes, trusted: Sequence[VerifierKey]) -> Claim:
         store = commit.text("store")
         if number != proof.index + 1 or signed.checkpoint.origin != origin_of(store):
             raise commit.fail("number", f"commit {proof.index + 1} of {signed.checkpoint.origin}")
-        kind, sha256, name, size = _record(said, commit)
+        recorded = _recorded(said, commit)
         return Claim(
-            kind=kind,
-            sha256=sha256,
-            name=name,
-            size_bytes=size,
+            kind="record" if recorded.table is None else "file",
+            sha256=recorded.sha256,
+            name=recorded.name,
+            size_bytes=recorded.size_bytes,
+            table=recorded.table,
+            digest_origin=recorded.digest_origin,
             store=store,
             commit=number,
             time=commit.text("time"),
@@ -100,9 +113,20 @@ def proven(data: bytes, trusted: Sequence[VerifierKey]) -> Claim:
         raise EvidenceError(f"no proof: {str(error)[:300]}") from None
 
 
-def _record(said: JsonObject, commit: JsonObject) -> tuple[str, str, str | None, int | None]:
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """What a claim says of the file or, without a table, of the invocation record itself."""
+
+    sha256: str
+    table: str | None = None
+    name: str | None = None
+    size_bytes: int | None = None
+    digest_origin: str | None = None
+
+
+def _recorded(said: JsonObject, commit: JsonObject) -> _Recorded:
     if said.raw.keys() == {"schema", "entry", "record"}:
-        return "record", _invocation_record(said.object("record"), commit.object("records")), None, None
+        return _Recorded(_invocation_record(said.object("record"), commit.object("records")))
     if said.raw.keys() != {"schema", "entry", "segment", "file"}:
         raise said.fail("entry", "beside it a segment and a file in it, or a record")
     segment, file = said.object("segment"), said.object("file")
@@ -111,6 +135,9 @@ def _record(said: JsonObject, commit: JsonObject) -> tuple[str, str, str | None,
     digest = hashlib.sha256(data).hexdigest()
     if segment.raw.keys() != {"path", "data"} or [one.text("sha256") for one in described] != [digest]:
         raise segment.fail("path", "a segment that the commit names, with these bytes")
+    table = described[0].text("table")
+    if table not in FILE_TABLES:
+        raise segment.fail("path", f"a segment of {' or '.join(FILE_TABLES)}, not of {table}")
     sha256 = file.matching("sha256", DIGEST, "64 hexadecimal digits")
     wanted = {column: file.integer(column, -(1 << 63)) for column in KEY_COLUMNS}
     if file.raw.keys() != {*KEY_COLUMNS, "sha256"}:
@@ -118,7 +145,8 @@ def _record(said: JsonObject, commit: JsonObject) -> tuple[str, str, str | None,
     rows = [row for row in rows_of(data, wanted) if row["sha256"] == bytes.fromhex(sha256)]
     if len(rows) != 1:
         raise file.fail("sha256", f"one row in the segment that says so, not {len(rows)}")
-    return "file", sha256, rows[0].get("name"), rows[0].get("size_bytes")
+    row = rows[0]
+    return _Recorded(sha256, table, row.get("name"), row.get("size_bytes"), row.get("digest_origin"))
 
 
 def rows_of(data: bytes, wanted: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -129,7 +157,7 @@ def rows_of(data: bytes, wanted: Mapping[str, int]) -> list[dict[str, Any]]:
 
     try:
         file = pq.ParquetFile(pa.BufferReader(data))
-        shown = [name for name in (*wanted, "sha256", "name", "size_bytes") if name in file.schema_arrow.names]
+        shown = [name for name in (*wanted, *_SHOWN) if name in file.schema_arrow.names]
         table = file.read(columns=shown)
         for column, value in wanted.items():
             table = table.filter(pc.equal(table.column(column), pa.scalar(value, pa.int64())))

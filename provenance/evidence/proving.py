@@ -19,7 +19,7 @@ from integrity.log.proofs import RangeHash, inclusion_proof, of_leaves
 from integrity.merkle import leaf_hash
 from provenance.answers.designators import FileRef, NothingFoundError, find_files
 from provenance.errors import NOT_THERE, DamagedStoreError, StoreError, lost
-from provenance.evidence.claim import claim_document, proven, rows_of
+from provenance.evidence.claim import FILE_TABLES, claim_document, proven, rows_of
 from provenance.evidence.history import current_log
 from provenance.history.commits import Commit, Segment, commit_name
 from provenance.history.entry import entry_of
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from integrity.log.checkpoint import Checkpoint
     from provenance.store import Store
 
-_TABLES = ("files", "file_digests")
-"""Tables whose rows say what the content of a file is: at first, or later."""
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})")
 _RECORDS = "SELECT record_sha256, commit_number FROM invocations WHERE record_sha256 = $1 ORDER BY 2 LIMIT 1"
 _ALL_RECORDS = (
@@ -104,7 +102,7 @@ def _file(store: Store, file: FileRef) -> tuple[Commit, dict[str, dict[str, obje
 def _candidates(store: Store, file: FileRef) -> Iterator[tuple[Commit, Segment]]:
     """Segments that may have the row, those that also say its name first, of these those of the earliest commits."""
     commits = list(store.all_commits())
-    for table in _TABLES:
+    for table in FILE_TABLES:
         for commit in commits:
             for segment in commit.segments:
                 if segment.table == table and _may_have(segment, file.source):

@@ -15,13 +15,16 @@ from click.testing import CliRunner
 from integrity.errors import EvidenceError
 from integrity.log.note import SigningKey, base64_text
 from integrity.log.proof import EntryProof
+from integrity.log.proofs import inclusion_proof
 from planner.cli import root as pirene_root
 from provenance.answers.designators import NothingFoundError
 from provenance.errors import StoreError
-from provenance.evidence.claim import proven
+from provenance.evidence.claim import claim_document, proven, rows_of
+from provenance.evidence.history import current_log
 from provenance.evidence.proving import prove
 from provenance.history.canonical import canonical
-from provenance.history.commits import CommitKind
+from provenance.history.commits import CommitKind, commit_name
+from provenance.history.entry import entry_of
 from provenance.ingest.ingest import ingest
 from provenance.log.keys import own_key, trusted_keys
 from provenance.segments.batch import Batch
@@ -103,6 +106,33 @@ def test_no_other_statement_comes_of_a_proof(logged: Store) -> None:
         proven(EntryProof(proof.index, proof.path, their_note, proof.extra).data, trusted_keys())
 
 
+def test_what_somebody_saw_in_the_place_of_a_file_is_no_proof_of_it(logged: Store) -> None:
+    """A job was given other bytes than the file has, which its use says: the store recorded them as what they are."""
+    seen, batch = "f" * 64, Batch()
+    batch.add(
+        "uses",
+        run=9, job=1, attempt=1, role="input", direction="input", name="file-3.dat",
+        source=3, file=3, sha256=bytes.fromhex(seen), size_bytes=3,
+    )  # fmt: skip
+    commit = logged.commit(CommitKind.REGISTER, batch)
+    assert commit is not None
+    genuine = EntryProof.parse(prove(logged, digest_of(3)))
+    entry = entry_of((logged.root / commit_name(commit.number)).read_bytes())
+    note, checkpoint, hashed = current_log(logged)
+    path = tuple(inclusion_proof(commit.number - 1, checkpoint.size, hashed))
+    (segment,) = commit.segments
+    data = (logged.root / segment.path).read_bytes()
+    extra = claim_document(
+        entry,
+        segment={"path": segment.path, "data": base64_text(data)},
+        file={"source": 3, "file": 3, "sha256": seen},
+    )
+    assert len(rows_of(data, {"source": 3, "file": 3})) == 1
+    with pytest.raises(EvidenceError, match="a segment of files or file_digests, not of uses"):
+        proven(EntryProof(commit.number - 1, path, note, extra).data, trusted_keys())
+    assert proven(genuine.data, trusted_keys()).table == "files"
+
+
 def test_a_record_is_proven_by_its_path(
     store: Store, record_bytes: Callable[..., bytes], made_file: Callable[..., Any]
 ) -> None:
@@ -175,6 +205,8 @@ def test_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     document = json.loads(said)
     assert (document["verdict"], document["name"]) == ("proven", "a.txt")
     assert document["sha256"] == hashlib.sha256(b"hello").hexdigest()
+    assert (document["table"], document["digest_origin"]) == ("files", "observed")
+    assert "its digest was observed" in pirene("log", "verify", "a.tlog-proof", "--key", "key.pub")[1]
     assert not (tmp_path / "nowhere").exists()
     with pytest.raises(EvidenceError) as error:
         pirene("log", "verify", "a.tlog-proof")
