@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from integrity.errors import EvidenceError
+from integrity.errors import EvidenceError, KeyFileError
 from integrity.log.checkpoint import Checkpoint
 from integrity.log.tiles import WIDTH, Tile, TiledTree
 from provenance.errors import NOT_THERE, DamagedStoreError, LogMisfitError
 from provenance.log.chain import read_leaves
 from provenance.log.files import CHECKPOINT, FOLDER, fetching, origin_of, stated, tile_name
 from provenance.log.keys import own_key
+from provenance.storage.durable import TEMPORARY
 
 if TYPE_CHECKING:
     from provenance.storage.interface import Storage
@@ -50,14 +51,28 @@ def extend(store: Store) -> Checkpoint | None:
 
 
 def rebuild(store: Store) -> Checkpoint | None:
-    """Make the log anew from the commits as they are, whatever there is. Errors as of `extend`."""
+    """Make the log anew from the commits as they are, whatever there is. What is there goes when the new one is.
+
+    None: there is no commit, and no log from now on. Raises KeyFileError: there is nobody to sign it; DamagedStoreError
+    for a commit that is none; WriteFailedError, ReadFailedError.
+    """
+    if own_key() is None:
+        raise KeyFileError("the log is as it was: a new one has to be signed", hint="see the warning above")
     storage = store.storage
+    present = [stored.name for stored in storage.stored(FOLDER) if not stored.name.endswith(TEMPORARY)]
     tree = TiledTree()
     for _, hashed in read_leaves(storage, range(1, store.snapshot().number + 1)):
         tree.append(hashed)
-    for stored in list(storage.stored(FOLDER)):
-        storage.remove(stored.name)
-    return _written(store, tree)
+    kept = {tile_name(tile) for tile in tree.made()}
+    kept |= {CHECKPOINT} if kept else set()
+    for name in present:
+        if any(one.startswith(f"{name}/") for one in kept):  # a file where a folder has to be
+            storage.remove(name)
+    made = _written(store, tree)
+    for name in present:
+        if name not in kept:
+            storage.remove(name)
+    return made
 
 
 def _written(store: Store, tree: TiledTree) -> Checkpoint | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from integrity.errors import KeyFileError
 from integrity.findings import Verdict
 from integrity.log.checkpoint import opened_checkpoint
 from integrity.log.note import SigningKey
@@ -31,7 +32,7 @@ from provenance.log import growth, keys
 from provenance.log.discrepancy import Gravity
 from provenance.log.examination import Examination, examine
 from provenance.log.files import stated
-from provenance.log.growth import extend
+from provenance.log.growth import extend, rebuild
 from provenance.log.keys import trusted_keys
 from provenance.storage.local import LocalStorage
 from provenance.store import Store
@@ -135,6 +136,56 @@ def test_wherever_the_log_stops_growing_it_is_only_behind(
     assert grave(store) == []
     store.project()
     assert examined(store).discrepancies == ()
+
+
+def in_log(store: Store) -> dict[str, bytes]:
+    folder = store.root / "log"
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_without_a_key_a_log_is_not_made_anew_and_stays(logged: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = in_log(logged)
+    assert {"checkpoint", "tile/0/000.p/7"} <= set(before)
+    monkeypatch.setattr(growth, "own_key", lambda: None)
+    with pytest.raises(KeyFileError, match="the log is as it was"):
+        rebuild(logged)
+    assert in_log(logged) == before
+
+
+@pytest.mark.parametrize("stop", [0, 1])
+def test_making_a_log_anew_takes_nothing_away_before_the_new_one_is_there(
+    logged: Store, monkeypatch: pytest.MonkeyPatch, stop: int
+) -> None:
+    before, written = in_log(logged), LocalStorage.write
+    writes = 0
+
+    def failing(storage: LocalStorage, name: str, data: bytes) -> None:
+        nonlocal writes
+        writes += 1
+        if writes > stop:
+            raise NotWrittenError(name)
+        written(storage, name, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStorage, "write", failing)
+        with pytest.raises(NotWrittenError):
+            rebuild(logged)
+    assert before.items() <= in_log(logged).items()
+    assert grave(logged) == []
+
+
+def test_making_a_log_anew_takes_away_what_is_not_of_it(logged: Store) -> None:
+    (logged.root / "log" / "stranger").write_text("x")
+    tile = logged.root / "log" / "tile"
+    shutil.rmtree(tile / "0" / "000.p")
+    (tile / "0" / "000.p").write_text("a file in the place of a folder")
+    (tile / "1").mkdir()
+    (tile / "1" / "000").write_bytes(bytes(8192))
+    made = rebuild(Store.open(logged.root))
+    assert made is not None
+    assert (made.size, made.root) == (8, root_of(logged))
+    assert set(in_log(logged)) == {"checkpoint", "tile/0/000.p/8"}
+    assert examined(logged).discrepancies == ()
 
 
 def test_what_is_merged_pulled_and_erased_is_no_tampering(tmp_path: Path) -> None:
