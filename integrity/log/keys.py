@@ -1,15 +1,21 @@
 """The keys of a user, in a folder of theirs: one to sign with, made on first use, and those that they trust.
 
 ``signing-key`` is one line (`integrity.log.note.SigningKey`), which only the user may read. ``trusted-keys`` is a list
-that people may write: a public key on each line, ``#`` begins a comment. The own key is trusted without being there; a
+that people may write: a public key on each line; ``#`` begins a comment at the beginning of a line and after white
+space, since names may have it elsewhere. It counts only if nobody else may write it. The own key is trusted without being there; a
 key that was replaced is put there, so that what it signed stays signed.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
 import os
 import re
 import socket
+import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +24,9 @@ from integrity.log.note import SigningKey, VerifierKey
 
 _SIGNING, _TRUSTED = "signing-key", "trusted-keys"
 _OF_OTHERS = 0o077
+_WRITTEN_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP})
+_COMMENT = re.compile(r"(?:^|\s)#.*")
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._@-]+")
 
 
@@ -51,36 +60,88 @@ class KeyFolder:
         return found
 
     def rotate(self, user: str) -> SigningKey:
-        """A new key in the place of the old one, whose public half is trusted from here on. Raises KeyFileError."""
-        old = self._existing()
-        if old is not None:
-            self.trust(old.verifier(), "own key until it was replaced")
-        new = SigningKey.generate(key_name(user))
-        self._create(new, replace=True)
+        """A new key in the place of the old one, whose public half is trusted from here on; of many who do so at once
+        each replaces the key of the one before. Raises KeyFileError.
+        """
+        if self._existing() is None:
+            return self.signing_key(user)
+        with self._locked_list() as descriptor:
+            old = self._existing()
+            if old is not None:
+                self._add(descriptor, old.verifier(), "own key until it was replaced")
+            new = SigningKey.generate(key_name(user))
+            self._create(new, replace=True)
         return new
 
     def trusted(self) -> tuple[VerifierKey, ...]:
-        """The keys that the user trusts, their own first. Raises KeyFileError for a list that is none."""
+        """The keys that the user trusts, their own first. Raises KeyFileError for a list that is none, or that others
+        may write.
+        """
         own = self._existing()
-        return tuple(dict.fromkeys([*([own.verifier()] if own else []), *read_keys(self.trusted_path)]))
+        try:
+            with self.trusted_path.open("rb") as file:
+                self._require_own(file.fileno())
+                listed = _keys_in(file.read(), self.trusted_path)
+        except FileNotFoundError:
+            listed = []
+        except OSError as error:
+            raise _failed(self.trusted_path, error) from error
+        return tuple(dict.fromkeys([*([own.verifier()] if own else []), *listed]))
 
     def trust(self, key: VerifierKey, why: str) -> bool:
-        """Put a key on the list; False: it is there. Raises KeyFileError."""
-        if key in read_keys(self.trusted_path):
-            return False
-        line = f"{key.text}  # {' '.join(why.split())}\n".encode()
+        """Put a key on the list; False: it is there. Raises KeyFileError, also for what no list can have."""
+        with self._locked_list() as descriptor:
+            return self._add(descriptor, key, why)
+
+    def _add(self, descriptor: int, key: VerifierKey, why: str) -> bool:
+        """Put a key on the list, which is open and locked."""
+        line = f"{key.text}  # {' '.join(why.split())}"
         try:
-            self._make_folder()
-            descriptor = os.open(self.trusted_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-            with os.fdopen(descriptor, "ab") as file:
-                if file.tell() and not self.trusted_path.read_bytes().endswith(b"\n"):
-                    line = b"\n" + line
-                file.write(line)
+            encoded = line.encode() + b"\n"
+        except UnicodeEncodeError:
+            raise KeyFileError(f"{line!r}: the list of trusted keys is Unicode (UTF-8), this is not") from None
+        if _keys_in(encoded, self.trusted_path) != [key]:
+            raise KeyFileError(f"{key.name!r}: the list of trusted keys takes it for a comment")
+        try:
+            with os.fdopen(os.dup(descriptor), "r+b") as file:
+                data = file.read()
+                if key in _keys_in(data, self.trusted_path):
+                    return False
+                file.write(encoded if not data or data.endswith(b"\n") else b"\n" + encoded)
                 file.flush()
                 os.fsync(descriptor)
         except OSError as error:
             raise _failed(self.trusted_path, error) from error
         return True
+
+    @contextlib.contextmanager
+    def _locked_list(self) -> Iterator[int]:
+        """The list of trusted keys, made if there is none, open to be read and added to, while nobody else does."""
+        try:
+            self._make_folder()
+            descriptor = _opened_locked(self.trusted_path)
+        except OSError as error:
+            raise _failed(self.trusted_path, error) from error
+        try:
+            self._require_own(descriptor)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _require_own(self, descriptor: int) -> None:
+        """Raise KeyFileError if others may say whom the user trusts: write the list that is open, or replace it."""
+        for path, status in ((self.path, self.path.stat()), (self.trusted_path, os.fstat(descriptor))):
+            mode = stat.S_IMODE(status.st_mode)
+            if mode & _WRITTEN_BY_OTHERS:
+                raise KeyFileError(
+                    f"{path}: others may write the list of trusted keys (mode {mode:04o})",
+                    hint=f"chmod go-w {path}, once you have looked at which keys are in {self.trusted_path}",
+                )
+            if status.st_uid not in (0, os.geteuid()):
+                raise KeyFileError(
+                    f"{path}: the list of trusted keys is another user's (uid {status.st_uid})",
+                    hint="have it given to you, or name another folder for keys with XDG_CONFIG_HOME",
+                )
 
     def _existing(self) -> SigningKey | None:
         path = self.signing_path
@@ -136,6 +197,31 @@ def _link(temporary: Path, path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def _opened_locked(path: Path) -> int:
+    """A file, made if there is none, open to be read and added to, as soon as nobody else has it so; where there are
+    no locks, at once.
+    """
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        with contextlib.ExitStack() as opened:
+            opened.callback(os.close, descriptor)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise
+            if _is_at(descriptor, path):  # else an editor has put another in its place meanwhile
+                opened.pop_all()
+                return descriptor
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
 def key_name(user: str) -> str:
     """The name of a key of this user on this machine: ``pirene/USER@HOST``, of characters that any name may have."""
     return "pirene/" + _NOT_IN_NAMES.sub("_", f"{user}@{socket.gethostname()}")
@@ -144,16 +230,21 @@ def key_name(user: str) -> str:
 def read_keys(path: Path) -> list[VerifierKey]:
     """The public keys in a list; none if there is no such file. Raises KeyFileError that names the line."""
     try:
-        lines = path.read_text("utf-8").splitlines()
+        return _keys_in(path.read_bytes(), path)
     except FileNotFoundError:
         return []
-    except UnicodeDecodeError:
-        raise KeyFileError(f"{path}: no list of public keys: it is not UTF-8") from None
     except OSError as error:
         raise _failed(path, error) from error
+
+
+def _keys_in(data: bytes, path: Path) -> list[VerifierKey]:
+    try:
+        lines = data.decode().splitlines()
+    except UnicodeDecodeError:
+        raise KeyFileError(f"{path}: no list of public keys: it is not UTF-8") from None
     found: list[VerifierKey] = []
     for number, line in enumerate(lines, start=1):
-        word = line.partition("#")[0].strip()
+        word = _COMMENT.sub("", line).strip()
         if word:
             try:
                 found.append(VerifierKey.parse(word))

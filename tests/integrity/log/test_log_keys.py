@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -56,7 +59,8 @@ def test_what_a_replaced_key_signed_stays_signed(keys: KeyFolder) -> None:
 
 def test_a_list_that_people_write(keys: KeyFolder) -> None:
     one, other = (SigningKey.generate(name).verifier() for name in ("one", "other"))
-    keys.path.mkdir(parents=True)
+    keys.path.mkdir(parents=True, mode=0o700)
+    keys.trusted_path.touch(0o644)
     keys.trusted_path.write_text(f"# colleagues\n\n  {one.text}   # next door")
     assert keys.trust(other, "a\nb")
     assert not keys.trust(other, "again")
@@ -69,6 +73,112 @@ def test_a_list_that_people_write(keys: KeyFolder) -> None:
     keys.trusted_path.write_bytes(b"\xff")
     with pytest.raises(KeyFileError, match="not UTF-8"):
         keys.trusted()
+
+
+def test_names_may_have_what_begins_a_comment_elsewhere(keys: KeyFolder) -> None:
+    odd, other = (SigningKey.generate(name).verifier() for name in ("lab#7/anna", "other"))
+    assert keys.trust(odd, "#1 of two")
+    assert keys.trust(other, "")
+    assert not keys.trust(odd, "again")
+    assert keys.trusted() == (odd, other)
+    keys.trusted_path.write_text(f"# {odd.text}\n{other.text}\t#{odd.text}\n")
+    assert keys.trusted() == (other,)
+    before = keys.trusted_path.read_bytes()
+    with pytest.raises(KeyFileError, match="takes it for a comment"):
+        keys.trust(SigningKey.generate("#x").verifier(), "why")
+    assert keys.trusted_path.read_bytes() == before
+
+
+def test_what_is_no_unicode_does_not_come_on_the_list(keys: KeyFolder) -> None:
+    with pytest.raises(KeyFileError, match=r"Unicode \(UTF-8\), this is not"):
+        keys.trust(VerifierKey("a", bytes(32)), "\udcff")
+    assert keys.trusted() == ()
+
+
+def test_many_who_replace_keys_at_once_lose_none(keys: KeyFolder) -> None:
+    """Each key that anybody was given may have signed: it stays trusted."""
+    others = [SigningKey.generate(f"other{number}").verifier() for number in range(8)]
+    first = keys.signing_key("anna")
+    with ThreadPoolExecutor(8) as pool:
+        added = [pool.submit(keys.trust, key, "why") for key in others for _ in range(2)]
+        made = list(pool.map(lambda _: keys.rotate("anna"), range(16)))
+    assert sorted(one.result() for one in added) == [False] * 8 + [True] * 8
+    trusted = keys.trusted()
+    assert {one.verifier() for one in (first, *made)} | set(others) == set(trusted)
+    assert len(keys.trusted_path.read_text().splitlines()) == 16 + 8
+
+
+def test_many_who_replace_a_key_that_is_not_there_lose_none(keys: KeyFolder) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        rotated = [pool.submit(keys.rotate if number % 2 else keys.signing_key, "anna") for number in range(16)]
+        made = [one.result() for one in rotated]
+    assert {one.verifier() for one in made} == set(keys.trusted())
+
+
+def test_an_editor_that_replaces_the_list_meanwhile(keys: KeyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key does not go to the list that was there, which nobody reads any more."""
+    one, other = (SigningKey.generate(name).verifier() for name in ("one", "other"))
+    keys.trust(one, "")
+    locked = fcntl.flock
+
+    def replaced(descriptor: int, operation: int) -> None:
+        locked(descriptor, operation)
+        monkeypatch.setattr(fcntl, "flock", locked)
+        edited = keys.path / "edited"
+        edited.touch(0o644)
+        edited.write_text(f"{one.text}  # edited\n")
+        edited.replace(keys.trusted_path)
+
+    monkeypatch.setattr(fcntl, "flock", replaced)
+    assert keys.trust(other, "")
+    assert keys.trusted() == (one, other)
+    assert "# edited" in keys.trusted_path.read_text()
+
+
+def test_keys_are_trusted_where_nothing_can_be_locked(keys: KeyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(failure, os.strerror(failure))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    failure = errno.ENOLCK
+    assert keys.trust(VerifierKey("a", bytes(32)), "")
+    failure = errno.EIO
+    with pytest.raises(KeyFileError, match="trusted-keys: Input/output error"):
+        keys.trust(VerifierKey("b", bytes(32)), "")
+    assert keys.trusted() == (VerifierKey("a", bytes(32)),)
+
+
+@pytest.mark.parametrize("mode", [0o020, 0o002])
+@pytest.mark.parametrize("of", ["trusted-keys", "."])
+def test_a_list_that_others_may_write_is_not_used(keys: KeyFolder, of: str, mode: int) -> None:
+    keys.trust(VerifierKey("a", bytes(32)), "")
+    path = keys.path / of
+    path.chmod(0o700 | mode)
+    with pytest.raises(
+        KeyFileError, match=rf"others may write the list of trusted keys \(mode 07{mode:02o}\)"
+    ) as error:
+        keys.trusted()
+    assert error.value.hint is not None
+    assert f"chmod go-w {path}" in error.value.hint
+    before = keys.trusted_path.read_bytes()
+    with pytest.raises(KeyFileError, match="others may write"):
+        keys.trust(VerifierKey("b", bytes(32)), "")
+    assert keys.trusted_path.read_bytes() == before
+    path.chmod(0o700)
+    assert keys.trusted() == (VerifierKey("a", bytes(32)),)
+
+
+@pytest.mark.parametrize("of", ["trusted-keys", "."])
+def test_a_list_of_another_user_is_not_used(keys: KeyFolder, monkeypatch: pytest.MonkeyPatch, of: str) -> None:
+    keys.trust(VerifierKey("a", bytes(32)), "")
+    if os.geteuid() == 0:
+        os.chown(keys.path / of, 4321, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 4321)
+    with pytest.raises(KeyFileError, match="is another user's"):
+        keys.trusted()
+    with pytest.raises(KeyFileError, match="is another user's"):
+        keys.trust(VerifierKey("b", bytes(32)), "")
 
 
 def test_a_key_that_others_may_read_is_not_used(keys: KeyFolder) -> None:
