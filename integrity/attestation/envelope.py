@@ -47,7 +47,9 @@ def opened_envelope(data: bytes, trusted: Sequence[VerifierKey]) -> tuple[str, b
         if _bytes(envelope) != data or envelope.keys() != {"payload", "payloadType", "signatures"}:
             raise ValueError("written otherwise")
         kind, payload = envelope["payloadType"], from_base64(envelope["payload"])
-        signatures = [(one["keyid"], from_base64(one["sig"])) for one in envelope["signatures"]]
+        signatures = [_signature(one) for one in envelope["signatures"]]
+        if len(set(signatures)) != len(signatures):
+            raise ValueError("a signature twice")
         message = pre_authentication_encoding(kind, payload)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise EvidenceError(f"no envelope: {str(error)[:200]}") from None
@@ -61,6 +63,15 @@ def opened_envelope(data: bytes, trusted: Sequence[VerifierKey]) -> tuple[str, b
         names = ", ".join(str(name) for name, _ in signatures) or "nobody"
         raise EvidenceError(f"signed by {names}, which is not among the {len(trusted)} trusted keys")
     return kind, payload, tuple(dict.fromkeys(signers))
+
+
+def _signature(one: dict[str, Any]) -> tuple[str, bytes]:
+    """The name of a key and a signature by it. ValueError, TypeError, AttributeError: something else, or more, of which
+    nobody would have signed what more it is.
+    """
+    if one.keys() != {"keyid", "sig"} or not isinstance(one["keyid"], str):
+        raise ValueError("a signature with other keys than keyid and sig")
+    return one["keyid"], from_base64(one["sig"])
 
 
 def _bytes(envelope: Any) -> bytes:
