@@ -2,8 +2,8 @@
 
 ``signing-key`` is one line (`integrity.log.note.SigningKey`), which only the user may read. ``trusted-keys`` is a list
 that people may write: a public key on each line; ``#`` begins a comment at the beginning of a line and after white
-space, since names may have it elsewhere. It counts only if nobody else may write it. The own key is trusted without being there; a
-key that was replaced is put there, so that what it signed stays signed.
+space, since names may have it elsewhere. It counts only if nobody else may write it. The own key is trusted without
+being there; a key that was replaced is put there, so that what it signed stays signed.
 """
 
 from __future__ import annotations
