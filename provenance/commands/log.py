@@ -49,18 +49,19 @@ def check(invocation: Invocation, context: click.Context, rebuild: bool, output_
     """
     from functools import partial
 
+    from provenance import location
     from provenance.check.tampering import check_log
-    from provenance.commands.printing import open_store, print_document, storage_of
+    from provenance.commands.printing import existing_store, print_document
     from provenance.commands.progress import progress_bar
     from provenance.log.growth import rebuild as make_anew
 
-    report = check_log(storage_of(invocation), progress=partial(progress_bar, invocation))
+    report = check_log(location.find(invocation.store), progress=partial(progress_bar, invocation))
     if output_format == "json":
         print_document(report.document())
     else:
         _print_report(report)
     if rebuild:
-        made = make_anew(open_store(invocation))
+        made = make_anew(existing_store(invocation))
         invocation.note(f"the log was made anew: {made.size if made else 0} commits")
     context.exit(report.verdict.exit_code)
 
@@ -73,10 +74,10 @@ def checkpoint(invocation: Invocation, output: Path | None) -> None:
 
     `pirene log verify --since FILE` proves later that the store was only added to.
     """
-    from provenance.commands.printing import open_store, write_new
+    from provenance.commands.printing import existing_store, write_new
     from provenance.evidence.history import new_checkpoint
 
-    write_new(new_checkpoint(open_store(invocation)), output)
+    write_new(new_checkpoint(existing_store(invocation)), output)
 
 
 @log.command()
@@ -88,10 +89,10 @@ def prove(invocation: Invocation, what: str, output: Path | None) -> None:
 
     It is one text (C2SP tlog-proof) that `pirene log verify PROOF` checks anywhere, with nothing but a public key.
     """
-    from provenance.commands.printing import open_store, write_new
+    from provenance.commands.printing import existing_store, write_new
     from provenance.evidence.proving import prove as proof_of
 
-    write_new(proof_of(open_store(invocation), what), output)
+    write_new(proof_of(existing_store(invocation), what), output)
 
 
 @log.command()
@@ -117,7 +118,7 @@ def verify(
     Exit code 0: it is proven; 4: it is not, or not signed by a key that is trusted.
     """
     from integrity.log.checkpoint import opened_checkpoint
-    from provenance.commands.printing import open_store, print_document
+    from provenance.commands.printing import existing_store, print_document
 
     if (proof is None) == (since is None):
         raise click.UsageError("say what to verify: PROOF, or --since FILE")
@@ -127,7 +128,7 @@ def verify(
     assert since is not None
     from provenance.evidence.history import continued
 
-    result = continued(open_store(invocation), opened_checkpoint(since.read_bytes(), _trusted(keys)))
+    result = continued(existing_store(invocation), opened_checkpoint(since.read_bytes(), _trusted(keys)))
     print_document(result.document()) if output_format == "json" else _print_continuation(result)
     context.exit(0 if result.holds else 4)
 

@@ -32,6 +32,21 @@ def open_store(invocation: Invocation) -> Store:
     return Store.open(invocation.store)
 
 
+def existing_store(invocation: Invocation) -> Store:
+    """The store that is meant, which has to be there: there is nothing to say of a new one. Raises NotAStoreError."""
+    from provenance import location
+    from provenance.errors import NotAStoreError
+    from provenance.store import Store
+
+    storage = location.find(invocation.store)
+    identity = location.identify(storage)
+    if identity is None:
+        raise NotAStoreError(
+            f"{storage.location}: there is no store here", hint=f"name one with --store or {location.VARIABLE}"
+        )
+    return Store(storage, identity)
+
+
 def storage_of(invocation: Invocation) -> Storage:
     """Where the store is that is meant, made on first use; one whose ``store.json`` is damaged or cannot be read can be
     looked at too.

@@ -20,7 +20,7 @@ from typing import Any
 
 from provenance.checked_json import DIGEST, SURROGATE, UUID, JsonObject, MalformedError, object_of, parse_object
 from provenance.errors import NOT_THERE, DamagedStoreError, lost
-from provenance.history.canonical import seal_holds, sealed
+from provenance.history.canonical import canonical, seal_holds, sealed
 from provenance.history.column_statistics import MAX_NUMBER, ColumnStatistics, columns_from
 from provenance.history.erased import SEGMENT_PATH, Erased, erased_document, erased_from
 from provenance.history.foreign import Pulled, pulled_document, pulled_from
@@ -179,7 +179,7 @@ def decode(data: bytes, name: str) -> Commit:
         document.integer("format", 1)
         commit = _commit(_in_newest_format(document, name))
         if SURROGATE.search(data):
-            encode(commit)
+            canonical(document.raw)  # also what no key of ours has
         return commit
     except (MalformedError, UnicodeEncodeError) as error:
         raise DamagedStoreError(f"{name}: no commit: {error}") from None

@@ -18,9 +18,9 @@ from integrity.log.proof import EntryProof
 from integrity.log.proofs import inclusion_proof
 from planner.cli import root as pirene_root
 from provenance.answers.designators import NothingFoundError
-from provenance.errors import StoreError
+from provenance.errors import NotAStoreError, StoreError
 from provenance.evidence.claim import claim_document, proven, rows_of
-from provenance.evidence.history import current_log
+from provenance.evidence.history import current_log, new_checkpoint
 from provenance.evidence.proving import prove
 from provenance.history.canonical import canonical
 from provenance.history.commits import CommitKind, commit_name
@@ -184,6 +184,19 @@ def test_what_cannot_be_proven_says_why(logged: Store, tmp_path: Path) -> None:
         prove(logged, "unknown.dat")
     with pytest.raises(StoreError, match="2 contents have had this name"):
         prove(logged, "file-3.dat")
+
+
+def test_no_store_is_made_to_have_nothing_to_prove(logged: Store, tmp_path: Path) -> None:
+    since = tmp_path / "checkpoint"
+    since.write_bytes(new_checkpoint(logged))
+    nowhere = tmp_path / "nowhere"
+    for words in (["check"], ["check", "--rebuild"], ["checkpoint"], ["verify", "--since", str(since)], ["prove", "x"]):
+        with pytest.raises(NotAStoreError, match="there is no store here") as error:
+            CliRunner().invoke(
+                pirene_root, ["--store", str(nowhere), "log", *words], catch_exceptions=False, standalone_mode=False
+            )
+        assert error.value.exit_code == 2
+        assert not nowhere.exists()
 
 
 def test_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -315,6 +315,18 @@ def test_where_commits_and_log_contradict_each_other_nothing_is_continued(
     assert check_log(logged.storage).findings == ()
 
 
+def test_text_that_is_no_unicode_is_found(logged: Store) -> None:
+    """In a key that no commit has, and which no reader looks at; sealed by somebody who knows the format."""
+    path = logged.root / commit_name(3)
+    document = {**json.loads(path.read_bytes()), "seal": "", "more": "\ud800"}
+    data = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+    path.chmod(0o644)
+    path.write_bytes(data.replace(b'"seal":""', b'"seal":"%s"' % hashlib.sha256(data).hexdigest().encode()))
+    report = check_log(logged.storage)
+    assert report.verdict is Verdict.TAMPERED
+    assert commit_name(3) in {one.path for one in report.findings}
+
+
 def test_an_altered_history_is_not_logged(logged: Store) -> None:
     (logged.root / commit_name(8)).chmod(0o644)
     rewrite(logged, 8, edit_root)
