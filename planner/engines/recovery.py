@@ -3,8 +3,9 @@
 
 The digest that is expected stays the one that the plan or a record gives; only where its bytes come from changes. So
 that nothing goes round in circles, every copy is read at most once after it was found bad, and every producer is
-brought back at most once by inputs that did not match, as long as this engine is at work. Nothing is tried again for a
-job that altered the file itself: it would spoil one copy after the other.
+brought back at most once by inputs that did not match, as long as this engine is at work. A copy that could not be read
+(a read error, or somebody touched it during the look) and is good after all is given to the same job once more. Nothing
+is tried again for a job that altered the file itself: it would spoil one copy after the other.
 
 With ``on_mismatch: fail`` only one thing is left: what was to be taken from the past is made anew, as reuse promises.
 """
@@ -16,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from integrity.audit import Check
+from integrity.findings import FindingClass
 from planner.engine_plan import READS, EngineJob, EnginePlan
 from planner.engines.describe import InputFile
 from planner.engines.hand_over import HandOver, ReadFrom
@@ -69,7 +71,7 @@ class Recovery:
         self._copies = copies
         self._tried: set[str] = set()  # paths of copies that were found bad, or were taken in place of such
         self._brought_back: set[int] = set()
-        self._sent_again: set[tuple[int, str]] = set()
+        self._given_again: set[tuple[int, str]] = set()
         self._altered: set[tuple[int, str]] = set()
 
     def altered(self, job: EngineJob, record: Record) -> None:
@@ -113,6 +115,8 @@ class Recovery:
         owner = None if now.source is None or now.file is None else (now.source, now.file)
         if self._hand_over.sends_copies and self._copies.check(now, owner, job, record.attempt).finding is None:
             return self._sent(job, use, f"{what} on {record.host}, and as it must be at {now.path}")
+        if seen.finding == FindingClass.UNREADABLE and self._may_be_read_again(job, record, use, now, owner):
+            return Recovered((f"{what} at {now.path}, and as it must be by now: it is read again",))
         if (job.number, use.name) in self._altered:
             return Lost(f"{what}, and an earlier attempt of {job.id} altered it: no other copy is given to it")
         self._tried.add(now.path)
@@ -125,10 +129,19 @@ class Recovery:
 
     def _sent(self, job: EngineJob, use: PlannedUse, what: str) -> Recovered | Lost:
         """The copy that was sent to the job is bad, the original is not: it is sent once more."""
-        if (job.number, use.name) in self._sent_again:
+        if (job.number, use.name) in self._given_again:
             return Lost(f"{what}: it was sent twice")
-        self._sent_again.add((job.number, use.name))
+        self._given_again.add((job.number, use.name))
         return Recovered((f"{what}: it is sent again",))
+
+    def _may_be_read_again(
+        self, job: EngineJob, record: Record, use: PlannedUse, now: InputFile, owner: tuple[int, int] | None
+    ) -> bool:
+        """Whether what could not be read can be by now, and is good: once for each input of a job."""
+        if (job.number, use.name) in self._given_again:
+            return False
+        self._given_again.add((job.number, use.name))
+        return self._copies.check(now, owner, job, record.attempt).finding is None
 
     def _taken_from_past(self, job: EngineJob, use: PlannedUse, seen: Input) -> Recovered | Lost:
         """What `on_mismatch: fail` leaves: a job that was left out makes its output after all."""

@@ -6,6 +6,7 @@ their places or before the run; the wrapper is the real one, in processes of its
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -310,3 +311,40 @@ def test_files_that_were_swapped_and_stale_ones_are_told_apart(bench: Bench) -> 
     damage_after_planning(bench, Path(bench.world.catalog["a"]["pfns"][0]["pfn"]))
     bench.run([READ])
     assert [finding for stage, finding, _ in bench.checks("a") if stage == "stage-in"] == ["swapped"]
+
+
+@pytest.mark.parametrize("unreadable", ["once", "each time", "for good"])
+def test_a_copy_that_could_not_be_read_and_is_good_is_read_once_more(bench: Bench, unreadable: str) -> None:
+    """As after a read error that passes: a pipe is in the place of the file while the wrapper looks at it."""
+    raw = bench.world.raw("a", "raw data\n")
+    aside = raw.with_name("aside")
+    of, inputs_of = Recovery.of, HandOver.inputs_of
+    attempts = [0]
+
+    def hide(self: HandOver, job: Any) -> Any:
+        attempts[0] += 1
+        if unreadable != "once" or attempts[0] == 1:
+            raw.rename(aside)
+            os.mkfifo(raw)
+        return inputs_of(self, job)
+
+    def show(self: Recovery, *arguments: Any) -> Any:
+        if unreadable != "for good":
+            aside.replace(raw)
+        return of(self, *arguments)
+
+    bench.monkeypatch.setattr(HandOver, "inputs_of", hide)
+    bench.monkeypatch.setattr(Recovery, "of", show)
+    state, _ = bench.run([READ])
+    reasons = [reason for _, _, reason in bench.job_states()]
+    again = f"its input a is unreadable at {raw}, and as it must be by now: it is read again"
+    lost = "its input a is unreadable, no other copy of it is left, and no job of this run makes it"
+    assert (state, reasons) == {
+        "once": ("succeeded", [again]),
+        "each time": ("failed", [again, lost]),
+        "for good": ("failed", [lost]),
+    }[unreadable]
+    assert bench.attempts()["read"][1] == attempts[0] == (1 if unreadable == "for good" else 2)
+    assert [finding for stage, finding, _ in bench.checks("a") if stage == "stage-in"] == (
+        ["unreadable"] if unreadable == "for good" else [None]
+    )
