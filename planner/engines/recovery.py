@@ -72,6 +72,8 @@ class Recovery:
         self._tried: set[str] = set()  # paths of copies that were found bad, or were taken in place of such
         self._brought_back: set[int] = set()
         self._given_again: set[tuple[int, str]] = set()
+        # Paths of outputs that a good copy took the place of, each with the jobs that start after that for sure.
+        self._mended: dict[str, set[int]] = {}
         self._altered: set[tuple[int, str]] = set()
 
     def altered(self, job: EngineJob, record: Record) -> None:
@@ -110,9 +112,11 @@ class Recovery:
         now = self._hand_over.input_of(use)
         if now is None or not self._is_what_was_read(now, seen):
             return Recovered((f"{what}: another copy is in its place by now",))
+        owner = None if now.source is None or now.file is None else (now.source, now.file)
+        if self._was_mended_since(job, record, now, owner):
+            return Recovered((f"{what}: another copy is in its place by now",))
         if job.on_mismatch == "fail":
             return self._taken_from_past(job, use, seen)
-        owner = None if now.source is None or now.file is None else (now.source, now.file)
         if self._hand_over.sends_copies and self._copies.check(now, owner, job, record.attempt).finding is None:
             return self._sent(job, use, f"{what} on {record.host}, and as it must be at {now.path}")
         if seen.finding == FindingClass.UNREADABLE and self._may_be_read_again(job, record, use, now, owner):
@@ -126,6 +130,14 @@ class Recovery:
         """Whether a job that starts now would read what this attempt did: copies that are sent have no URL."""
         of = (now.source, now.file) == (seen.source, seen.file)
         return of and (self._hand_over.sends_copies or now.url == seen.url)
+
+    def _was_mended_since(self, job: EngineJob, record: Record, now: InputFile, owner: tuple[int, int] | None) -> bool:
+        """Whether another reader's recovery has brought a good copy to the very place that this attempt read."""
+        starts_after = self._mended.get(now.path)
+        if starts_after is None or job.number in starts_after:
+            return False
+        starts_after.add(job.number)
+        return self._copies.check(now, owner, job, record.attempt).finding is None
 
     def _sent(self, job: EngineJob, use: PlannedUse, what: str) -> Recovered | Lost:
         """The copy that was sent to the job is bad, the original is not: it is sent once more."""
@@ -164,6 +176,7 @@ class Recovery:
                 placed = self._hand_over.read_from(use, copy)
             except TransferError:
                 continue  # it was good a moment ago
+            self._mended[bad.path] = {job.number}  # of what is not mended in place the URL tells
             found: tuple[Placed, ...] = ()
             if copy.owner is None and bad.source is not None and bad.file is not None:
                 found = (Placed((bad.source, bad.file), copy.url, copy.site, link=False, stat=check.stat),)

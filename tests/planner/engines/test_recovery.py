@@ -15,7 +15,7 @@ import pytest
 
 from planner.engines.hand_over import HandOver
 from planner.engines.local import run_local
-from planner.engines.progress import Watch
+from planner.engines.progress import Progress, Watch
 from planner.engines.recovery import Recovery
 from planner.planned import Plan
 from provenance.answers.ask import answer
@@ -348,3 +348,35 @@ def test_a_copy_that_could_not_be_read_and_is_good_is_read_once_more(bench: Benc
     assert [finding for stage, finding, _ in bench.checks("a") if stage == "stage-in"] == (
         ["unreadable"] if unreadable == "for good" else [None]
     )
+
+
+@pytest.mark.parametrize("other_copies", [1, 0])
+def test_two_readers_of_one_damaged_output_have_it_mended_once(bench: Bench, other_copies: int) -> None:
+    """Both have read it before the first of them is recovered: the second finds the copy that came for the first."""
+    make = shell("make", "echo made > m; echo made >> $JOURNAL", makes=("m",))
+    journal = with_journal(bench, make)
+    for _ in range(other_copies):
+        bench.run([make])
+    bench.damage_outputs("make", times=1)
+    ended, waiting = Progress.ended, []
+
+    def both_at_once(self: Progress, job: Any, attempt: int, path: Path, *, stopping: bool) -> bool:
+        if job.id == "make" or attempt > 1:
+            return ended(self, job, attempt, path, stopping=stopping)
+        waiting.append((job, attempt, path))
+        if len(waiting) == 2:
+            for each in waiting:
+                ended(self, *each, stopping=stopping)
+        return False
+
+    bench.monkeypatch.setattr(Progress, "ended", both_at_once)
+    users = [shell(name, f"cat m > {name}", reads=("m",), makes=(name,)) for name in ("u1", "u2")]
+    state, plan = bench.run([make, *users], reuse=False)
+    assert state == "succeeded"
+    assert [bench.world.output(plan, name).read_text() for name in ("m", "u1", "u2")] == ["made\n"] * 3
+    assert journal.read_text() == "made\n" * 2  # in two runs, or twice in the one that had no other copy
+    reasons = [reason for _, _, reason in bench.job_states()]
+    in_place = "its input m is content-mismatch: another copy is in its place by now"
+    assert (in_place in reasons) == bool(other_copies)
+    replicas = {row["url"]: row["state"] for row in bench.asked('replicas where name = "m" show url, state')}
+    assert replicas[bench.world.output(plan, "m").as_uri()] == "ok"
