@@ -26,7 +26,7 @@ _FICLONE = 0x40049409  # linux/fs.h: share the extents of another file, where th
 
 
 class TransferError(PlannerError):
-    """A file could not be brought to its place unchanged; the message names the file and both places."""
+    """A file could not be brought to its place unchanged; the message names that place, or what is wrong elsewhere."""
 
     exit_code = 1
 
@@ -56,8 +56,14 @@ def publish(source: Path, destination: Path, expected: Expected) -> Arrival:
     """Move an output to its place. An older folder there is replaced; one in the way of a file is an error.
 
     Taking up an interrupted run may find the move already done: then what is there is looked at instead. Raises
-    TransferError when the source changed after it was hashed, or when neither place has the expected bytes.
+    TransferError when the source changed after it was hashed, when neither place has the expected bytes, or when the
+    system refuses to bring it there.
     """
+    with _bringing_to(destination):
+        return _published(source, destination, expected)
+
+
+def _published(source: Path, destination: Path, expected: Expected) -> Arrival:
     if not os.path.lexists(source):
         return _already_there(source, destination, expected)
     if expected.stat is not None and Stat.of(source) != expected.stat:
@@ -76,10 +82,13 @@ def publish(source: Path, destination: Path, expected: Expected) -> Arrival:
 
 
 def copy_verified(source: Path, destination: Path, sha256: bytes) -> Stat:
-    """Copy a file or folder, verified on both sides; the stat of the copy. Raises TransferError on other bytes."""
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    _copy(source, destination, sha256)
-    return Stat.of(destination)
+    """Copy a file or folder, verified on both sides; the stat of the copy. Raises TransferError on other bytes, or
+    where the system refuses.
+    """
+    with _bringing_to(destination):
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        _copy(source, destination, sha256)
+        return Stat.of(destination)
 
 
 class ReusedOutputs:
@@ -94,7 +103,13 @@ class ReusedOutputs:
         self._unshared: set[tuple[int, int]] = set()
 
     def show(self, source: Path, destination: Path, sha256: bytes) -> Arrival | None:
-        """Let ``source`` appear at ``destination``. None: what is there is the original, or leads to it."""
+        """Let ``source`` appear at ``destination``. None: what is there is the original, or leads to it. Raises
+        TransferError.
+        """
+        with _bringing_to(destination):
+            return self._shown(source, destination, sha256)
+
+    def _shown(self, source: Path, destination: Path, sha256: bytes) -> Arrival | None:
         if destination.exists() and source.samefile(destination):
             return None
         destination.parent.mkdir(parents=True, exist_ok=True)
@@ -111,6 +126,20 @@ class ReusedOutputs:
             self._unshared.add(devices)
         _symlink(source, destination)
         return None
+
+
+@contextlib.contextmanager
+def _bringing_to(destination: Path) -> Iterator[None]:
+    """What the system refuses in here keeps one file from its place: it is no reason to end a run."""
+    try:
+        yield
+    except OSError as error:
+        named = error.filename is not None and os.fsdecode(error.filename) != os.fspath(destination)
+        where = f"{os.fsdecode(error.filename)}: " if named else ""
+        raise TransferError(
+            f"{destination}: the file cannot be brought there: {where}{error.strerror or error}",
+            hint="look at that place (space, quota, permissions, what is in the way), then run again",
+        ) from error
 
 
 def _already_there(source: Path, destination: Path, expected: Expected) -> Arrival:

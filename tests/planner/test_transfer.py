@@ -191,3 +191,40 @@ def test_what_is_there_already_is_replaced_save_a_folder_by_a_file(
     if there.startswith("link"):
         assert target.with_name("x-target").exists()
     assert not leftovers(target.parent)
+
+
+@pytest.mark.parametrize("how", ["publish", "copy_verified", "copy", "link"])
+def test_what_the_system_refuses_at_the_place_is_said_of_it(tmp_path: Path, how: str) -> None:
+    """A file where a folder has to be: even root is refused."""
+    source, target = tmp_path / "new" / "x", tmp_path / "out" / "sub" / "x"
+    make(source, "file")
+    make(target.parent, "file")
+    sha256 = hash_path(source).sha256
+    with pytest.raises(TransferError) as caught:
+        if how == "publish":
+            publish(source, target, Expected(sha256, Stat.of(source)))
+        elif how == "copy_verified":
+            copy_verified(source, target, sha256)
+        else:
+            ReusedOutputs(copy=how == "copy").show(source, target, sha256)
+    assert str(caught.value).startswith(f"{target}: the file cannot be brought there: {target.parent}: ")
+    assert str(caught.value).endswith((os.strerror(errno.EEXIST), os.strerror(errno.ENOTDIR)))
+    assert source.read_text() == target.parent.read_text() == "old"
+
+
+@pytest.mark.parametrize("refused", [errno.ENOSPC, errno.EACCES])
+def test_a_disk_that_takes_no_more_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: int
+) -> None:
+    source, target = tmp_path / "new" / "x", tmp_path / "out" / "x"
+    make(source, "file")
+    make(target, "file")
+
+    def refuse(descriptor: int) -> None:
+        raise OSError(refused, os.strerror(refused))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(TransferError, match=os.strerror(refused)) as caught:
+        copy_verified(source, target, hash_path(source).sha256)
+    assert str(caught.value).startswith(f"{target}: ") and caught.value.hint
+    assert target.read_text() == "old" and not leftovers(target.parent)

@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from planner.engine_plan import EnginePlan
 from planner.engines.hand_over import HandOver
 from planner.engines.local import run_local
 from planner.engines.progress import Progress, Watch
 from planner.engines.recovery import Recovery
+from planner.plan_folder import read_plan
 from planner.planned import Plan
 from provenance.answers.ask import answer
 from provenance.reading.views import fetch
@@ -39,9 +41,15 @@ class Bench:
     def run(self, jobs: list[dict[str, Any]], **options: Any) -> tuple[str, Plan]:
         """Plan and run; the state of the run in the end."""
         plan = self.world.plan(self.world.write(jobs), **options)
-        frozen = self.world.freeze(plan)
+        return self._work(self.world.freeze(plan)), plan
+
+    def take_up(self, plan: Plan) -> str:
+        """Run what is left of a run; its state in the end."""
+        return self._work(read_plan(plan.run_dir))
+
+    def _work(self, frozen: EnginePlan) -> str:
         watch = Watch(progress=lambda *_: None, note=self.notes.append)
-        return run_local(frozen, self.world.store, at_once=1, watch=watch), plan
+        return run_local(frozen, self.world.store, at_once=1, watch=watch)
 
     def damage_outputs(self, job: str, *, times: int) -> None:
         """Flip a bit in every output of a job in its place, after each of so many attempts."""
@@ -380,3 +388,21 @@ def test_two_readers_of_one_damaged_output_have_it_mended_once(bench: Bench, oth
     assert (in_place in reasons) == bool(other_copies)
     replicas = {row["url"]: row["state"] for row in bench.asked('replicas where name = "m" show url, state')}
     assert replicas[bench.world.output(plan, "m").as_uri()] == "ok"
+
+
+def test_an_output_that_cannot_be_brought_to_its_place_fails_its_job_only(bench: Bench) -> None:
+    output = bench.world.folder / "out"
+    output.mkdir()
+    (output / "sub").write_text("in the way")
+    made = shell("make", "mkdir -p sub; echo m > sub/x", makes=("sub/x",))
+    state, plan = bench.run([made, shell("other", "echo o > o", makes=("o",))], output_dir=output)
+    assert state == "failed"
+    assert bench.attempts() == {"make": ("failed", 1), "other": ("succeeded", 1)}
+    assert (output / "o").read_text() == "o\n" and (output / "sub").read_text() == "in the way"
+    (note,) = bench.notes
+    assert note.startswith(f"make: {output / 'sub' / 'x'}: the file cannot be brought there: {output / 'sub'}: ")
+    # What it made is kept: once the place is free nothing has to run again.
+    (output / "sub").unlink()
+    assert bench.take_up(plan) == "succeeded"
+    assert (output / "sub" / "x").read_text() == "m\n"
+    assert bench.attempts()["make"] == ("succeeded", 1)
