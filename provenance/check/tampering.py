@@ -17,7 +17,7 @@ from provenance.check.history import read_history
 from provenance.check.unstated_bounds import unstated
 from provenance.check.whole import Progress, check_store, silent
 from provenance.log.discrepancy import Discrepancy, Gravity
-from provenance.log.examination import Examination, examine
+from provenance.log.examination import Examination, examine_readable
 from provenance.log.keys import trusted_keys
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def check_log(storage: Storage, *, progress: Progress = silent) -> LogReport:
     """Check everything. Raises KeyFileError for the list of trusted keys, ReadFailedError, else as `check_store`."""
     trusted = trusted_keys()
     report = check_store(storage, progress=progress)
-    examination = examine(storage, report.store or "", trusted)
+    examination = examine_readable(storage, report.store or "", trusted)
     commits = read_history(storage, report.store).commits
     of_store = [*report.findings, *unstated(storage, commits)]
     findings = [*map(_of_log, examination.discrepancies), *_of_store(of_store, examination.discrepancies)]
@@ -108,7 +108,7 @@ def _of_log(found: Discrepancy) -> LogFinding:
     match found.gravity:
         case Gravity.ALTERED:
             verdict = Verdict.TAMPERED
-        case Gravity.UNVERIFIED:
+        case Gravity.UNVERIFIED | Gravity.UNREAD:
             verdict = Verdict.INCOMPLETE
         case Gravity.BEHIND:
             verdict = Verdict.CLEAN
@@ -118,8 +118,11 @@ def _of_log(found: Discrepancy) -> LogFinding:
 def _of_store(findings: Iterable[Finding], said: Iterable[Discrepancy]) -> Iterator[LogFinding]:
     """What the check of the store found, but for what the log has said of the same file."""
     altered = {one.path for one in said if one.gravity is Gravity.ALTERED}
+    unread = {one.path for one in said if one.gravity is Gravity.UNREAD}
     for finding in findings:
         if finding.path in altered and finding.kind in _DIFFERS:
+            continue
+        if finding.path in unread and finding.kind is Kind.UNREADABLE:
             continue
         yield LogFinding(_verdict(finding), finding.path, finding.expected, finding.found, finding.advice)
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from integrity.log.note import VerifierKey
 from integrity.log.tiles import WIDTH, Tile, TiledTree, tiles_of
 from integrity.merkle import Tree, leaf_hash
-from provenance.errors import NOT_THERE
+from provenance.errors import NOT_THERE, ReadFailedError
 from provenance.history.commits import FOLDER, commit_name, number_of
 from provenance.history.entry import entry
 from provenance.log.commit_document import Voucher, document_in, voucher
-from provenance.log.discrepancy import REBUILD, Discrepancy, Gravity
+from provenance.log.discrepancy import REBUILD, Discrepancy, Gravity, require_read, unread
 from provenance.log.files import CHECKPOINT, tile_name
 from provenance.log.logged_files import LoggedFiles, read_files
 from provenance.log.pulled_commits import examine_pulled
@@ -48,6 +48,15 @@ class Examination:
 
 def examine(storage: Storage, store_id: str, trusted: tuple[VerifierKey, ...]) -> Examination:
     """Compare them. Raises ReadFailedError, UnsupportedStoreError for a commit of a newer format."""
+    examination = examine_readable(storage, store_id, trusted)
+    require_read(examination.discrepancies)
+    return examination
+
+
+def examine_readable(storage: Storage, store_id: str, trusted: tuple[VerifierKey, ...]) -> Examination:
+    """The same of what can be read; each file that cannot is a discrepancy. The root is then not to be signed, nor is
+    anything to be concluded from leaves that are not known. Raises ReadFailedError: which files there are is unknown.
+    """
     files = read_files(storage, store_id, trusted)  # first: a commit is there before the log says so
     return _Walk(storage, store_id, trusted, files).whole()
 
@@ -64,6 +73,8 @@ class _Walk:
     leaves: list[bytes] = field(default_factory=list)
     tree: Tree = field(default_factory=Tree)
     roots: dict[int, bytes] = field(default_factory=dict)
+    unread: dict[int, ReadFailedError] = field(default_factory=dict)
+    """Commits of which nothing is known."""
     signed: int = 0
     seen: int = 0
     """The largest log in files that a commit has seen."""
@@ -106,6 +117,9 @@ class _Walk:
             return self.storage.read(commit_name(number))
         except NOT_THERE:
             return None
+        except ReadFailedError as error:
+            self.unread[number] = error
+            return None
 
     def _commit(self, number: int, data: bytes | None) -> None:
         """One commit: for itself, against the root that it states, against its place in the tiles."""
@@ -113,7 +127,10 @@ class _Walk:
         document = document_in(data, self.store_id, number, self.storage.where(name))
         logged = self.files.leaves.get(number)
         if isinstance(document, str):
-            self._altered(name, "the commit that was recorded there", document)
+            if number in self.unread:
+                self.found.append(unread(name, "a commit", self.unread[number]))
+            else:
+                self._altered(name, "the commit that was recorded there", document)
             self._append(logged[0] if logged else None)
             return
         vouched = voucher(document, self.trusted)
@@ -129,7 +146,11 @@ class _Walk:
         self._append(leaf)
 
     def _pulled(self, number: int, document: dict[str, Any]) -> None:
-        found = list(examine_pulled(self.storage, number, document, self.trusted))
+        try:
+            found = list(examine_pulled(self.storage, number, document, self.trusted))
+        except ReadFailedError as error:
+            self.found.append(unread(commit_name(number), "the commits that it pulled", error))
+            return
         now = document_in(self._read(number), self.store_id, number, commit_name(number)) if found else document
         if now != document and not isinstance(
             now, str

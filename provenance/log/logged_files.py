@@ -10,8 +10,8 @@ from integrity.errors import EvidenceError
 from integrity.log.checkpoint import Checkpoint, SignedCheckpoint, opened_checkpoint
 from integrity.log.note import VerifierKey, split_note
 from integrity.log.tiles import HASH_BYTES, WIDTH, Tile, split
-from provenance.errors import NOT_THERE
-from provenance.log.discrepancy import REBUILD, Discrepancy, Gravity
+from provenance.errors import NOT_THERE, ReadFailedError
+from provenance.log.discrepancy import REBUILD, Discrepancy, Gravity, unread
 from provenance.log.files import CHECKPOINT, FOLDER, origin_of, tile_at, tile_name
 from provenance.storage.durable import TEMPORARY
 
@@ -33,7 +33,7 @@ class LoggedFiles:
 
 
 def read_files(storage: Storage, store_id: str, trusted: tuple[VerifierKey, ...]) -> LoggedFiles:
-    """Read the whole log. Raises ReadFailedError."""
+    """Read the whole log. Raises ReadFailedError: which files there are is not known."""
     found: list[Discrepancy] = []
     tiles = _tiles(storage, found)
     leaves: dict[int, tuple[bytes, str]] = {}
@@ -59,6 +59,9 @@ def _tiles(storage: Storage, found: list[Discrepancy]) -> dict[Tile, bytes]:
             data = storage.read(stored.name)
         except NOT_THERE:
             continue  # narrow ones go when a full one takes their place; what must be there is looked for later
+        except ReadFailedError as error:
+            found.append(unread(stored.name, f"{tile.width} hashes", error))
+            continue
         if len(data) != tile.width * HASH_BYTES:
             expected = f"{tile.width} hashes, {tile.width * HASH_BYTES} bytes"
             found.append(Discrepancy(Gravity.ALTERED, stored.name, expected, f"{len(data)} bytes", REBUILD))
@@ -76,6 +79,9 @@ def _checkpoint(
         return None, None
     except NOT_THERE as error:
         found.append(Discrepancy(Gravity.ALTERED, CHECKPOINT, "a file", error.strerror or str(error), REBUILD))
+        return None, None
+    except ReadFailedError as error:
+        found.append(unread(CHECKPOINT, "a checkpoint", error))
         return None, None
     origin = origin_of(store_id)
     try:

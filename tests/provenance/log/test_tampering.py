@@ -23,6 +23,7 @@ from provenance.check import contents
 from provenance.check.findings import Kind
 from provenance.check.tampering import LogReport, check_log
 from provenance.check.whole import check_store
+from provenance.errors import ReadFailedError
 from provenance.evidence.history import continued, new_checkpoint
 from provenance.history.commits import commit_name, decode, encode, read
 from provenance.history.entry import entry_of
@@ -31,6 +32,7 @@ from provenance.log.discrepancy import Discrepancy, Gravity
 from provenance.log.examination import examine
 from provenance.log.growth import extend, rebuild
 from provenance.log.keys import trusted_keys
+from provenance.storage.local import LocalStorage
 from provenance.store import Store
 from tests.provenance.log.conftest import rewrite
 
@@ -313,6 +315,34 @@ def test_where_commits_and_log_contradict_each_other_nothing_is_continued(
     assert made.size == 8
     assert logged_files(logged) == [CHECKPOINT, "log/tile/0/000.p/8"]
     assert check_log(logged.storage).findings == ()
+
+
+@pytest.mark.parametrize("name", [commit_name(1), commit_name(4), commit_name(8), TILE, CHECKPOINT])
+def test_what_cannot_be_read_is_named_and_nothing_is_signed(
+    logged: Store, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    kept = opened_checkpoint(new_checkpoint(logged), trusted_keys())
+    extended = {*logged_files(logged)} - {TILE}
+    read_file = LocalStorage.read
+
+    def refused(storage: LocalStorage, asked: str, size: int | None = None) -> bytes:
+        if asked == name:
+            raise ReadFailedError(f"{storage.where(asked)}: Input/output error")
+        return read_file(storage, asked, size)
+
+    monkeypatch.setattr(LocalStorage, "read", refused)
+    report = check_log(logged.storage)
+    assert report.verdict is Verdict.INCOMPLETE
+    unread = [one for one in report.findings if one.path == name]
+    assert [one.verdict for one in unread] == [Verdict.INCOMPLETE]
+    assert "Input/output error" in unread[0].found
+    store = Store.open(logged.root)
+    with pytest.raises(ReadFailedError, match="Input/output error"):
+        continued(store, kept)
+    assert extended <= {*logged_files(logged)}
+    # What can be read is compared all the same.
+    rewrite(logged, 2, lambda document: document.update(author="x"))
+    assert check_log(logged.storage).verdict is Verdict.TAMPERED
 
 
 def test_text_that_is_no_unicode_is_found(logged: Store) -> None:
