@@ -43,7 +43,7 @@ def report(
     where = spans(store, recorded, [one.place for one in found])
     files = [one.file for one in found if one.file is not None]
     good.look_up(files)
-    log, altered = log_state(store, how.stage)
+    log, altered = log_state(store, snapshot, how.stage)
     return Report(
         scope=scope.said,
         coverage=tally.coverage(),

@@ -1,4 +1,6 @@
-"""What an audit says of the log: is every commit the one that it has. Who changed the store could hide damage."""
+"""What an audit says of what it goes by: are commits those that the log has, and segments those of the commits? Who
+changed the store could hide damage.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +10,31 @@ from typing import TYPE_CHECKING
 from integrity.errors import KeyFileError
 from integrity.findings import Finding, FindingClass
 from integrity.report import LogState, LogStatus
-from provenance.errors import ReadFailedError
+from provenance.errors import NOT_THERE, ReadFailedError
 from provenance.log.discrepancy import Gravity
 from provenance.log.examination import examine
 from provenance.log.keys import trusted_keys, warn
+from provenance.storage.recorded import difference
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from provenance.history.commits import Segment
+    from provenance.history.snapshot import Snapshot
     from provenance.log.discrepancy import Discrepancy
     from provenance.store import Store
 
 
-def log_state(store: Store, stage: str) -> tuple[LogState, tuple[Finding, ...]]:
+_RESTORE = "keep a copy of it, restore the file from a backup, and trust no answer of this store until then"
+
+
+def log_state(store: Store, snapshot: Snapshot, stage: str) -> tuple[LogState, tuple[Finding, ...]]:
     """The state of the log: its size in commits and its root, if anything says what that should be; and a finding for
     each place that is not what was recorded, noticed at this ``stage``.
 
-    Reads every commit, not the segments: `pirene log check` does. What cannot be read is no reason not to say what
-    became of the files: it is logged as a warning, and nothing is known of the log.
+    Reads every commit, and every segment of ``snapshot``, which an audit takes its facts from; superseded segments and
+    wide tables are left to `pirene log check`. What cannot be read is no reason not to say what became of the files: it
+    is logged as a warning, and nothing is known of the log.
     """
     try:
         trusted = trusted_keys()
@@ -32,23 +43,47 @@ def log_state(store: Store, stage: str) -> tuple[LogState, tuple[Finding, ...]]:
         trusted = ()
     try:
         examination = examine(store.storage, store.store_id, trusted)
+        altered = [_finding(one, stage) for one in examination.discrepancies if one.gravity is Gravity.ALTERED]
+        altered += _altered_segments(store, snapshot, stage)
     except ReadFailedError as error:
         warn(f"the log was not compared with the store: {error}")
         return LogState(LogStatus.UNKNOWN), ()
-    if examination.is_altered:
-        altered = tuple(_finding(one, stage) for one in examination.discrepancies if one.gravity is Gravity.ALTERED)
-        return LogState(LogStatus.MISMATCH, examination.size, examination.root), altered
+    if altered:
+        return LogState(LogStatus.MISMATCH, examination.size, examination.root), tuple(altered)
     if examination.logged is None:
         return LogState(), ()
     return LogState(LogStatus.CONSISTENT, examination.size, examination.root), ()
 
 
+def _altered_segments(store: Store, snapshot: Snapshot, stage: str) -> Iterator[Finding]:
+    differing = [(segment, found) for segment in snapshot.live() if (found := _found(store, segment)) is not None]
+    still_live = (
+        {one.path for one in store.snapshot().live()} if differing else set()
+    )  # an erasure may have taken some meanwhile
+    for segment, found in differing:
+        if segment.path in still_live:
+            expected = f"{segment.size} bytes with sha256 {segment.sha256}"
+            yield _noticed(segment.path, stage, f"expected {expected}, found {found}: {_RESTORE}")
+
+
+def _found(store: Store, segment: Segment) -> str | None:
+    """What is there in place of a segment; None: it is that."""
+    try:
+        return difference(store.storage.read(segment.path, segment.size), segment)
+    except NOT_THERE:
+        return "nothing"
+
+
 def _finding(altered: Discrepancy, stage: str) -> Finding:
+    return _noticed(altered.path, stage, f"expected {altered.expected}, found {altered.found}: {altered.advice}")
+
+
+def _noticed(path: str, stage: str, what: str) -> Finding:
     return Finding(
         kind=FindingClass.CATALOG_MISMATCH,
-        name=altered.path,
+        name=path,
         url="",
         stage=stage,
         first_seen=dt.datetime.now(dt.UTC),
-        error=f"expected {altered.expected}, found {altered.found}: {altered.advice}",
+        error=what,
     )

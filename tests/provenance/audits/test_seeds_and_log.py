@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from integrity.findings import FindingClass
@@ -45,6 +48,22 @@ def test_an_altered_log_is_tampering_and_named(files: Store) -> None:
     altered = [finding for finding in report.findings if finding.kind is FindingClass.CATALOG_MISMATCH]
     assert altered and all(finding.name.startswith("log/") for finding in altered)
     assert checkpoint.exists()
+
+
+def test_an_expected_digest_that_was_changed_in_a_segment_is_tampering(files: Store, tmp_path: Path) -> None:
+    """A file is replaced, and what is known of it with it: the bytes and the facts agree, but not with the commits."""
+    (tmp_path / "2.dat").write_bytes(b"forged")
+    segments = [path for path in (files.root / "segments" / "files").iterdir() if path.suffix == ".parquet"]
+    forged = next(path for path in segments if "2.dat" in pq.read_table(path)["name"].to_pylist())
+    rows = pq.read_table(forged).to_pylist()
+    for row in rows:
+        row.update(sha256=hashlib.sha256(b"forged").digest(), size=6)
+    pq.write_table(pa.Table.from_pylist(rows, pq.read_schema(forged)), forged)
+    report = audit_store(files)
+    assert (report.exit_code, report.log.status) == (4, LogStatus.MISMATCH)
+    assert [finding.name for finding in report.findings if finding.kind is FindingClass.CATALOG_MISMATCH] == [
+        str(forged.relative_to(files.root))
+    ]
 
 
 @pytest.mark.parametrize("logged", [True, False])
