@@ -105,7 +105,8 @@ class _LocalRun:
         work_dir = self._folder.work_dir(job.number, attempt)
         record = self._folder.record_path(job.number, attempt)
         record.parent.mkdir(exist_ok=True)
-        self._launcher.start(describe(self._plan, job, attempt, inputs, work_dir), record)
+        description = describe(self._plan, self.progress.guarded(job), attempt, inputs, work_dir)
+        self._launcher.start(description, record)
         self._running += 1
 
     def _ended(self, ended: Ended) -> None:

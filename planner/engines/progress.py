@@ -151,6 +151,10 @@ class Progress:
             self._failed(job, record.failure or "it failed", retry=True)
         return False
 
+    def guarded(self, job: EngineJob) -> EngineJob:
+        """The job as its next attempt is to be described; see `Recovery.guarded`."""
+        return self._recovery.guarded(job)
+
     def lost(self, job: EngineJob, attempt: int, reason: str, *, retry: bool) -> None:
         """An attempt failed, although its record, if there is one, does not say so."""
         self._recorder.failed(job, attempt, reason)

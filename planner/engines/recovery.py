@@ -4,14 +4,17 @@
 The digest that is expected stays the one that the plan or a record gives; only where its bytes come from changes. So
 that nothing goes round in circles, every copy is read at most once after it was found bad, and every producer is
 brought back at most once by inputs that did not match, as long as this engine is at work. A copy that could not be read
-(a read error, or somebody touched it during the look) and is good after all is given to the same job once more. Nothing
-is tried again for a job that altered the file itself: it would spoil one copy after the other.
+(a read error, or somebody touched it during the look) and is good after all is given to the same job once more.
+
+Nobody knows whether an input that was altered while a job ran was altered by that job. It is recovered once, and the
+job reads private copies from then on: if it was the job, it does not spoil one copy after the other.
 
 With ``on_mismatch: fail`` only one thing is left: what was to be taken from the past is made anew, as reuse promises.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -74,11 +77,17 @@ class Recovery:
         self._given_again: set[tuple[int, str]] = set()
         # Paths of outputs that a good copy took the place of, each with the jobs that start after that for sure.
         self._mended: dict[str, set[int]] = {}
-        self._altered: set[tuple[int, str]] = set()
+        self._altered: Counter[tuple[int, str]] = Counter()
 
     def altered(self, job: EngineJob, record: Record) -> None:
         """Note which of its inputs an attempt left otherwise than it found them."""
         self._altered.update((job.number, seen.name) for seen in record.changed_inputs)
+
+    def guarded(self, job: EngineJob) -> EngineJob:
+        """The job as its next attempt is to be described: on private copies once one of its inputs was altered."""
+        if job.protection != "guard" or all(number != job.number for number, _ in self._altered):
+            return job
+        return replace(job, protection="copy")
 
     def of(self, job: EngineJob, record: Record, state: Callable[[int], JobState]) -> Recovered | Lost:
         """What can be done about the inputs of an attempt that was refused. ``state``: where each job is.
@@ -121,10 +130,17 @@ class Recovery:
             return self._sent(job, use, f"{what} on {record.host}, and as it must be at {now.path}")
         if seen.finding == FindingClass.UNREADABLE and self._may_be_read_again(job, record, use, now, owner):
             return Recovered((f"{what} at {now.path}, and as it must be by now: it is read again",))
-        if (job.number, use.name) in self._altered:
-            return Lost(f"{what}, and an earlier attempt of {job.id} altered it: no other copy is given to it")
+        altered = self._altered[job.number, use.name]
+        if altered > 1:
+            return Lost(f"{what}: it was altered while {altered} earlier attempts of {job.id} ran")
+        if altered:
+            what = f"{what}: it was altered while an earlier attempt of {job.id} ran"
         self._tried.add(now.path)
-        return self._other_copy(job, record, use, now) or self._producer(job, use, what)
+        outcome = self._other_copy(job, record, use, now) or self._producer(job, use, what)
+        if altered and isinstance(outcome, Recovered):
+            why = f"its input {use.name} was altered while an earlier attempt ran: it reads private copies from now on"
+            return replace(outcome, said=(*outcome.said, why))
+        return outcome
 
     def _is_what_was_read(self, now: InputFile, seen: Input) -> bool:
         """Whether a job that starts now would read what this attempt did: copies that are sent have no URL."""

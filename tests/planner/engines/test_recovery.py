@@ -237,15 +237,51 @@ def test_with_fail_nothing_is_tried(bench: Bench, how: str) -> None:
     assert reason == "its input a is content-mismatch, and on_mismatch is fail"
 
 
-def test_a_job_that_alters_its_input_does_not_get_another_copy(bench: Bench) -> None:
+def test_a_job_that_alters_its_input_spoils_no_other_copy(bench: Bench) -> None:
     first, second = two_copies(bench)
     spoils = shell("spoils", "echo more >> a; cat a > r", reads=("a",), makes=("r",))
-    spoils["profiles"] = {"dagman": {"retry": 2}}
+    spoils["profiles"] = {"dagman": {"retry": 3}}
     state, _ = bench.run([spoils])
     assert state == "failed"
-    assert bench.attempts() == {"spoils": ("integrity_failed", 2)}
-    assert first.read_text() != "raw data\n" and second.read_text() == "raw data\n"
-    assert "an earlier attempt of spoils altered it" in bench.job_states()[-1][2]
+    assert bench.attempts() == {"spoils": ("failed", 4)}
+    assert first.read_text() == "raw data\nmore\n" and second.read_text() == "raw data\n"
+    sql = """SELECT attempt, protection FROM checks WHERE name = 'a' AND stage = 'pre-exec' ORDER BY attempt"""
+    assert fetch(bench.world.store, sql) == [(1, "guard"), (2, "copy"), (3, "copy"), (4, "copy")]
+
+
+def test_an_input_that_was_damaged_from_outside_while_its_job_ran_is_recovered(bench: Bench) -> None:
+    """To the wrapper it looks as if the job had done it."""
+    first, second = two_copies(bench)
+    job = shell("read", "cat a > r; printf x > $FIRST", reads=("a",), makes=("r",))
+    job["profiles"] = {"dagman": {"retry": 2}, "env": {"FIRST": str(first)}}
+    state, plan = bench.run([job])
+    assert state == "succeeded"
+    assert bench.attempts() == {"read": ("succeeded", 3)}
+    assert bench.world.output(plan, "r").read_text() == second.read_text() == "raw data\n"
+    assert [reason for _, _, reason in bench.job_states()] == [
+        f"its input a is no good at {first}: the copy at {second} is read instead",
+        "its input a was altered while an earlier attempt ran: it reads private copies from now on",
+    ]
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_what_is_altered_again_and_again_is_given_up(bench: Bench, copies: int) -> None:
+    first, second = two_copies(bench)
+    victims = [first, second][:copies]
+    if copies == 1:
+        bench.world.catalog["a"]["pfns"].pop()
+    line = "cat a > r; printf x >> a; [ ! -e $FLAG ] || printf x > $SECOND; touch $FLAG"
+    job = shell("read", line, reads=("a",), makes=("r",))
+    flag = bench.world.folder / "flag"
+    job["profiles"] = {"dagman": {"retry": 5}, "env": {"SECOND": str(victims[-1]), "FLAG": str(flag)}}
+    state, _ = bench.run([job])
+    assert state == "failed"
+    assert bench.attempts() == {"read": ("integrity_failed", 2 * copies)}
+    reason = bench.job_states()[-1][2]
+    if copies == 1:
+        assert "altered while an earlier attempt of read ran, no other copy of it is left" in reason
+    else:
+        assert reason.endswith(": it was altered while 2 earlier attempts of read ran")
 
 
 @pytest.mark.parametrize("transfers", ["one bad", "all bad"])
