@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 
 class Verified:
-    """An input that was looked at, with what a later look is compared with; ``found`` is None if it was unreadable."""
+    """An input that was looked at, with what a later look is compared with; ``found`` is None if it was unreadable or
+    missing.
+    """
 
     def __init__(
         self,
@@ -41,8 +43,11 @@ class Verified:
         """Whether the path still leads to the same file through the same links, untouched.
 
         A link that the command removed is no change while its target is as it was: jobs clean up behind themselves.
+        What was missing must be missing still; the link that was staged in for it may be there, leading nowhere.
         """
         path = self.path
+        if self.found is None:
+            return is_absent(path)
         if self.links and not os.path.lexists(path):
             path = to_bytes(self.entry["target"]) if self.private is None else self.private.path
         elif link_chain(path) != self.links:
@@ -51,9 +56,18 @@ class Verified:
             path = self.private.path  # where it was handed over as an argument, the original is left as it may be
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         try:
-            return self.found is not None and survey(descriptor).fingerprint == self.found.fingerprint
+            return survey(descriptor).fingerprint == self.found.fingerprint
         finally:
             os.close(descriptor)
+
+
+def is_absent(path: bytes) -> bool:
+    """Whether a path leads to nothing. Raises OSError where the system does not say."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    return False
 
 
 def classify(entry: "Mapping[str, Any]", content: Content) -> "str | None":
@@ -140,13 +154,18 @@ def changed_input(verified: Verified, stop: Stop) -> "dict[str, Any] | None":
     except (OSError, UnreadableError, RecursionError):
         pass  # the entry below tells what is wrong with it
     given = {key: verified.entry[key] for key in INPUT_KEYS}
-    given.update(sha256=verified.entry["actual_sha256"], size=verified.entry["actual_size"])
-    given["digest_origin"] = given["digest_origin"] or "observed"
+    if verified.found is not None:
+        given.update(sha256=verified.entry["actual_sha256"], size=verified.entry["actual_size"])
+        given["digest_origin"] = given["digest_origin"] or "observed"
     if verified.private is not None:
         given["url"] = None  # it is the private copy that was altered, and not what others read
     entry = _verified(given, verified.path, "post-exec", stop, verified.private).entry
     entry["finding"] = entry["finding"] or (None if entry["verdict"] == "ok" else entry["verdict"])
-    if entry["verdict"] == "ok":
+    if verified.found is None:
+        entry["error"] = "it was missing before, and appeared unverified while the command ran"
+        if entry["verdict"] == "ok":
+            entry.update(verdict="mismatch", finding="content-mismatch")
+    elif entry["verdict"] == "ok":
         entry.update(verdict="mismatch", finding="content-mismatch")
         entry["error"] = "it was altered or replaced while the command ran; its bytes are the expected ones again"
     return entry

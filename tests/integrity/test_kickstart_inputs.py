@@ -302,6 +302,40 @@ def test_an_input_that_is_gone_afterwards(bench: Any, expected: tuple[str, int])
     assert (seen["verdict"], seen["finding"]) == ("missing", "missing")
 
 
+@pytest.mark.parametrize("is_staged", [False, True])
+@pytest.mark.parametrize(
+    ("data", "finding"), [(b"evil", "truncated"), (DATA, "content-mismatch"), (b"E" * len(DATA), "content-mismatch")]
+)
+def test_an_optional_input_that_appears_while_the_command_runs_was_read_unverified(
+    bench: Any, expected: tuple[str, int], data: bytes, finding: str, is_staged: bool
+) -> None:
+    source, origin = bench.file("ready", data), bench.folder / "origin"
+    path = "late" if is_staged else str(origin)
+    staged = [{"from": str(origin), "to": path}] if is_staged else []
+    status, record = bench.sh(
+        f"cp {source} {origin}; cat {path}", inputs=[bench.input(path, *expected, optional=True)], stage_in=staged
+    )
+    assert (status, record["exit_code"], record["inputs"][0]["verdict"]) == (1, 0, "missing")
+    (seen,) = record["changed_inputs"]
+    assert (seen["stage"], seen["verdict"], seen["finding"]) == ("post-exec", "mismatch", finding)
+    assert (seen["sha256"], seen["actual_sha256"]) == (expected[0], bench.digest_of(data))
+    assert "appeared" in seen["error"]
+
+
+@pytest.mark.parametrize("is_staged", [False, True])
+def test_an_optional_input_that_stays_away_is_no_change(bench: Any, is_staged: bool) -> None:
+    staged = [{"from": str(bench.folder / "never"), "to": "in"}] if is_staged else []
+    for script in ("true", "rm -f in"):
+        status, record = bench.sh(script, inputs=[bench.input("in", optional=True)], stage_in=staged)
+        assert (status, record["inputs"][0]["verdict"], record["changed_inputs"]) == (0, "missing", [])
+        bench.record_path.unlink()
+
+
+def test_an_optional_checkpoint_may_appear(bench: Any) -> None:
+    status, record = bench.sh("echo saved > state", inputs=[bench.input("state", role="checkpoint", optional=True)])
+    assert (status, record["changed_inputs"]) == (0, [])
+
+
 def test_a_job_may_remove_the_link_that_was_staged_for_it(bench: Any, expected: tuple[str, int]) -> None:
     source = bench.file("in.csv", DATA)
     staged = [{"from": str(source), "to": "in.csv"}]
