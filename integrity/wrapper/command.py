@@ -26,6 +26,7 @@ TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
+LONGEST_PAUSE_MILLISECONDS = 2**31 - 1  # what poll(2) takes: 24.8 days
 KILL_INTERVAL_SECONDS = 0.05  # between rounds of SIGKILL, for processes that were forked during the last one
 # What the record calls it, what the system calls it, and the unit that the system counts it in (seconds, bytes or one).
 USAGE = {
@@ -128,12 +129,14 @@ class Command:
             self._kill_at = time.monotonic() + KILL_INTERVAL_SECONDS
 
     def _pause_milliseconds(self) -> "float | None":
-        """How long nothing is to be done by the clock."""
+        """How long nothing is to be done by the clock; or the longest pause, after which it is asked again."""
         times = [self._due.end_at if self.told is None else self._kill_at]
         if self.checkpoint_sent is None and self.status is None:
             times.append(self._due.checkpoint_at)
         coming = [at for at in times if at is not None]
-        return max(0.0, min(coming) - time.monotonic()) * 1000 if coming else None
+        if not coming:
+            return None
+        return min(max(0.0, min(coming) - time.monotonic()) * 1000, LONGEST_PAUSE_MILLISECONDS)
 
     def _tell(self, pids: "list[int]") -> None:
         for pid in pids:

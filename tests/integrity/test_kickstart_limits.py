@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import resource
+import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from integrity.wrapper.limits import LIMITS, exceeded, impose
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_at_the_end_of_its_time_all_of_a_job_is_told_to_end(bench: Any) -> None:
@@ -42,6 +47,38 @@ def test_steps_share_the_time_and_cleanup_has_the_grace(bench: Any) -> None:
 def test_in_time_nothing_is_said(bench: Any) -> None:
     status, record = bench.sh("true", walltime_seconds=60)
     assert (status, record["exceeded"], record["checkpoint_signalled"]) == (0, None, None)
+
+
+DAYS = 86_400
+
+
+@pytest.mark.parametrize(
+    ("script", "spans", "ended"),
+    [
+        ("true", {"walltime_seconds": 30 * DAYS}, (0, None)),
+        ("true", {"checkpoint": {"after_seconds": 25 * DAYS}}, (0, None)),
+        ("exec sleep 60", {"walltime_seconds": 0.1, "grace_seconds": 30 * DAYS}, (1, "walltime_seconds")),
+    ],
+)
+def test_spans_longer_than_one_poll_can_be(
+    bench: Any, script: str, spans: dict[str, Any], ended: tuple[int, str | None]
+) -> None:
+    status, record = bench.sh(script, **spans)
+    assert (status, record["exceeded"]) == ended, record["failure"]
+
+
+def test_a_pause_that_was_cut_short_is_followed_by_another(monkeypatch: pytest.MonkeyPatch, bench: Any) -> None:
+    # The same in a process of its own: an attempt takes over its signals and its children.
+    program = (
+        "import json, sys; from integrity.wrapper import command; from integrity.wrapper.run import run_attempt;"
+        "command.LONGEST_PAUSE_MILLISECONDS = 10; sys.exit(run_attempt(json.load(sys.stdin), sys.argv[1]))"
+    )
+    description = bench.describe(["/bin/sh", "-c", "sleep 0.2; echo done"], walltime_seconds=30 * DAYS)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(bench.record_path)], input=json.dumps(description), text=True
+    )
+    assert (done.returncode, bench.record["stdout"]["text"]) == (0, "done\n")
 
 
 @pytest.mark.parametrize(("name", "code"), [("TERM", 0), ("USR1", 85)])
