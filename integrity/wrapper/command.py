@@ -8,6 +8,7 @@ import time
 
 from integrity.wrapper.description import Job
 from integrity.wrapper.errors import CODE_NOT_RUNNABLE
+from integrity.wrapper.executable import no_room
 from integrity.wrapper.limits import impose
 from integrity.wrapper.notation import clock_ns, time_text
 from integrity.wrapper.processes import (
@@ -59,7 +60,8 @@ class Command:
     """A running command and all of its descendants, until the last one has ended.
 
     ``status`` is the wait status of the command itself; ``usage`` sums up everything that was reaped. ``told``: those
-    that were told to end, because the wrapper was or, if it ``overran``, because its time was over.
+    that were told to end, because the wrapper was or, if it ``overran``, because its time was over. Made, it runs;
+    UnpreparedError where the system has no room for another process or file.
     """
 
     def __init__(self, job: Job, program: "tuple[bytes, list[bytes]]", streams: Streams, stop: Stop, due: Due) -> None:
@@ -76,12 +78,21 @@ class Command:
         self.status: "int | None" = None
         self.duration: "float | None" = None
         self.usage: "dict[str, Any]" = dict.fromkeys(USAGE, 0)
-        self._errors, error_end = os.pipe()
+        try:
+            self._errors, error_end = os.pipe()
+        except OSError as error:
+            raise no_room(program[0], error) from error
         self._begin = time.monotonic()
         wrapper = os.getpid()
         # A signal that arrives between fork and exec must reach the command, not die in this program's handler.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, (*STOP_SIGNALS, signal.SIGCHLD))
-        self.pid = os.fork()
+        try:
+            self.pid = os.fork()
+        except OSError as error:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            os.close(self._errors)
+            os.close(error_end)
+            raise no_room(program[0], error) from error
         if self.pid == 0:
             _become(job, program, streams.ends, stop, mask, wrapper, error_end)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -5,7 +5,7 @@ import os
 
 from integrity.wrapper.description import Job
 from integrity.wrapper.errors import CODE_NOT_FOUND, CODE_NOT_RUNNABLE, UnpreparedError
-from integrity.wrapper.notation import to_text
+from integrity.wrapper.notation import reason, to_text
 
 DEFAULT_PATH = b"/usr/bin:/bin"  # of a command whose environment has none
 
@@ -19,6 +19,11 @@ def resolve(job: Job, name: bytes) -> "tuple[bytes, bytes]":
         if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
             return candidate, candidate
     raise UnpreparedError("cannot run %r: there is no such program along PATH" % to_text(name), CODE_NOT_FOUND)
+
+
+def no_room(executable: bytes, error: OSError) -> UnpreparedError:
+    """Why there is no process for a command: the system, or a limit on its user, refused one."""
+    return UnpreparedError("cannot start %r: %s" % (to_text(executable), reason(error)), CODE_NOT_RUNNABLE)
 
 
 def not_run(executable: bytes, number: int) -> UnpreparedError:

@@ -56,6 +56,8 @@ class Execution:
         except UnpreparedError as error:
             self.failure = str(error)
             self.entry["exit_code"] = error.exit_code
+            if self.streams is not None:
+                self.streams.close()
             return
         self.started = True
         self.checkpoint_sent = command.checkpoint_sent

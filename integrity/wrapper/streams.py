@@ -4,7 +4,7 @@ import os
 import select
 
 from integrity.wrapper.description import Step
-from integrity.wrapper.errors import UnpreparedError
+from integrity.wrapper.errors import CODE_NOT_RUNNABLE, UnpreparedError
 from integrity.wrapper.notation import reason, to_text
 from integrity.wrapper.paths import open_regular
 
@@ -36,8 +36,11 @@ class Streams:
                 self.ends.append(os.dup(self.ends[1]))  # one file, one position: neither writes over the other
             else:
                 self._output("stderr")
+        except OSError as error:
+            self.close()
+            raise UnpreparedError("cannot make the standard streams: %s" % reason(error), CODE_NOT_RUNNABLE) from error
         except UnpreparedError:
-            self.close_ends()
+            self.close()
             raise
 
     def _output(self, name: str) -> None:
@@ -46,9 +49,9 @@ class Streams:
             self.ends.append(self._open(path, name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW))
             return
         reader, writer = os.pipe()
-        os.set_blocking(reader, False)
         self.ends.append(writer)
         self.pipes[reader] = self.tails[name]
+        os.set_blocking(reader, False)
 
     def _open(self, path: bytes, name: str, flags: int) -> int:
         try:
@@ -63,6 +66,13 @@ class Streams:
         for descriptor in self.ends:
             os.close(descriptor)
         self.ends = []
+
+    def close(self) -> None:
+        """Close everything: nobody has got it, or it has been read."""
+        self.close_ends()
+        for descriptor in self.pipes:
+            os.close(descriptor)
+        self.pipes = {}
 
     def read(self, descriptor: int) -> bool:
         """Take what is there; False at the end of the pipe, which is then closed."""
@@ -84,9 +94,7 @@ class Streams:
             while descriptor in self.pipes and tail.size != size:
                 size = tail.size
                 self.read(descriptor)
-        for descriptor in self.pipes:
-            os.close(descriptor)
-        self.pipes = {}
+        self.close()
 
     def documents(self) -> "dict[str, Any]":
         """What the record says of both streams."""

@@ -92,6 +92,9 @@ def test_one_process_makes_attempts_of_every_end_and_keeps_nothing_open(driver: 
         ("true", {"schema": "another"}, 2),
         ("sleep 0.1 & exit 0", {"steps": {"pre": ["/no/such"]}}, 1),
         ("(sleep 0.1; echo late) & exit 0", {"walltime_seconds": 30}, 0),
+        ("true", {"stdout": "."}, 1),
+        ("true", {"stderr": "."}, 1),
+        ("true", {"stdin": "no"}, 1),
         ("head -c 300000 /dev/zero | tr '\\\\0' x", {}, 0),
     ]
     first, _ = driver.make("true")
@@ -101,6 +104,63 @@ def test_one_process_makes_attempts_of_every_end_and_keeps_nothing_open(driver: 
         assert (record is None) == (status == 2)
     assert driver.close() == 0
     assert not bench.alive(first["pid"])
+
+
+ONE_CALL_REFUSED = """
+import errno, json, os, sys
+from integrity.wrapper import command, streams
+from integrity.wrapper.run import run_attempt
+
+class Refusing:
+    # The module os, of which the last of so many calls fails.
+    def __init__(self, name, countdown, number):
+        self.name, self.countdown, self.number = name, countdown, number
+    def __getattr__(self, name):
+        return self.call if name == self.name else getattr(os, name)
+    def call(self, *given):
+        self.countdown -= 1
+        if self.countdown == 0:
+            raise OSError(self.number, os.strerror(self.number))
+        return getattr(os, self.name)(*given)
+
+request = json.load(sys.stdin)
+before = os.listdir("/proc/self/fd")
+command.os = streams.os = Refusing(request["call"], request["countdown"], getattr(errno, request["error"]))
+status = run_attempt(request["job"], request["record"])
+command.os = streams.os = os
+print(json.dumps([status, sorted(before) == sorted(os.listdir("/proc/self/fd"))]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "countdown", "error", "said"),
+    [
+        ("fork", 1, "EAGAIN", "cannot start '/bin/sh': Resource temporarily unavailable"),
+        ("pipe", 1, "EMFILE", "cannot make the standard streams: Too many open files"),
+        ("pipe", 2, "EMFILE", "cannot make the standard streams: Too many open files"),
+        ("pipe", 3, "EMFILE", "cannot start '/bin/sh': Too many open files"),
+        ("set_blocking", 2, "ENOMEM", "cannot make the standard streams: Cannot allocate memory"),
+    ],
+)
+def test_a_command_that_the_system_has_no_room_for_leaves_nothing_open_and_is_cleaned_up_after(
+    bench: Any, call: str, countdown: int, error: str, said: str
+) -> None:
+    steps = {"cleanup": ["/bin/sh", "-c", "grep ^SigBlk /proc/self/status; touch cleaned"]}
+    job = bench.describe(["/bin/sh", "-c", "touch ran"], steps=steps)
+    request = {"call": call, "countdown": countdown, "error": error, "job": job, "record": str(bench.record_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_CALL_REFUSED],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        input=json.dumps(request),
+        capture_output=True,
+        text=True,
+    )
+    assert (json.loads(done.stdout), done.stderr) == ([1, True], "")
+    record = bench.record
+    assert (record["failure"], record["exit_code"], record["outputs"]) == (said, 126, [])
+    (cleanup,) = record["steps"]
+    assert (cleanup["failure"], int(cleanup["stdout"]["text"].split()[1], 16)) == (None, 0)
+    assert sorted(path.name for path in bench.work.iterdir()) == ["cleaned"]
 
 
 def test_a_signal_strikes_the_attempt_that_it_was_meant_for_and_no_other(driver: Driver) -> None:
