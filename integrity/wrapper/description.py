@@ -6,11 +6,13 @@ from integrity.wrapper.errors import UnusableError
 from integrity.wrapper.limits import LIMITS
 from integrity.wrapper.signals import signal
 from integrity.wrapper.values import (
+    MAX_SECONDS,
     argument,
     arguments,
     checked_path,
     entries_of,
     expect,
+    fewer_than,
     flag,
     known_keys,
     optional,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 JOB_SCHEMA = "pirene.job/1"
 DEFAULT_TAIL_BYTES = 65536
+MAX_TAIL_BYTES = 1 << 30  # it is held in memory
 DEFAULT_GRACE_SECONDS = 5.0
 INPUT_KEYS = ("name", "path", "role", "sha256", "size", "digest_origin", "optional", "url", "source", "file")
 OUTPUT_KEYS = ("name", "path", "role", "optional")
@@ -75,8 +78,9 @@ class Job:
         self.outputs = [
             self._use(entry, "outputs", OUTPUT_KEYS, OUTPUT_ROLES) for entry in entries_of(document, "outputs")
         ]
-        self.tail_bytes = max(0, optional(document, "tail_bytes", int, DEFAULT_TAIL_BYTES))
-        self.grace_seconds = max(0.0, float(optional(document, "grace_seconds", (int, float), DEFAULT_GRACE_SECONDS)))
+        self.tail_bytes: int = fewer_than(document, "tail_bytes", int, MAX_TAIL_BYTES, DEFAULT_TAIL_BYTES)
+        grace = fewer_than(document, "grace_seconds", (int, float), MAX_SECONDS, DEFAULT_GRACE_SECONDS)
+        self.grace_seconds = float(grace)
         self.main = Step("main", arguments(document, "argv", "argv"))
         self.main.stdin = self._optional_path("stdin")
         self.main.stdout = self._optional_path("stdout")

@@ -8,7 +8,7 @@ import select
 
 from integrity.wrapper.errors import EXIT_SUCCEEDED, EXIT_UNRECORDED, UnusableError
 from integrity.wrapper.facts import facts
-from integrity.wrapper.json_text import parse
+from integrity.wrapper.json_text import parse, unparse
 from integrity.wrapper.processes import PR_SET_CHILD_SUBREAPER, libc_prctl
 from integrity.wrapper.run import complain
 from integrity.wrapper.stop import Stop
@@ -28,6 +28,7 @@ class Task:
         document = parse(line.decode("utf-8"))
         if not isinstance(document, dict):
             raise UnusableError("expected a JSON object, found %s" % type(document).__name__)
+        unparse(document)  # a worker is told of it in JSON, which has no form for NaN and 1e999
         self.description: "Mapping[str, Any]" = typed(document, "job", dict)
         self.record: str = typed(document, "record", str)
 

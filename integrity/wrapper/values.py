@@ -83,6 +83,14 @@ def seconds(document: "Mapping[str, Any]", key: str) -> "float | None":
     return float(value)
 
 
+def fewer_than(document: "Mapping[str, Any]", key: str, kind: "Any", bound: int, default: "Any") -> "Any":
+    """A number, from nothing on (what is less counts as nothing) and below ``bound``. Raises UnusableError."""
+    value = optional(document, key, kind, default)
+    if not value < bound:
+        raise UnusableError("%s: expected a number below %d, found %r" % (key, bound, value))
+    return max(0, value)
+
+
 def known_keys(document: "Mapping[str, Any]", key: str, known: "Collection[str]") -> "Mapping[str, Any]":
     """The object of a key that may be missing. Raises UnusableError for keys in it that this wrapper does not know:
     who asks for a limit or a step must not believe to have it.

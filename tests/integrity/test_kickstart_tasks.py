@@ -136,6 +136,8 @@ def test_when_it_is_killed_its_wrappers_finish(tasks: Tasks) -> None:
         (b'\n[1]', "line 2 of the tasks: expected a JSON object, found list"),
         (b'{"job": {}}', "line 1 of the tasks: record: expected a value of type str, found None"),
         (b'{"record": "r"}', "line 1 of the tasks: job: expected a value of type dict, found None"),
+        (b'{"job": {}, "record": "r"}\n{"job": {"note": NaN}, "record": "r"}', "line 2 of the tasks: "),
+        (b'{"job": {"note": [1e999]}, "record": "r"}', "line 1 of the tasks: "),
         (b"\xff", "line 1 of the tasks: "),
     ],
 )  # fmt: skip
