@@ -1,7 +1,9 @@
 """The command's standard streams: files, or pipes that are read while it runs, of which the end is kept."""
 
+import errno
 import os
 import select
+import stat
 
 from integrity.wrapper.description import Step
 from integrity.wrapper.errors import CODE_NOT_RUNNABLE, UnpreparedError
@@ -12,6 +14,7 @@ TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
 if TYPE_CHECKING:
     from typing import Any
 
+A_PIPE = "it is a named pipe; expected a regular file or a device"
 PIPE_BYTES = 1 << 16  # what a pipe holds
 
 
@@ -57,7 +60,7 @@ class Streams:
         try:
             if flags & os.O_CREAT:
                 os.makedirs(os.path.dirname(path), exist_ok=True)
-            return os.open(path, flags | os.O_CLOEXEC, 0o666)
+            return open_at_once(path, flags)
         except OSError as error:
             raise UnpreparedError("cannot open %r as %s: %s" % (to_text(path), name, reason(error))) from error
 
@@ -102,6 +105,23 @@ class Streams:
             if path is not None:
                 self.tails[name].read_file(path)
         return {name: tail.document() for name, tail in self.tails.items()}
+
+
+def open_at_once(path: bytes, flags: int) -> int:
+    """Open what a command is to read from or write to. Raises OSError, for a named pipe too: it would wait for its
+    other end, which no signal and no limit of the job's time could cut short.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno == errno.ENXIO and stat.S_ISFIFO(os.stat(path).st_mode):
+            raise OSError(errno.ENXIO, A_PIPE) from None  # nobody reads from it
+        raise
+    if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.ENXIO, A_PIPE)
+    os.set_blocking(descriptor, True)
+    return descriptor
 
 
 class Tail:

@@ -111,6 +111,34 @@ def test_standard_input(bench: Any) -> None:
     assert "as stdin: No such file or directory" in record["failure"] and record["duration"] is None
 
 
+@pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
+@pytest.mark.parametrize("has_other_end", [False, True])
+def test_a_named_pipe_is_no_stream_and_nobody_waits_at_it(bench: Any, stream: str, has_other_end: bool) -> None:
+    steps = {"setup": ["/bin/sh", "-c", "mkfifo ff"]}
+    if has_other_end:
+        bench.work.mkdir()
+        os.mkfifo(bench.work / "ff")
+        end = os.open(bench.work / "ff", os.O_RDWR)
+        steps = {}
+    try:
+        status, record = bench.sh("touch ran", steps=steps, **{stream: "ff"})
+    finally:
+        if has_other_end:
+            os.close(end)
+    assert (status, record["duration"]) == (1, None)
+    said = f"as {stream}: it is a named pipe; expected a regular file or a device"
+    assert record["failure"] == f"cannot open '{bench.work}/ff' {said}"
+    assert not (bench.work / "ran").exists()
+
+
+def test_files_as_streams_are_blocking(bench: Any) -> None:
+    bench.work.mkdir()
+    (bench.work / "in").write_bytes(b"")
+    program = "import os, sys; sys.exit(not all(map(os.get_blocking, range(3))))"
+    streams = {"stdin": "in", "stdout": "out", "stderr": "error"}
+    assert bench.run([sys.executable, "-c", program], **streams)[0] == 0
+
+
 def test_streams_into_files(bench: Any) -> None:
     status, record = bench.sh(
         "echo out; echo err >&2", stdout="logs/o", stderr="logs/e", outputs=[bench.output("logs/o")]
