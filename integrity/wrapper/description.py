@@ -2,6 +2,7 @@
 
 import os
 
+from integrity.wrapper.beneath import names_beneath
 from integrity.wrapper.errors import UnusableError
 from integrity.wrapper.limits import LIMITS
 from integrity.wrapper.signals import signal
@@ -75,9 +76,6 @@ class Job:
         self.environment, self.recorded_names = _environment(optional(document, "environment", dict, {}))
         self.metadata_file = self._optional_path("metadata_file")
         self.inputs = [self._input(entry) for entry in entries_of(document, "inputs")]
-        self.outputs = [
-            self._use(entry, "outputs", OUTPUT_KEYS, OUTPUT_ROLES) for entry in entries_of(document, "outputs")
-        ]
         self.tail_bytes: int = fewer_than(document, "tail_bytes", int, MAX_TAIL_BYTES, DEFAULT_TAIL_BYTES)
         grace = fewer_than(document, "grace_seconds", (int, float), MAX_SECONDS, DEFAULT_GRACE_SECONDS)
         self.grace_seconds = float(grace)
@@ -92,6 +90,7 @@ class Job:
         self.checkpoint_seconds, self.checkpoint_signal = _checkpoint(document)
         self.limits = _limits(document)
         self.deliver = self._optional_path("deliver")
+        self.outputs = [self._output(entry) for entry in entries_of(document, "outputs")]
         protection = known_keys(document, "protection", ("level", "folder", "arguments"))
         self.protection: str = optional(protection, "level", str, PROTECTION_LEVELS[0])
         if self.protection not in PROTECTION_LEVELS:
@@ -136,6 +135,14 @@ class Job:
             )
         for key, kind in (("size", int), ("source", int), ("file", int), ("url", str), ("digest_origin", str)):
             optional(use, key, kind, None)
+        return use
+
+    def _output(self, entry: "Mapping[str, Any]") -> "dict[str, Any]":
+        use = self._use(entry, "outputs", OUTPUT_KEYS, OUTPUT_ROLES)
+        if self.owns_folder and not names_beneath(use["path"]):
+            raise UnusableError(
+                "outputs.path: expected a path below the work folder, which is the job's own, found %r" % use["path"]
+            )
         return use
 
 

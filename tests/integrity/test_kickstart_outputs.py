@@ -137,6 +137,24 @@ def test_names_of_every_kind(bench: Any, name: str) -> None:
     assert record["argument_vector"][3] == name
 
 
+@pytest.mark.parametrize("path", ["../out", "a/../../out", "{folder}/out", "/", ".", ".."])
+@pytest.mark.parametrize("owned_by", ["work_dir", "deliver"])
+def test_where_the_folder_is_the_jobs_own_its_outputs_lie_below_it(bench: Any, path: str, owned_by: str) -> None:
+    path = path.format(folder=bench.folder)
+    changes = {"work_dir": None, "deliver": "delivered"} if owned_by == "deliver" else {}
+    outputs = [bench.output("in its place"), bench.output("out", path=path)]
+    status, errors = bench.refused(bench.describe(["/bin/true"], outputs=outputs, **changes))
+    assert status == 2
+    assert f"outputs.path: expected a path below the work folder, which is the job's own, found {path!r}" in errors
+    assert not bench.record_path.exists() and not bench.work.exists()
+
+
+def test_where_it_is_not_they_may_be_anywhere(bench: Any) -> None:
+    path = str(bench.folder / "out")
+    status, record = bench.sh(f"echo x > {path}", outputs=[bench.output("out", path=path)], work_dir=None)
+    assert (status, record["outputs"][0]["sha256"]) == (0, bench.digest_of(b"x\n"))
+
+
 def test_outputs_are_delivered_under_their_positions(bench: Any) -> None:
     out = bench.folder / "out"
     out.mkdir()
