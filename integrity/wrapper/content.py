@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 1 << 18  # fits the second-level cache; larger blocks hash no faster
 RACY_NS = 20 * 1000 * 1000  # ctime ticks at up to 10 ms on older kernels: a younger one proves nothing
+SETTLING_ROUNDS = 5
 FOLDER_HEADER = b"pirene-folder/1\0"
 EMPTY_FOLDER = b"-" * 64
 
@@ -186,10 +187,8 @@ def undisturbed(
     descriptor = os.open(path, flags if follow else flags | os.O_NOFOLLOW, dir_fd=folder)
     try:
         before = survey(descriptor)
-        age_ns = clock_ns() - before.ctime_ns
-        if settle and abs(age_ns) < RACY_NS:
-            time.sleep((RACY_NS - age_ns) / 1e9)
-            before = survey(descriptor)
+        if settle:
+            before = settled(descriptor, before)
         made = read(descriptor, before)
         there = os.stat(path, dir_fd=folder, follow_symlinks=follow)
         if survey(descriptor).fingerprint != before.fingerprint:
@@ -199,3 +198,16 @@ def undisturbed(
         return before, made
     finally:
         os.close(descriptor)
+
+
+def settled(descriptor: int, found: Survey) -> Survey:
+    """Wait until the ctime of an open file or folder is so old that any later change moves it. Raises UnreadableError
+    where it is changed again each time.
+    """
+    for _ in range(SETTLING_ROUNDS):
+        age_ns = clock_ns() - found.ctime_ns
+        if abs(age_ns) >= RACY_NS:
+            return found
+        time.sleep((RACY_NS - age_ns) / 1e9)
+        found = survey(descriptor)
+    raise UnreadableError("it is being changed: at each of %d looks it had just been written to" % SETTLING_ROUNDS)
