@@ -22,7 +22,7 @@ from query.errors import QueryTooLarge
 from query.frozen import Frozen, frozen
 from query.output_types import column_type
 from query.parse import parse
-from query.selection import readable
+from query.selection import READABLE, selected
 from query.sql import Compiler
 from query.vocabulary import Entity, EntityTable, FieldType, MetadataKey, Relations, SavedText, Vocabulary
 
@@ -96,17 +96,19 @@ def compile_query(
     *,
     unknown_keys: UnknownKeys = "error",
     selection: bool = False,
+    statuses: tuple[str, ...] = READABLE,
     keys: bool = False,
 ) -> Compiled:
     """Compile ``text``. ``now`` must carry a time zone. Raises QueryError.
 
     ``parameters``: text is read like a literal and is text if it reads like none; lists, numbers, bools, dates and
     times are taken as they are. ``unknown_keys`` "no match": a metadata key that the store has never seen matches
-    nothing and warns. ``selection``: the query must choose files, and `status = "ok"` is added to it. ``keys``: the
-    key of each row comes first (refused for `summarize`).
+    nothing and warns. ``selection``: the query must choose files, and `status = "ok"` is added to it (or other
+    ``statuses``: which files it would choose then). ``keys``: the key of each row comes first (refused for
+    `summarize`).
     """
     context = Context(text, vocabulary, parameters, now, unknown_keys)
-    statement, within = _statement(context, selection)
+    statement, within = _statement(context, selection, statuses)
     with resolve.errors_of(within):
         found = resolve.statement(within, statement.query)
     for name in sorted(parameters.keys() - context.used - _as_of_names(statement)):
@@ -163,7 +165,9 @@ def without_each(
     return tuple(found)
 
 
-def _statement(context: Context, selection: bool) -> tuple[tree.Statement, Context]:
+def _statement(
+    context: Context, selection: bool, statuses: tuple[str, ...] = READABLE
+) -> tuple[tree.Statement, Context]:
     """The tree of the text, saved queries expanded, and the context of the text that its places are in."""
     if context.now.tzinfo is None:
         raise ValueError(f"now needs a time zone: {context.now.isoformat()}")
@@ -171,7 +175,7 @@ def _statement(context: Context, selection: bool) -> tuple[tree.Statement, Conte
     query = statement.query
     if "@" in context.text:
         query, context = _with_saved(context, query)
-    return replace(statement, query=readable(context, query) if selection else query), context
+    return replace(statement, query=selected(context, query, statuses) if selection else query), context
 
 
 def _with_saved(context: Context, query: tree.Query) -> tuple[tree.Query, Context]:

@@ -2,7 +2,8 @@
 chosen.
 
 Files with the same name and content are one file. Nothing is ever picked silently: no match at all, more or fewer files
-than expected, and one name with two contents are errors that say what would decide.
+than expected, one name with two contents, and a match of which no good copy is left are errors that say what would
+decide.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import replace
 
 from planner.errors import FileError, PlannerError
 from planner.passes.copies import as_planned, readable
+from planner.passes.lost_inputs import refuse_lost
 from planner.planned import FrozenSelection, Plan, PlannedFile
 from planner.workflow import Metadata, Selection
 from provenance.answers.ask import Answer, answer, without_conditions
@@ -71,6 +73,7 @@ def _select(
     asked = _ask(plan, selection, parameters)
     ids = [(int(key[0]), int(key[1])) for key, _ in asked.keyed_rows()]
     files = _as_files(plan, selection, ids)
+    refuse_lost(plan, selection, parameters, frozenset(ids), files)
     _check_count(plan, selection, parameters, files, asked)
     frozen = FrozenSelection(
         name=selection.name,

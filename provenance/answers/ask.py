@@ -19,6 +19,7 @@ from provenance.reading.views import Reading, Row, fetch
 from provenance.wide.wide_reading import WideReading
 from query.compile import Compiled, compile_query, without_each
 from query.compile import as_of as stated_as_of
+from query.selection import READABLE
 from query.vocabulary import Entity, FieldType
 
 if TYPE_CHECKING:
@@ -128,14 +129,15 @@ def answer(
     as_of: int | None = None,
     unknown_keys: UnknownKeys = "error",
     readable_only: bool = False,
+    statuses: tuple[str, ...] = READABLE,
     keys: bool = False,
 ) -> Answer:
     """Ask ``store``. ``now`` (default: the clock) must carry a time zone; ``as_of`` is a commit (the query may name
     its own).
 
     ``unknown_keys`` "no match": keys that the store has never seen match nothing and warn. ``readable_only``: a
-    selection of inputs, which must choose files and leaves out those without a good copy. ``keys``: see
-    `Answer.keyed_rows`. Raises QueryError, StoreError.
+    selection of inputs, which must choose files and leaves out those without a good copy (or of other ``statuses``).
+    ``keys``: see `Answer.keyed_rows`. Raises QueryError, StoreError.
     """
     moment = dt.datetime.now(dt.UTC) if now is None else now
     values = dict(parameters or {})
@@ -144,7 +146,14 @@ def answer(
     def compiled_over(wide: WideReading | None) -> Compiled:
         vocabulary = _vocabulary(reading, text, wide)
         return compile_query(
-            text, vocabulary, values, moment, unknown_keys=unknown_keys, selection=readable_only, keys=keys
+            text,
+            vocabulary,
+            values,
+            moment,
+            unknown_keys=unknown_keys,
+            selection=readable_only,
+            statuses=statuses,
+            keys=keys,
         )
 
     def understood(wide: WideReading | None) -> tuple[Compiled, _Said]:

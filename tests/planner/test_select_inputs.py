@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ import pytest
 from planner.errors import PlannerError
 from planner.plan_folder import read_plan
 from provenance.answers.saved_queries import save
+from provenance.copies.replicas import add_event, by_url, file_url
+from provenance.history.commits import CommitKind
 from provenance.metadata import Written, from_json
 from provenance.registration.raw_files import add_files
+from provenance.segments.batch import Batch
 
 ISR = {
     "id": "isr",
@@ -168,6 +172,73 @@ def test_files_that_are_gone_are_no_match_and_unregistered_loss_is_an_error(worl
     message, _ = refused(world, world.write([ISR], **raw()))
     assert "1 of 2 files cannot be read here" in message
     assert "b.fits" in message
+
+
+def lose(world: Any, path: Path, event: str) -> None:
+    """What an audit records of a copy that it finds damaged (`quarantined`) or not at all (`missing`)."""
+    url = file_url(path)
+    (copy,) = by_url(world.store, [url]).values()
+    batch = Batch()
+    add_event(batch, event, source=copy.source, file=copy.file, url=url, site="local", at=dt.datetime.now(dt.UTC))
+    world.store.commit(CommitKind.AUDIT, batch)
+
+
+@pytest.mark.parametrize(("event", "said"), [("quarantined", "damaged"), ("missing", "gone")])
+@pytest.mark.parametrize("keys", [{}, {"expect": {"exactly": 2}}, {"expect": {"min": 0}}])
+def test_a_match_without_a_good_copy_is_never_left_out_silently(
+    world: Any, event: str, said: str, keys: dict[str, Any]
+) -> None:
+    register(world, "a.fits", "A", kind="raw", exposure=1)
+    bad = register(world, "b.fits", "B", kind="raw", exposure=1)
+    workflow = world.write([ISR], **raw(**keys))
+    assert len(world.plan(workflow).jobs) == 2
+    lose(world, bad, event)
+    message, hint = refused(world, workflow)
+    assert (
+        f"selection 'raw' matches files of which no good copy is left (1, besides 1 good ones): b.fits ({said}: "
+        in message
+    )
+    assert "a.fits" not in message
+    assert "pirene audit --repair-plan" in hint and 'and status = "ok"' in hint
+    register(world, "b.fits", "B", kind="raw", exposure=1)
+    assert len(world.plan(workflow).jobs) == 2, "it was brought back"
+
+
+def test_a_query_that_asks_for_good_files_gets_those(world: Any) -> None:
+    register(world, "a.fits", "A", kind="raw", exposure=1)
+    lose(world, register(world, "b.fits", "B", kind="raw", exposure=1), "quarantined")
+    plan = world.plan(world.write([ISR], **raw('files where kind = "raw" and status = "ok"')))
+    assert [file.name for file in plan.selections["raw"].files] == ["a.fits"]
+
+
+@pytest.mark.parametrize("event", ["retired", "removed", "replaced"])
+def test_what_somebody_gave_up_is_no_loss(world: Any, event: str) -> None:
+    register(world, "a.fits", "A", kind="raw", exposure=1)
+    lose(world, register(world, "b.fits", "B", kind="raw", exposure=1), "quarantined")
+    lose(world, world.folder / "data" / "b.fits", event)
+    assert len(world.plan(world.write([ISR], **raw())).jobs) == 1
+
+
+def test_an_older_version_is_not_taken_for_a_damaged_one(world: Any) -> None:
+    """Nor does one that was given up hide the damage; a damaged one that is older than a good one is not asked for."""
+    newest = 'files where kind = "raw" latest 1 per exposure by created'
+    older = register(world, "a.fits", "A", kind="raw", exposure=1)
+    lose(world, register(world, "b.fits", "B", kind="raw", exposure=1), "quarantined")
+    lose(world, register(world, "c.fits", "C", kind="raw", exposure=1), "removed")
+    lose(world, register(world, "d.fits", "D", kind="raw", exposure=9), "missing")
+    message, _ = refused(world, world.write([ISR], **raw(newest)))
+    assert "b.fits (damaged: " in message and "d.fits (gone: " in message
+    register(world, "e.fits", "E", kind="raw", exposure=1)
+    register(world, "f.fits", "F", kind="raw", exposure=9)
+    lose(world, older, "missing")
+    plan = world.plan(world.write([ISR], **raw(newest)))
+    assert [file.name for file in plan.selections["raw"].files] == ["e.fits", "f.fits"]
+
+
+def test_lost_content_that_was_chosen_under_its_name_is_not_missed(world: Any) -> None:
+    register(world, "one/a.fits", "A", kind="raw", exposure=1)
+    lose(world, register(world, "two/a.fits", "A", kind="raw", exposure=1), "quarantined")
+    assert len(world.plan(world.write([ISR], **raw(expect={"exactly": 1}))).jobs) == 1
 
 
 def test_missing_key_names_the_file_and_the_placeholder(world: Any) -> None:

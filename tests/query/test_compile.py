@@ -155,6 +155,14 @@ def test_a_selection_shows_that_it_wants_readable_files(text: str, normal: str, 
     assert again.text == normal
 
 
+def test_what_a_selection_would_choose_if_it_saw_others(small: Any, now: Any) -> None:
+    lost = ("ok", "damaged")
+    compiled = compile_query("files where flag latest 1 per name", small, {}, now, selection=True, statuses=lost)
+    assert compiled.text == 'files where flag and status in ("ok", "damaged") latest 1 per name'
+    compiled = compile_query('files where flag and status = "ok"', small, {}, now, selection=True, statuses=lost)
+    assert compiled.text == 'files where flag and status = "ok"'
+
+
 def test_a_selection_chooses_files(small: Any, now: Any) -> None:
     for text in ("jobs", "files show name", "files summarize count(*)"):
         with pytest.raises(QueryMeaningError):
