@@ -104,7 +104,8 @@ class Sample:
 
     ``population`` copies could be read from here and compared; ``wanted`` of them were to be read, the first ``read``
     of the draw were, ``damaged`` of those were not found good. ``commit`` is the commit that the draw goes by, ``seed``
-    (32 bytes) what it was drawn with.
+    (32 bytes) what it was drawn with. ``read_earlier`` of those that were read were found good by scrubs before this
+    one, which goes on with theirs, the first of them at ``earliest``.
     """
 
     population: int
@@ -113,6 +114,8 @@ class Sample:
     damaged: int
     commit: int
     seed: bytes
+    read_earlier: int = 0
+    earliest: dt.datetime | None = None
 
     @property
     def rate_at_most(self) -> float:
@@ -129,6 +132,8 @@ class Sample:
             "population": self.population,
             "wanted": self.wanted,
             "read": self.read,
+            "read_earlier": self.read_earlier,
+            "earliest": None if self.earliest is None else time_text(self.earliest),
             "damaged": self.damaged,
             "damage_rate": self.damaged / self.read if self.read else None,
             "damage_rate_at_most": self.rate_at_most,

@@ -1,11 +1,13 @@
 """A scrub: read as many copies as there is time for, those that need it most first, or a sample drawn by chance.
 
 What was read is recorded as it is read: a scrub that is cut short, or killed, goes on where it stopped when it is
-started again. A sample belongs to one commit, and is drawn again from there to go on with it.
+started again. A sample belongs to one commit, and is drawn again from there: to go on with it, or, where all of it was
+read, to read all of it again.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -30,10 +32,15 @@ if TYPE_CHECKING:
     from provenance.history.snapshot import Snapshot
     from provenance.store import Store
 
+# A look counts as long as none that came later, of whatever stage, found anything else than the recorded bytes.
 _FOUND_GOOD_SINCE = """
-SELECT file_source, file, url FROM checks
-WHERE stage = 'scrub' AND commit_number > $1
-GROUP BY file_source, file, url HAVING bool_and(verdict = 'ok')
+SELECT file_source, file, url, max("at") FILTER (stage = 'scrub' AND verdict = 'ok') FROM checks_in_order
+WHERE commit_number > $1
+GROUP BY file_source, file, url
+HAVING max((commit_order, "at")) FILTER (stage = 'scrub' AND verdict = 'ok') IS NOT NULL
+   AND (max((commit_order, "at")) FILTER (verdict <> 'ok') IS NULL
+        OR max((commit_order, "at")) FILTER (stage = 'scrub' AND verdict = 'ok')
+            > max((commit_order, "at")) FILTER (verdict <> 'ok'))
 """
 
 
@@ -57,7 +64,8 @@ class SampleSize:
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a scrub may take: ``seconds`` and ``bytes_per_second`` (None: no limit); which ``sample`` (None: all);
-    ``commit``: go on with the sample that was drawn as of it (None: draw one now).
+    ``commit``: draw the sample as of it (None: as of now), and go on with what was not found good since; with all of it
+    if all of it was.
     """
 
     seconds: float | None = None
@@ -68,11 +76,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class _Draw:
-    """Which copies a scrub is to read, in order, and which of them it, or its sample, has found good before."""
+    """Which copies a scrub is to read, in order, and which of its sample were found good earlier, the first at
+    ``found_good_since``.
+    """
 
     to_read: Sequence[Copy]
     left_out: Sequence[tuple[Copy, GapReason]]
     found_good: Sequence[Copy]
+    found_good_since: dt.datetime | None
     population: int
     commit: int
     seed: bytes
@@ -126,18 +137,32 @@ def _draw(
     known_then = there if commit is None else _known_then(store, snapshot.at(number), scope, there)
     population = [copy for copy in known_then if copy.expectation.is_protected and copy.expectation.path is not None]
     chosen = drawn(population, size.of(len(population)), seed(store, number), _name)
-    done: set[tuple[object, ...]] = set()
-    if commit is not None:
-        done = set(fetch(store, _FOUND_GOOD_SINCE, [number], snapshot=snapshot))
+    done = {} if commit is None else _found_good_since(store, snapshot, number, chosen)
+    if len(done) == len(chosen):
+        done = {}  # there is nothing to go on with: who asks for a sample that was read has it read again
     keys = {copy.key for copy in chosen}
     return _Draw(
         to_read=[copy for copy in chosen if copy.key not in done],
         left_out=[(copy, _why_left_out(copy)) for copy in there if copy.key not in keys],
         found_good=[copy for copy in chosen if copy.key in done],
+        found_good_since=min(done.values(), default=None),
         population=len(population),
         commit=number,
         seed=seed(store, number),
     )
+
+
+def _found_good_since(
+    store: Store, snapshot: Snapshot, number: int, chosen: Sequence[Copy]
+) -> dict[tuple[object, ...], dt.datetime]:
+    """Those of a sample that scrubs after a commit read and found good, when, and nobody found bad since."""
+    good: dict[tuple[object, ...], dt.datetime] = {}
+    standing = {copy.key: copy.standing for copy in chosen}
+    for source, file, url, at in fetch(store, _FOUND_GOOD_SINCE, [number], snapshot=snapshot):
+        key = (source, file, url)
+        if key in standing and not standing[key].failed:
+            good[key] = at
+    return good
 
 
 def _known_then(store: Store, then: Snapshot, scope: Scope, there: Sequence[Copy]) -> list[Copy]:
@@ -159,11 +184,20 @@ def _sample(draw: _Draw, looks: Looks) -> Sample:
     good = len(draw.found_good) + sum(copy.key in looks.good for copy in draw.to_read[: looks.count])
     read = len(draw.found_good) + looks.count
     wanted = len(draw.found_good) + len(draw.to_read)
-    return Sample(draw.population, wanted, read, read - good, draw.commit, draw.seed)
+    return Sample(
+        population=draw.population,
+        wanted=wanted,
+        read=read,
+        damaged=read - good,
+        commit=draw.commit,
+        seed=draw.seed,
+        read_earlier=len(draw.found_good),
+        earliest=draw.found_good_since,
+    )
 
 
 def _options(limits: Limits, draw: _Draw | None) -> Iterator[str]:
-    """The options that go on with what these limits cut short, and with this very sample."""
+    """The options that go on with what these limits cut short, and with this very sample, or read it again."""
     if limits.seconds is not None:
         yield from ("--max-duration", f"{limits.seconds:.15g}s")
     if limits.bytes_per_second is not None:

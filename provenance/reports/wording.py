@@ -143,6 +143,9 @@ def sample_in_words(sample: Sample) -> tuple[str, str]:
         f"{sample.read} of {sample.wanted} that were drawn from {sample.population} copies,"
         f" {sample.damaged} damaged (seed: commit {sample.commit})"
     )
+    if sample.earliest is not None:
+        now = sample.read - sample.read_earlier
+        drawn += f"; {now} read now, {sample.read_earlier} earlier, since {moment(sample.earliest)}"
     if sample.read >= sample.population:
         return drawn, "these are all copies that could be drawn"
     return drawn, f"at 95 % confidence at most {percent(sample.rate_at_most)} of these copies are damaged"

@@ -150,6 +150,8 @@ def test_the_document() -> None:
             "population": 1000,
             "wanted": 300,
             "read": 299,
+            "read_earlier": 0,
+            "earliest": None,
             "damaged": 0,
             "damage_rate": 0.0,
             "damage_rate_at_most": pytest.approx(1 - 0.05 ** (1 / 299)),

@@ -170,8 +170,42 @@ def test_a_sample_that_was_cut_short_goes_on_with_the_same_draw(many, store, mon
     assert second["sample"]["seed"] == first.sample.seed.hex()
     assert second["sample"]["read"] == second["sample"]["wanted"] == 20
     assert second["coverage"]["verified"] == 20
+    assert second["sample"]["read_earlier"] == len(before)
+    assert second["sample"]["earliest"] is not None
     after = read_by(store)
     assert len(after) == len(set(after)) == 20
+
+
+def test_a_sample_that_was_read_is_read_again(many, json_of, store, run_command):
+    """The command that a report prints finds damage that came after it: nothing counts for having been read once."""
+    first = json_of(scrub, "--sample", "100%")
+    words = shlex.split(first["reproduce"][0])[2:]
+    words = words[: words.index("--store")]
+    assert first["sample"]["read_earlier"] == 0 and first["sample"]["earliest"] is None
+    assert json_of(scrub, *words)["effort"]["read_bytes"] == first["effort"]["read_bytes"] > 0
+    flip(many[3])
+    again = json_of(scrub, *words, exit_code=1)
+    assert [finding["name"] for finding in again["findings"]] == ["03.dat"]
+    assert (again["sample"]["seed"], again["sample"]["damaged"]) == (first["sample"]["seed"], 1)
+    more = json_of(scrub, *words, exit_code=1)["sample"]
+    assert (more["read"], more["read_earlier"], more["damaged"]) == (40, 39, 1), "it goes on with what is not good"
+    text = run_command(scrub, *words, exit_code=1).stdout
+    assert "(seed: commit " in text and "; 1 read now, 39 earlier, since 20" in text
+
+
+def test_a_later_look_that_was_bad_outweighs_the_sample(many, json_of):
+    """Whoever looked: here an audit, after which the copy reads well by chance of nobody."""
+    first = json_of(scrub, "--sample", "100%")["sample"]
+    words = ("--sample", "100%", "--from", str(first["commit"]))
+    for path in (many[3], many[7]):
+        flip(path)
+    json_of(audit, exit_code=1)
+    flip(many[7])
+    again = json_of(scrub, *words, exit_code=1)
+    assert [finding["name"] for finding in again["findings"]] == ["03.dat"]
+    assert (again["sample"]["read_earlier"], again["sample"]["damaged"]) == (38, 1)
+    flip(many[3])
+    assert json_of(scrub, *words)["sample"]["read_earlier"] == 39, "read, good, and no look was bad after it"
 
 
 def test_what_cannot_be_verified_is_not_drawn_and_is_named(store, tmp_path, json_of):
