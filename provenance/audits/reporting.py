@@ -64,7 +64,8 @@ def _explained(found: Found, span: Span | None, good: GoodCopies) -> Finding:
     """A finding with the looks that it came about between, and the good copies that are left."""
     finding = found.finding
     if span is not None:
-        finding = replace(finding, last_good=span.last_good, first_bad=span.first_bad)
+        first_seen = finding.first_seen if span.first_bad is None else min(finding.first_seen, span.first_bad.at)
+        finding = replace(finding, last_good=span.last_good, first_bad=span.first_bad, first_seen=first_seen)
     if found.file is None:
         return finding
     return replace(finding, good_copies=tuple(url for url in good.urls(found.file) if url != finding.url))

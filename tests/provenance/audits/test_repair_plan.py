@@ -138,6 +138,12 @@ def test_findings_say_between_which_looks_it_came_about(chain: Chain) -> None:
     assert finding.last_good.at < finding.first_bad.at
     (again,) = audit_store(chain.store).findings
     assert again.first_bad == finding.first_bad, "looking again does not move it"
+    assert again.first_seen == finding.first_seen == finding.first_bad.at
+    flip(output / "mid.dat")
+    assert audit_store(chain.store).findings == ()
+    flip(output / "mid.dat")
+    (anew,) = audit_store(chain.store).findings
+    assert anew.first_seen > again.first_seen, "it was good in between"
 
 
 def test_the_pipeline_counts_every_look_and_what_verification_cost(chain: Chain) -> None:
