@@ -31,6 +31,8 @@ BAD_USAGE = 2
 COMPLETE = "_PIRENE_COMPLETE"  # set by the script that a shell runs on Tab: see `click.shell_completion`
 BUG = 70
 INTERRUPTED = 130
+_INTERRUPTED_QUERY = "Query interrupted"
+"""What DuckDB makes of Ctrl-C while a query runs: a RuntimeError of these words, in place of KeyboardInterrupt."""
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000  # of the youngest: a few megabytes
 
 # Name -> where the command is, and its line in `pirene --help`: listing commands must not import them.
@@ -210,6 +212,8 @@ def exit_codes() -> Iterator[None]:
         where = f"{error.filename}: " if error.filename else ""
         fail(harmless(f"{where}{error.strerror or error}"), None, BAD_USAGE)
     except Exception as error:
+        if type(error) is RuntimeError and str(error) == _INTERRUPTED_QUERY:
+            fail("interrupted", None, INTERRUPTED)
         # The process boundary: what is left is a bug, and is called one.
         if os.environ.get("PIRENE_DEBUG"):
             raise
