@@ -213,13 +213,15 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """Tampering outranks damage, damage outranks incompleteness; whatever was not verified is incomplete."""
+        """Tampering outranks damage, damage outranks incompleteness; whatever was not verified is incomplete, and so is
+        a scope without copies: nothing was found good.
+        """
         verdicts = [meaning(finding.kind) for finding in self.findings]
         if self.log.status is LogStatus.MISMATCH:
             verdicts.append(Verdict.TAMPERED)
         if self.log.status is LogStatus.UNKNOWN:
             verdicts.append(Verdict.INCOMPLETE)
-        if self.coverage.verified < self.coverage.replicas:
+        if self.coverage.verified < self.coverage.replicas or not self.coverage.replicas:
             verdicts.append(Verdict.INCOMPLETE)
         return gravest(verdicts)
 

@@ -29,11 +29,11 @@ def audit(
     verified; 4: tampering.
     """
     from provenance.audits.audits import audit_store
-    from provenance.commands.printing import open_store
+    from provenance.commands.printing import existing_store
     from provenance.commands.reporting import looked_at, print_report
     from provenance.users import current_user
 
-    store = open_store(invocation)
+    store = existing_store(invocation)
     run, query = meant(store, scope)
     with looked_at(invocation) as advance:
         report = audit_store(store, run=run, query=query, author=current_user(), advance=advance)

@@ -55,13 +55,13 @@ def scrub(
     scope were read and are good; 1: damage was found; 3: not all were read, or some could not be verified.
     """
     from provenance.audits.scrubs import Limits, scrub_store
-    from provenance.commands.printing import open_store
+    from provenance.commands.printing import existing_store
     from provenance.commands.reporting import looked_at, print_report
     from provenance.users import current_user
 
     if commit is not None and sample is None:
         raise click.UsageError("--from goes on with a sample: give its --sample as well")
-    store = open_store(invocation)
+    store = existing_store(invocation)
     run, query = meant(store, scope)
     limits = Limits(max_duration, bandwidth, sample, commit)
     with looked_at(invocation) as advance:

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 from integrity.findings import Verdict, meaning
 from integrity.report import LogStatus
-from provenance.reports.wording import content, copies, in_words, place, scope_in_words, what_is_known
+from provenance.reports.wording import content, copies, in_words, nothing_there, place, scope_in_words, what_is_known
 from query.terminal_text import harmless
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ def _properties(report: Report) -> Iterator[tuple[str, str]]:
 
 def _cases(report: Report) -> Iterator[_Case]:
     yield _Case(f"{copies(report.coverage.verified)} read and compared", "coverage")
+    if not report.coverage.replicas:
+        yield _Case("nothing to verify", "coverage", "error", "not-verified", nothing_there(report))
     for finding in report.findings:
         yield _of_finding(finding)
     for gap in report.coverage.gaps:

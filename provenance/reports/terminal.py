@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from provenance.answers.output import time_text
-from provenance.reports.wording import amount_of_bytes, content, overhead_in_words, place, sample_in_words, sight
+from provenance.reports.wording import (
+    amount_of_bytes,
+    content,
+    nothing_there,
+    overhead_in_words,
+    place,
+    sample_in_words,
+    sight,
+)
 from query.context import amount
 from query.terminal_text import harmless
 
@@ -21,6 +29,8 @@ def lines(report: Report, *, with_repair_plan: bool = False) -> Iterator[str]:
     coverage = report.coverage
     found = f"{amount(len(report.findings), 'findings')}; " if report.findings else ""
     yield f"{report.verdict.value}: {found}{coverage.verified} of {coverage.replicas} copies read and compared"
+    if not coverage.replicas:
+        yield nothing_there(report)
     yield from _coverage(coverage)
     if report.sample is not None:
         drawn, bound = sample_in_words(report.sample)

@@ -80,11 +80,21 @@ def verdict_in_words(report: Report) -> str:
             return f"All {coverage.verified} copies were read, and every byte is as recorded."
         case Verdict.DAMAGED:
             return _damage(report)
+        case Verdict.INCOMPLETE if not coverage.replicas:
+            return nothing_there(report)
         case Verdict.INCOMPLETE:
             return f"No damage was found, but only {coverage.verified} of {coverage.replicas} copies could be verified."
         case Verdict.TAMPERED:
             return "What is in the store is not what was recorded in its tamper-evident log."
     assert_never(report.verdict)
+
+
+def nothing_there(report: Report) -> str:
+    """Why nothing was looked at, for a report of no copies."""
+    if "location" in report.scope:
+        location = harmless(str(report.scope["location"]))
+        return f"The store {location} holds no copies of files: is it the one that is meant?"
+    return "None of what was asked for has a copy that is to be here."
 
 
 def _damage(report: Report) -> str:

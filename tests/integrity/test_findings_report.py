@@ -71,7 +71,7 @@ def test_what_was_not_verified_is_never_clean() -> None:
     assert report(coverage=Coverage(3, 2)).exit_code == 3
     assert report(coverage=Coverage(3, 2, unprotected=1)).exit_code == 3
     assert report(FindingClass.STALE, coverage=Coverage(3, 2)).exit_code == 1
-    assert report(coverage=Coverage(0, 0)).exit_code == 0
+    assert report(coverage=Coverage(0, 0)).exit_code == 3, "nothing was looked at: perhaps the wrong store"
 
 
 def test_a_log_that_disagrees_is_tampering() -> None:

@@ -51,7 +51,7 @@ def run_command(store: Store) -> Callable[..., Result]:
     def run(
         command: click.Command, *arguments: str, exit_code: int = 0, invocation: Mapping[str, Any] | None = None
     ) -> Result:
-        shared = Invocation(store=str(store.root), **(invocation or {}))
+        shared = Invocation(**{"store": str(store.root), **(invocation or {})})
         result = CliRunner().invoke(command, arguments, obj=shared, catch_exceptions=False)
         assert result.exit_code == exit_code, result.output
         return result

@@ -12,6 +12,7 @@ from provenance.audits.scrubs import Limits, SampleSize, scrub_store
 from provenance.commands.audit import audit
 from provenance.commands.query import query
 from provenance.commands.scrub import scrub
+from provenance.errors import NotAStoreError
 from provenance.registration.raw_files import add_files
 from provenance.store import Store
 
@@ -230,6 +231,28 @@ def test_what_cannot_be_verified_is_not_drawn_and_is_named(store, tmp_path, json
         ("elsewhere", "far"),
         ("no-digest", "unknown"),
     }
+
+
+@pytest.mark.parametrize("command", [audit, scrub])
+def test_a_store_without_copies_is_not_clean(command, store, run_command, json_of):
+    assert json_of(command, exit_code=3)["verdict"] == "incomplete"
+    lines = run_command(command, exit_code=3).stdout.splitlines()
+    assert lines[0] == "incomplete: 0 of 0 copies read and compared"
+    assert lines[1] == f"The store {store.root} holds no copies of files: is it the one that is meant?"
+    assert "None of what was asked for" in run_command(command, "files", exit_code=3).stdout
+    assert 'type="not-verified"' in run_command(command, "--format", "junit", exit_code=3).stdout
+
+
+@pytest.mark.parametrize("command", [audit, scrub])
+@pytest.mark.parametrize("name", ["wrong", None])
+def test_a_store_that_is_not_there_is_not_made(command, name, tmp_path_factory, run_command, monkeypatch):
+    folder = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("PIRENE_STORE", raising=False)
+    with pytest.raises(NotAStoreError, match=f"{folder / (name or '.pirene')}: there is no store") as caught:
+        run_command(command, invocation={"store": name})
+    assert caught.value.exit_code == 2
+    assert not any(folder.iterdir())
 
 
 @pytest.mark.parametrize(
