@@ -82,7 +82,8 @@ def test_nothing_at_that_path_here_is_no_loss(two: Two) -> None:
     with pytest.raises(NothingThereError):
         verify(two.laptop, [two.path])
     report = audit_store(two.laptop)
-    assert (report.verdict, report.coverage.replicas) == ("clean", 0)
+    assert (report.verdict, report.coverage.replicas) == ("incomplete", 0)
+    assert report.findings == ()
     assert two.states(two.laptop) == [("ok", "ok")]
 
 
