@@ -99,6 +99,8 @@ def pulled_from(document: JsonObject) -> Pulled:
     if not all(-INT64_MAX - 1 <= run <= INT64_MAX for run in runs):
         raise document.fail("twice", "a list of integers of 64 bits")
     root, pulled_sha256 = (_digest_or_none(document, key) for key in ("root", "pulled_sha256"))
+    if (root is None) is not (pulled_sha256 is None):
+        raise document.fail("root" if root is None else "pulled_sha256", "both root and pulled_sha256, or neither")
     size = document.integer("size", 0)
     return Pulled(store, first, document.text("path"), size, sha256, commits, tuple(runs), root, pulled_sha256)
 

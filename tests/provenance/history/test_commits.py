@@ -387,3 +387,11 @@ def test_names_sort_as_numbers() -> None:
     assert [commits.number_of(name) for name in ("1.json", "000000000001.json.tmp", "x", "0000000000012.json")] == [
         None
     ] * 4
+
+
+@pytest.mark.parametrize("key", ["root", "pulled_sha256"])
+def test_what_was_pulled_has_both_digests_or_none(documents: list[bytes], key: str) -> None:
+    (document,) = (each for each in map(json.loads, documents) if each["kind"] == "pull")
+    del document["pulled"][0][key]
+    with pytest.raises(DamagedStoreError, match="both root and pulled_sha256, or neither"):
+        commits.decode(resealed(document), "x")
