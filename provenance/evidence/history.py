@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from integrity.errors import EvidenceError, KeyFileError
 from integrity.log.checkpoint import Checkpoint, SignedCheckpoint
-from integrity.log.proofs import RangeHash, consistency_holds, consistency_proof, of_leaves, of_tiles
+from integrity.log.proofs import RangeHash, consistency_holds, consistency_proof, of_leaves
 from provenance.errors import StoreError, WriteFailedError
 from provenance.log.discrepancy import Discrepancy, Gravity
 from provenance.log.examination import Examination, examine
-from provenance.log.files import fetching, origin_of
+from provenance.log.files import origin_of
 from provenance.log.growth import extend
 from provenance.log.keys import own_key, trusted_keys
 
@@ -51,8 +52,8 @@ class Continuation:
 
 
 def new_checkpoint(store: Store) -> bytes:
-    """A checkpoint of all commits, signed by this user. Raises LogMisfitError: the commits are not those of the log;
-    StoreError: there is no commit, KeyFileError: no key.
+    """A checkpoint of all commits, signed by this user. Raises EvidenceError: something in commits or log was altered;
+    LogMisfitError: so it is, since it was looked at; StoreError: there is no commit, KeyFileError: no key.
     """
     return current_log(store)[0]
 
@@ -60,21 +61,20 @@ def new_checkpoint(store: Store) -> bytes:
 def current_log(store: Store) -> tuple[bytes, Checkpoint, RangeHash]:
     """A checkpoint of all commits, signed by this user, what it says, and the hashes of the tree that it is of. Errors
     as of `new_checkpoint`.
+
+    What is signed comes from the commits, never from the files of the log: these are whoever's who may write there.
     """
     key = own_key()
     if key is None:
         raise KeyFileError("a checkpoint has to be signed", hint="see the warning above")
-    try:
-        checkpoint = extend(store)
-        hashed = of_tiles(checkpoint.size, fetching(store.storage)) if checkpoint else of_leaves(())
-    except WriteFailedError:  # a store that only others write
-        examination = examine(store.storage, store.store_id, trusted_keys())
-        _require_unaltered(store, examination)
-        checkpoint = Checkpoint(origin_of(store.store_id), examination.size, examination.root)
-        hashed = of_leaves(examination.leaves)
-    if checkpoint is None or not checkpoint.size:
+    examination = examine(store.storage, store.store_id, trusted_keys())
+    _require_unaltered(store, examination)
+    if not examination.size:
         raise StoreError(f"{store.storage.location}: there is no commit yet, and nothing to prove")
-    return checkpoint.signed([key]), checkpoint, hashed
+    with suppress(WriteFailedError):  # a store that only others write
+        extend(store)
+    checkpoint = Checkpoint(origin_of(store.store_id), examination.size, examination.root)
+    return checkpoint.signed([key]), checkpoint, of_leaves(examination.leaves)
 
 
 def continued(store: Store, since: SignedCheckpoint) -> Continuation:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from integrity.errors import EvidenceError, KeyFileError
 from integrity.log.checkpoint import Checkpoint
+from integrity.log.proofs import of_tiles
 from integrity.log.tiles import WIDTH, Tile, TiledTree
 from provenance.errors import NOT_THERE, DamagedStoreError, LogMisfitError
 from provenance.log.chain import read_leaves
@@ -31,13 +32,13 @@ def extend(store: Store) -> Checkpoint | None:
     storage, size = store.storage, store.snapshot().number
     try:
         before = stated(storage)
-        if before is not None and before.size >= size:
-            return before
         tree = TiledTree(before.size, fetching(storage)) if before else TiledTree()
+        if before is not None:
+            _require_fit(store, before, tree)
     except (EvidenceError, ValueError, DamagedStoreError) as error:
-        raise _misfit(store, str(error)) from error
-    if before is not None and (before.origin, before.root) != (origin_of(store.store_id), tree.root()):
-        raise _misfit(store, f"{storage.where(CHECKPOINT)} is not of its tiles")
+        raise error if isinstance(error, LogMisfitError) else _misfit(store, str(error)) from error
+    if before is not None and before.size >= size:
+        return before
     root, logged = tree.tree(), 0
     for document, hashed in read_leaves(storage, range(tree.size + 1, size + 1)):
         logged = document.get("logged", 0)
@@ -48,6 +49,26 @@ def extend(store: Store) -> Checkpoint | None:
     if logged and before is None:
         raise _misfit(store, f"{storage.where(CHECKPOINT)} is gone, which commit {size} has seen")
     return _written(store, tree)
+
+
+def _require_fit(store: Store, before: Checkpoint, tree: TiledTree) -> None:
+    """Raise LogMisfitError unless the checkpoint is of this store, of its tiles, and of the last commit that it has.
+
+    Anybody who may write to the store can have put checkpoint and tiles there; the commit is signed, and says the root
+    over all before it.
+    """
+    storage = store.storage
+    if (before.origin, before.root) != (origin_of(store.store_id), tree.root()):
+        raise _misfit(store, f"{storage.where(CHECKPOINT)} is not of its tiles")
+    if not before.size:
+        return
+    hashed = of_tiles(before.size, fetching(storage))
+    for document, leaf in read_leaves(storage, [before.size]):
+        stated_root = document.get("log_root")
+        if leaf != hashed(before.size - 1, before.size) or (
+            stated_root is not None and stated_root != hashed(0, before.size - 1).hex()
+        ):
+            raise _misfit(store, f"commit {before.size} is not the one that the tiles have")
 
 
 def rebuild(store: Store) -> Checkpoint | None:

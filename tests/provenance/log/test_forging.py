@@ -1,0 +1,72 @@
+"""What somebody does to a store who may write there, knows the format, and has no key that is trusted."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from integrity.errors import EvidenceError
+from integrity.log.checkpoint import Checkpoint
+from integrity.log.note import SigningKey
+from integrity.log.tiles import TiledTree
+from integrity.merkle import leaf_hash
+from provenance.errors import LogMisfitError
+from provenance.evidence.history import new_checkpoint
+from provenance.evidence.proving import prove
+from provenance.history.commits import commit_name
+from provenance.history.entry import entry
+from provenance.log.files import CHECKPOINT, FOLDER, origin_of, tile_name
+from provenance.log.growth import extend
+from provenance.store import Store
+from tests.provenance.log.conftest import rewrite
+
+FORGER = SigningKey.generate("pirene/forger@elsewhere")
+
+
+def unsign(store: Store, number: int) -> None:
+    rewrite(store, number, lambda document: document.update(signature=None, author="forger"))
+
+
+def forge_log(store: Store, *, size: int = 8) -> None:
+    """Tiles and checkpoint that fit the first commits as they are."""
+    tree = TiledTree()
+    for number in range(1, size + 1):
+        tree.append(leaf_hash(entry(json.loads((store.root / commit_name(number)).read_bytes()))))
+    shutil.rmtree(store.root / FOLDER)
+    for tile, data in tree.made().items():
+        path = store.root / tile_name(tile)
+        path.parent.mkdir(parents=True)
+        path.write_bytes(data)
+    checkpoint = Checkpoint(origin_of(store.store_id), tree.size, tree.root())
+    (store.root / CHECKPOINT).write_bytes(checkpoint.signed([FORGER]))
+
+
+def files_of_log(store: Store) -> dict[str, bytes]:
+    return {stored.name: store.storage.read(stored.name) for stored in store.storage.stored(FOLDER)}
+
+
+@pytest.mark.parametrize("size", [7, 8])
+def test_no_key_signs_a_log_that_somebody_put_there(logged: Store, size: int) -> None:
+    unsign(logged, 1)
+    forge_log(logged, size=size)
+    forged = files_of_log(logged)
+    with pytest.raises(EvidenceError, match="nothing is signed"):
+        new_checkpoint(logged)
+    with pytest.raises(EvidenceError, match="nothing is signed"):
+        prove(logged, "file-1.dat")
+    with pytest.raises(LogMisfitError):
+        extend(Store.open(logged.root))
+    assert files_of_log(logged) == forged
+
+
+@pytest.mark.parametrize("size", [8, 10**6])
+def test_no_key_signs_what_a_checkpoint_says(logged: Store, size: int) -> None:
+    path = logged.root / CHECKPOINT
+    path.chmod(0o644)
+    path.write_bytes(Checkpoint(origin_of(logged.store_id), size, b"\x66" * 32).signed([FORGER]))
+    with pytest.raises(EvidenceError, match="nothing is signed"):
+        new_checkpoint(logged)
+    with pytest.raises(LogMisfitError):
+        extend(logged)
