@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from provenance.check.findings import UNREAD, Finding, Kind, not_read
 from provenance.errors import DamagedStoreError
 from provenance.history.canonical import canonical, seal_holds
-from provenance.history.commits import FOLDER, Commit, CommitKind, Segment, commit_name, decode, number_of, time_text
+from provenance.history.commits import FOLDER, Commit, CommitKind, Segment, commit_name, decode, numbers_in, time_text
 
 if TYPE_CHECKING:
     from provenance.storage.interface import Storage
@@ -22,6 +22,7 @@ COPY_AGAIN = (
     "restore it from a backup; if this store was copied while others wrote to its original, copy the original over it"
     " once more"
 )
+_EXPECTED = "a commit, as the newest is this or a later one"
 _OWN_ROWS = frozenset(CommitKind) - {CommitKind.COMPACT, CommitKind.ERASE, CommitKind.PULL}
 """Commits of these kinds bring rows of their own and no others."""
 
@@ -41,12 +42,15 @@ def read_history(storage: Storage, store: str | None) -> History:
     Raises UnsupportedStoreError for one of a newer format: a check by an older version would prove nothing.
     """
     try:
-        numbers = sorted(filter(None, map(number_of, storage.names(FOLDER))))
+        numbers = numbers_in(storage)
     except UNREAD as error:
         return History((), (not_read(storage, FOLDER, "a folder", error, RESTORE),), whole=False)
     commits: list[Commit] = []
     findings: list[Finding] = []
-    for read in storage.together(partial(_read, storage), range(1, (numbers[-1] if numbers else 0) + 1)):
+    next_number = 1
+    for number, read in zip(numbers, storage.together(partial(_read, storage), numbers), strict=True):
+        findings += _gap(next_number, number)
+        next_number = number + 1
         if isinstance(read, Finding):
             findings.append(read)
         else:
@@ -65,7 +69,7 @@ def _read(storage: Storage, number: int) -> Commit | Finding:
     try:
         data = storage.read(path)
     except UNREAD as error:
-        return not_read(storage, path, "a commit, as the newest is this or a later one", error, COPY_AGAIN)
+        return not_read(storage, path, _EXPECTED, error, COPY_AGAIN)
     try:
         commit = decode(data, storage.where(path))
     except DamagedStoreError as error:
@@ -78,6 +82,13 @@ def _read(storage: Storage, number: int) -> Commit | Finding:
     if canonical(json.loads(data)) != data:
         return Finding(Kind.MALFORMED, path, "canonical JSON", "other spaces, keys or numbers", RESTORE)
     return commit
+
+
+def _gap(first: int, end: int) -> Iterator[Finding]:
+    """The commits that are not there, up to one that is, as one finding: a file of any number may lie there."""
+    if first < end:
+        more = "" if first == end - 1 else f", and those up to commit {end - 1}"
+        yield Finding(Kind.MISSING, commit_name(first), f"{_EXPECTED}{more}", "nothing", COPY_AGAIN)
 
 
 def _of_another(commit: Commit, store: str | None) -> Finding | None:

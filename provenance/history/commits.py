@@ -125,6 +125,18 @@ def number_of(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
+def numbers_in(storage: Storage) -> list[int]:
+    """Of the commits that are there, sorted. Raises what `Storage.names` raises."""
+    found = _numbers(storage)
+    if found and len(found) != found[-1]:  # a listing may lack what was made while it was listed, not what was before
+        found = sorted({*found, *_numbers(storage)})
+    return found
+
+
+def _numbers(storage: Storage) -> list[int]:
+    return sorted(number for name in storage.names(FOLDER) if (number := number_of(name)))
+
+
 def time_text(time: dt.datetime) -> str:
     """``2026-11-23T05:20:00.123456Z``: always UTC, always six digits, so that text sorts as time does."""
     return time.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -48,7 +48,7 @@ class Chain:
             except DamagedStoreError as error:
                 self._tree = None
                 warn(f"commit {commit.number} does not say what the log was before it: {error}")
-                return signed(commit)
+                return signed(replace(commit, logged=self._logged))
             made = signed(replace(commit, log_root=root.hex(), logged=logged))
             self._made = made, leaf_hash(entry(document_of(made)))
             return made
@@ -66,8 +66,9 @@ class Chain:
 
     def _before(self, size: int) -> tuple[bytes, int]:
         if self._tree is None or self._tree.size > size:
-            self._tree, logged = _tree(self._storage, size)
-            self._logged = max(self._logged, logged)
+            checkpoint = _stated(self._storage, size)
+            self._logged = max(self._logged, checkpoint.size if checkpoint else 0)
+            self._tree = _tree(self._storage, checkpoint, size)
         for _, hashed in read_leaves(self._storage, range(self._tree.size + 1, size + 1)):
             self._tree.append(hashed)
         return self._tree.root(), self._logged
@@ -89,25 +90,30 @@ def _read_leaf(storage: Storage, number: int) -> tuple[dict[str, Any], bytes]:
         raise DamagedStoreError(f"{storage.where(name)}: no commit: {error!r}") from None
 
 
-def _tree(storage: Storage, size: int) -> tuple[Tree, int]:
-    """The tree over the first commits, and of how many of them there is a log in files.
+def _stated(storage: Storage, size: int) -> Checkpoint | None:
+    """The checkpoint, if it can be one of no more commits than ``size``, and of some."""
+    try:
+        checkpoint = stated(storage)
+    except (EvidenceError, ReadFailedError):
+        return None
+    return checkpoint if checkpoint and 0 < checkpoint.size <= size else None
+
+
+def _tree(storage: Storage, checkpoint: Checkpoint | None, size: int) -> Tree:
+    """The tree over the first commits.
 
     If the files are not to be believed, all commits are read. Whose fault that is, is for `pirene log check` to say.
     """
-    logged = 0
     try:
-        checkpoint = stated(storage)
-        if checkpoint and 0 < checkpoint.size <= size:
-            logged = checkpoint.size
-            tree = _from_tiles(storage, checkpoint, size)
-            if tree is not None:
-                return tree, logged
-    except (EvidenceError, DamagedStoreError, ReadFailedError, ValueError):
+        tree = _from_tiles(storage, checkpoint, size) if checkpoint else None
+        if tree is not None:
+            return tree
+    except (DamagedStoreError, ReadFailedError, ValueError):
         pass  # the commits themselves are read, and say if they are what is wrong
     tree = Tree()
     for _, hashed in read_leaves(storage, range(1, size + 1)):
         tree.append(hashed)
-    return tree, logged
+    return tree
 
 
 def _from_tiles(storage: Storage, checkpoint: Checkpoint, size: int) -> Tree | None:

@@ -7,18 +7,19 @@ decides which of them was altered. Nothing is written.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from integrity.log.note import VerifierKey
-from integrity.log.tiles import WIDTH, Tile, TiledTree, tiles_of
+from integrity.log.tiles import HASH_BYTES, WIDTH, Tile, TiledTree, tiles_of
 from integrity.merkle import Tree, leaf_hash
-from provenance.errors import NOT_THERE, ReadFailedError
-from provenance.history.commits import FOLDER, commit_name, number_of
+from provenance.errors import NOT_THERE, DamagedStoreError, ReadFailedError
+from provenance.history.commits import commit_name, numbers_in
 from provenance.history.entry import entry
 from provenance.log.commit_document import Voucher, document_in, voucher
 from provenance.log.discrepancy import REBUILD, Discrepancy, Gravity, require_read, unread
-from provenance.log.files import CHECKPOINT, tile_name
+from provenance.log.files import CHECKPOINT, fetching, tile_name
 from provenance.log.logged_files import LoggedFiles, read_files
 from provenance.log.pulled_commits import examine_pulled
 
@@ -82,21 +83,21 @@ class _Walk:
     """(commit, file) of pulled commits that are in another file than the one that the pull made."""
     erased: int = 0
     """The newest erasure."""
-    signing: bool = False
-    """Whether a commit was signed before."""
     lost: bool = False
     """Whether there is a commit of which no leaf is known: nothing after it can be compared with roots."""
 
     def whole(self) -> Examination:
         self.found += self.files.discrepancies
-        try:
-            numbers = [number for name in self.storage.names(FOLDER) if (number := number_of(name))]
-        except NOT_THERE:
-            numbers = []
+        numbers = self._numbers()
         newest = max(numbers, default=0)
-        for number, data in enumerate(self.storage.together(self._read, range(1, newest + 1)), start=1):
+        next_number = 1
+        for number, data in zip(numbers, self.storage.together(self._read, numbers), strict=True):
+            self._gap(next_number, number)
             self._commit(number, data)
+            next_number = number + 1
         self._beyond(newest)
+        if self.rewritten:
+            self._erased_since(newest)
         for number, path in self.rewritten:
             if number > self.erased:  # only an erasure writes pulled commits anew
                 self._altered(commit_name(number), "pulled commits as they were pulled", f"{path}, another file")
@@ -111,6 +112,28 @@ class _Walk:
             leaves=tuple(self.leaves),
             discrepancies=tuple(self.found),
         )
+
+    def _numbers(self) -> list[int]:
+        """Of the commits that are there, sorted."""
+        try:
+            return numbers_in(self.storage)
+        except NOT_THERE:
+            return []
+
+    def _gap(self, first: int, end: int) -> None:
+        """Commits that are not there, up to one that is: named once, however many they are, and not looked for."""
+        if first == end:
+            return
+        self._absent(first, end - 1, "the commit that was recorded there")
+        for number in range(first, end):
+            if number not in self.files.leaves:
+                self.lost = True
+                return
+            self._append(number, self.files.leaves[number][0])
+
+    def _absent(self, first: int, last: int, what: str) -> None:
+        more = "" if first == last else f", and those up to commit {last}"
+        self._altered(commit_name(first), f"{what}{more}", "nothing")
 
     def _read(self, number: int) -> bytes | None:
         try:
@@ -131,11 +154,11 @@ class _Walk:
                 self.found.append(unread(name, "a commit", self.unread[number]))
             else:
                 self._altered(name, "the commit that was recorded there", document)
-            self._append(logged[0] if logged else None)
+            self._append(number, logged[0] if logged else None)
             return
         vouched = voucher(document, self.trusted)
         self._signature(name, vouched)
-        self.seen = max(self.seen, document.get("logged", 0))
+        self.seen = max(self.seen, min(document.get("logged", 0), number - 1))
         leaf = leaf_hash(entry(document))
         if logged and logged[0] != leaf:
             leaf = self._contradiction(name, vouched, leaf, *logged)
@@ -143,7 +166,7 @@ class _Walk:
         if "erased" in document:
             self.erased = number
         self._pulled(number, document)
-        self._append(leaf)
+        self._append(number, leaf)
 
     def _pulled(self, number: int, document: dict[str, Any]) -> None:
         try:
@@ -162,6 +185,14 @@ class _Walk:
             if pulled.get("pulled_sha256", pulled["sha256"]) != pulled["sha256"]:
                 self.rewritten.append((number, pulled["path"]))
 
+    def _erased_since(self, newest: int) -> None:
+        """An erasure that was published, and took to rewriting, while the commits were read."""
+        for number in self._numbers():
+            if number > newest:
+                document = document_in(self._read(number), self.store_id, number, commit_name(number))
+                if not isinstance(document, str) and "erased" in document:
+                    self.erased = number
+
     def _contradiction(self, name: str, vouched: Voucher, leaf: bytes, logged: bytes, tile: str) -> bytes:
         """A commit and a tile that do not agree; gives the leaf to go on with."""
         if vouched is Voucher.TRUSTED:
@@ -171,10 +202,12 @@ class _Walk:
         return logged
 
     def _root_before(self, number: int, document: dict[str, Any], vouched: Voucher) -> None:
-        stated = document["log_root"]
+        stated, name = document["log_root"], commit_name(number)
+        if stated is None and vouched is Voucher.TRUSTED and number > 1:
+            advice = "ask its author whether commits before it were damaged then: what they were, it does not say"
+            self._say(Gravity.UNVERIFIED, name, "the root over the commits before it", "none", advice)
         if self.lost or stated is None or stated == self.tree.root().hex():
             return
-        name = commit_name(number)
         expected, found = f"a history before it with the root {stated}", f"one with {self.tree.root().hex()}"
         if vouched is not Voucher.TRUSTED or number == 1:
             self._altered(name, expected, found)
@@ -187,20 +220,17 @@ class _Walk:
         match vouched:
             case Voucher.TRUSTED:
                 self.signed += 1
-                self.signing = True
             case Voucher.FALSE:
                 self._altered(name, "what its author signed", "something else")
             case Voucher.UNKNOWN:
-                self.signing = True
                 advice = "ask whose key it is, and `pirene log trust` it"
                 self._say(Gravity.UNVERIFIED, name, "a signature of a key that you trust", "one of another", advice)
             case Voucher.NONE:
-                if self.signing:
-                    advice = "ask who made it"
-                    self._say(Gravity.UNVERIFIED, name, "a signature, as on those before it", "none", advice)
+                advice = "ask who made it: somebody without a key, an older version, or who took the signature off"
+                self._say(Gravity.UNVERIFIED, name, "a signature", "none", advice)
 
-    def _append(self, leaf: bytes | None) -> None:
-        if leaf is None:
+    def _append(self, number: int, leaf: bytes | None) -> None:
+        if leaf is None or number != len(self.leaves) + 1:
             self.lost = True
             return
         self.leaves.append(leaf)
@@ -212,9 +242,9 @@ class _Walk:
     def _beyond(self, newest: int) -> None:
         """Commits that the log has and the store has not."""
         checkpoint = self.files.checkpoint
-        known = [*self.files.leaves, *([checkpoint.size] if checkpoint else [])]
-        for number in range(newest + 1, max(known, default=0) + 1):
-            self._altered(commit_name(number), "the commit that the log has", "nothing")
+        last = max([*self.files.leaves, checkpoint.size if checkpoint else 0], default=0)
+        if last > newest:
+            self._absent(newest + 1, last, "the commit that the log has")
 
     def _compare_files(self, newest: int) -> None:
         """Tiles and checkpoint against what the commits make of them."""
@@ -229,14 +259,15 @@ class _Walk:
             if data != expected and tile_name(tile) not in blamed and (tile.level or tile.last_leaf <= newest):
                 self._altered(tile_name(tile), "the hashes of its commits", "others", REBUILD)
         self._checkpoint(newest)
-        self._missing(max(self.seen, self.files.checkpoint.size if self.files.checkpoint else 0))
+        checkpoint = self.files.checkpoint
+        self._missing(min(max(self.seen, checkpoint.size if checkpoint else 0), newest), full)
 
     def _checkpoint(self, newest: int) -> None:
         checkpoint = self.files.checkpoint
         if checkpoint is None:
             if any(one.path == CHECKPOINT for one in self.found):
                 return
-            if self.seen:
+            if self.seen and not self._is_there(CHECKPOINT):
                 self._altered(CHECKPOINT, f"one of {self.seen} commits or more", "nothing", REBUILD)
             elif newest:
                 self._behind(0, newest)
@@ -253,16 +284,38 @@ class _Walk:
         advice = "the next command that writes brings it up"
         self._say(Gravity.BEHIND, CHECKPOINT, f"one of {newest} commits", f"{logged}", advice)
 
-    def _missing(self, size: int) -> None:
-        """Tiles that the log had once it had this size; a wider one is as good."""
+    def _missing(self, size: int, made: Mapping[tuple[int, int], bytes]) -> None:
+        """Tiles that the log had once it had this size; a wider one is as good, also one that came meanwhile.
+
+        ``made`` are those of all commits, by level and index.
+        """
         widths: dict[tuple[int, int], int] = {}
         for tile in self.files.tiles:
             widths[tile.level, tile.index] = max(widths.get((tile.level, tile.index), 0), tile.width)
         blamed = {one.path for one in self.found}
         for tile in tiles_of(size):
-            if widths.get((tile.level, tile.index), 0) < tile.width and tile_name(tile) not in blamed:
+            place = tile.level, tile.index
+            if widths.get(place, 0) >= tile.width or tile_name(tile) in blamed:
+                continue
+            if not self._has_come(tile, made.get(place, b"")):
                 what = f"{tile.width} hashes" if tile.width < WIDTH else "a full tile"
-                self._altered(tile_name(Tile(tile.level, tile.index, tile.width)), what, "nothing", REBUILD)
+                self._altered(tile_name(tile), what, "nothing", REBUILD)
+
+    def _has_come(self, tile: Tile, made: bytes) -> bool:
+        """Whether a tile is there since the files of the log were read: somebody wrote it meanwhile."""
+        try:
+            data = fetching(self.storage)(tile)
+        except DamagedStoreError:
+            return False
+        size = tile.width * HASH_BYTES
+        return len(data) >= size and data[:size] == made[:size]
+
+    def _is_there(self, name: str) -> bool:
+        try:
+            self.storage.read(name)
+        except NOT_THERE:
+            return False
+        return True
 
     def _altered(self, path: str, expected: str, found: str, advice: str | None = None) -> None:
         self._say(Gravity.ALTERED, path, expected, found, advice)

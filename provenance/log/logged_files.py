@@ -35,6 +35,7 @@ class LoggedFiles:
 def read_files(storage: Storage, store_id: str, trusted: tuple[VerifierKey, ...]) -> LoggedFiles:
     """Read the whole log. Raises ReadFailedError: which files there are is not known."""
     found: list[Discrepancy] = []
+    checkpoint, signed = _checkpoint(storage, store_id, trusted, found)  # first: tiles are there before it says so
     tiles = _tiles(storage, found)
     leaves: dict[int, tuple[bytes, str]] = {}
     for tile in sorted(tiles, key=lambda one: one.width):
@@ -42,14 +43,13 @@ def read_files(storage: Storage, store_id: str, trusted: tuple[VerifierKey, ...]
             hashes = split(tile, tiles[tile])
             first = tile.index * WIDTH + 1
             leaves.update({first + at: (hashed, tile_name(tile)) for at, hashed in enumerate(hashes)})
-    checkpoint, signed = _checkpoint(storage, store_id, trusted, found)
     return LoggedFiles(tiles, leaves, checkpoint, signed, tuple(found))
 
 
 def _tiles(storage: Storage, found: list[Discrepancy]) -> dict[Tile, bytes]:
     tiles: dict[Tile, bytes] = {}
     for stored in storage.stored(FOLDER):
-        if stored.name == CHECKPOINT or stored.name.endswith(TEMPORARY):
+        if stored.name == CHECKPOINT or stored.name.endswith(TEMPORARY) or _is_of_nfs(stored.name):
             continue
         tile = tile_at(stored.name)
         if tile is None:
@@ -68,6 +68,11 @@ def _tiles(storage: Storage, found: list[Discrepancy]) -> dict[Tile, bytes]:
             continue
         tiles[tile] = data
     return tiles
+
+
+def _is_of_nfs(name: str) -> bool:
+    """Whether an NFS client gave a file this name: it was removed while open, and goes when it is closed."""
+    return name.rpartition("/")[2].startswith(".nfs")
 
 
 def _checkpoint(

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from integrity.errors import EvidenceError
+from integrity.findings import Verdict
 from integrity.log.checkpoint import Checkpoint
 from integrity.log.note import SigningKey
 from integrity.log.tiles import TiledTree
-from integrity.merkle import leaf_hash
+from integrity.merkle import Tree, leaf_hash
+from provenance.check.tampering import LogReport, check_log
 from provenance.errors import LogMisfitError
 from provenance.evidence.history import new_checkpoint
 from provenance.evidence.proving import prove
-from provenance.history.commits import commit_name
+from provenance.history.commits import commit_name, encode, read
 from provenance.history.entry import entry
 from provenance.log.files import CHECKPOINT, FOLDER, origin_of, tile_name
-from provenance.log.growth import extend
+from provenance.log.growth import extend, rebuild
 from provenance.store import Store
 from tests.provenance.log.conftest import rewrite
 
@@ -70,3 +74,46 @@ def test_no_key_signs_what_a_checkpoint_says(logged: Store, size: int) -> None:
         new_checkpoint(logged)
     with pytest.raises(LogMisfitError):
         extend(logged)
+
+
+def unverified(report: LogReport) -> set[str]:
+    return {one.path for one in report.findings if one.verdict is Verdict.INCOMPLETE}
+
+
+def test_a_history_that_nobody_signed_is_not_clean(logged: Store) -> None:
+    """All of it rewritten by somebody without a key, with the roots that fit, and without a log."""
+    tree = Tree()
+    for number in range(1, 9):
+        root = tree.root().hex()
+
+        def change(document: dict[str, Any], root: str = root) -> None:
+            document.pop("logged", None)
+            document.update(signature=None, author="forger", log_root=root)
+
+        rewrite(logged, number, change)
+        tree.append(leaf_hash(entry(json.loads((logged.root / commit_name(number)).read_bytes()))))
+    shutil.rmtree(logged.root / FOLDER)
+    report = check_log(logged.storage)
+    assert (report.verdict, report.verdict.exit_code) == (Verdict.INCOMPLETE, 3)
+    assert unverified(report) >= {commit_name(number) for number in range(1, 9)}
+
+
+def test_a_commit_after_damage_does_not_vouch_for_what_was_before(logged: Store) -> None:
+    damaged = logged.root / commit_name(3)
+    kept = damaged.read_bytes()
+    damaged.chmod(0o644)
+    damaged.write_bytes(b"{")
+    (logged.root / "log" / "tile" / "0" / "000.p" / "7").unlink()
+    store = Store.open(logged.root)
+    last = read(store.storage, 8) or pytest.fail()
+    commit = store.chain.vouched(replace(last, log_root=None, logged=0, signature=None))
+    assert (commit.log_root, commit.logged) == (None, 7)
+    damaged.write_bytes(kept)
+    (logged.root / commit_name(8)).chmod(0o644)
+    (logged.root / commit_name(8)).write_bytes(encode(commit))
+    assert rebuild(logged)
+    report = check_log(logged.storage)
+    assert report.verdict is Verdict.INCOMPLETE
+    assert commit_name(8) in unverified(report)
+    shutil.rmtree(logged.root / FOLDER)
+    assert check_log(logged.storage).verdict is Verdict.TAMPERED  # the log was there, commit 8 says
