@@ -21,6 +21,7 @@ from provenance.log.examination import Examination, examine_readable
 from provenance.log.keys import trusted_keys
 
 if TYPE_CHECKING:
+    from integrity.log.note import VerifierKey
     from provenance.storage.interface import Storage
 
 _RECORDED = ("commits", "segments", "foreign", "log")
@@ -63,6 +64,15 @@ class LogReport:
     findings: tuple[LogFinding, ...]
 
     @property
+    def altered(self) -> tuple[Discrepancy, ...]:
+        """The findings that are tampering."""
+        return tuple(
+            Discrepancy(Gravity.ALTERED, one.path, one.expected, one.found, one.advice)
+            for one in self.findings
+            if one.verdict is Verdict.TAMPERED
+        )
+
+    @property
     def verdict(self) -> Verdict:
         """The gravest of the findings decides."""
         return gravest(finding.verdict for finding in self.findings)
@@ -86,9 +96,14 @@ class LogReport:
         }
 
 
-def check_log(storage: Storage, *, progress: Progress = silent) -> LogReport:
-    """Check everything. Raises KeyFileError for the list of trusted keys, ReadFailedError, else as `check_store`."""
-    trusted = trusted_keys()
+def check_log(
+    storage: Storage, *, trusted: tuple[VerifierKey, ...] | None = None, progress: Progress = silent
+) -> LogReport:
+    """Check everything, signatures against ``trusted`` keys (None: the user's).
+
+    Raises KeyFileError for the list of trusted keys, ReadFailedError, else as `check_store`.
+    """
+    trusted = trusted_keys() if trusted is None else trusted
     report = check_store(storage, progress=progress)
     examination = examine_readable(storage, report.store or "", trusted)
     commits = read_history(storage, report.store).commits

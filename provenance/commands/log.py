@@ -126,9 +126,16 @@ def verify(
         _verify_file(proof.read_bytes(), _trusted(keys), output_format)
         return
     assert since is not None
+    from functools import partial
+
+    from provenance.check.tampering import check_log
+    from provenance.commands.progress import progress_bar
     from provenance.evidence.history import continued
 
-    result = continued(existing_store(invocation), opened_checkpoint(since.read_bytes(), _trusted(keys)))
+    trusted, store = _trusted(keys), existing_store(invocation)
+    checkpoint = opened_checkpoint(since.read_bytes(), trusted)
+    report = check_log(store.storage, trusted=trusted, progress=partial(progress_bar, invocation))
+    result = continued(store, checkpoint, trusted, besides=report.altered)
     print_document(result.document()) if output_format == "json" else _print_continuation(result)
     context.exit(0 if result.holds else 4)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from provenance.log.growth import extend
 from provenance.log.keys import own_key, trusted_keys
 
 if TYPE_CHECKING:
+    from integrity.log.note import VerifierKey
     from provenance.store import Store
 
 
@@ -77,17 +79,27 @@ def current_log(store: Store) -> tuple[bytes, Checkpoint, RangeHash]:
     return checkpoint.signed([key]), checkpoint, of_leaves(examination.leaves)
 
 
-def continued(store: Store, since: SignedCheckpoint) -> Continuation:
-    """Compare the commits of today with a checkpoint. EvidenceError: it is of another store. ReadFailedError."""
+def continued(
+    store: Store,
+    since: SignedCheckpoint,
+    trusted: tuple[VerifierKey, ...] | None = None,
+    *,
+    besides: Iterable[Discrepancy] = (),
+) -> Continuation:
+    """Compare the commits of today with a checkpoint; their signatures are held to ``trusted`` keys (None: the user's).
+    ``besides``: what else was found altered, in files that the commits name. EvidenceError: it is of another store.
+    ReadFailedError.
+    """
     checkpoint = since.checkpoint
     if checkpoint.origin != origin_of(store.store_id):
         raise EvidenceError(
             f"the checkpoint is one of {checkpoint.origin}, this store is {origin_of(store.store_id)}",
             hint="name the store that it was exported from with --store",
         )
-    examination = examine(store.storage, store.store_id, trusted_keys())
-    altered = tuple(one for one in examination.discrepancies if one.gravity is Gravity.ALTERED)
-    return Continuation(since, examination.size, examination.root, _proof(examination, checkpoint), altered)
+    examination = examine(store.storage, store.store_id, trusted_keys() if trusted is None else trusted)
+    altered = [one for one in examination.discrepancies if one.gravity is Gravity.ALTERED]
+    altered += [one for one in besides if one not in altered]
+    return Continuation(since, examination.size, examination.root, _proof(examination, checkpoint), tuple(altered))
 
 
 def _proof(examination: Examination, then: Checkpoint) -> tuple[bytes, ...] | None:

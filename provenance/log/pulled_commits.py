@@ -49,8 +49,28 @@ def _examine(
     if pulled.get("root") not in (None, root):
         yield Discrepancy(Gravity.ALTERED, path, f"commits with the root {pulled['root']}, as {name} states", root)
         return
+    if pulled.get("root") is None or pulled.get("pulled_sha256") is None:
+        advice = "pull them once more into a new store: an older version pulled these, and recorded no root of them"
+        yield Discrepancy(
+            Gravity.UNVERIFIED, path, "a root over the commits, in the pull that brought them", "none", advice
+        )
+    unsigned = unknown = 0
     for line in lines:
         document = json.loads(line)
-        if voucher(document, trusted) is Voucher.FALSE:
-            expected = f"commit {document['number']} as its author signed it"
-            yield Discrepancy(Gravity.ALTERED, path, expected, "something else")
+        match voucher(document, trusted):
+            case Voucher.FALSE:
+                expected = f"commit {document['number']} as its author signed it"
+                yield Discrepancy(Gravity.ALTERED, path, expected, "something else")
+            case Voucher.UNKNOWN:
+                unknown += 1
+            case Voucher.NONE:
+                unsigned += 1
+            case Voucher.TRUSTED:
+                pass
+    said = "signatures of keys that you trust"
+    if unknown:
+        advice = "ask whose keys they are, and `pirene log trust` them"
+        yield Discrepancy(Gravity.UNVERIFIED, path, said, f"{unknown} of others", advice)
+    if unsigned:
+        advice = "ask whoever made the commits in the other store"
+        yield Discrepancy(Gravity.UNVERIFIED, path, said, f"none on {unsigned} of {len(lines)} commits", advice)

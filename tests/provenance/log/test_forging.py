@@ -5,26 +5,30 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from integrity.errors import EvidenceError
 from integrity.findings import Verdict
-from integrity.log.checkpoint import Checkpoint
+from integrity.log.checkpoint import Checkpoint, opened_checkpoint
 from integrity.log.note import SigningKey
 from integrity.log.tiles import TiledTree
 from integrity.merkle import Tree, leaf_hash
+from planner.cli import root as pirene_root
 from provenance.check.tampering import LogReport, check_log
 from provenance.errors import LogMisfitError
-from provenance.evidence.history import new_checkpoint
+from provenance.evidence.history import continued, new_checkpoint
 from provenance.evidence.proving import prove
-from provenance.history.commits import commit_name, encode, read
+from provenance.history.commits import CommitKind, commit_name, encode, read
 from provenance.history.entry import entry
+from provenance.log import keys
 from provenance.log.files import CHECKPOINT, FOLDER, origin_of, tile_name
 from provenance.log.growth import extend, rebuild
 from provenance.store import Store
-from tests.provenance.log.conftest import rewrite
+from tests.provenance.log.conftest import files, rewrite
 
 FORGER = SigningKey.generate("pirene/forger@elsewhere")
 
@@ -117,3 +121,38 @@ def test_a_commit_after_damage_does_not_vouch_for_what_was_before(logged: Store)
     assert commit_name(8) in unverified(report)
     shutil.rmtree(logged.root / FOLDER)
     assert check_log(logged.storage).verdict is Verdict.TAMPERED  # the log was there, commit 8 says
+
+
+def verified(store: Store, kept: bytes, tmp_path: Path, *options: str) -> tuple[int, str]:
+    (tmp_path / "kept").write_bytes(kept)
+    command = ["--store", str(store.root), "log", "verify", "--since", str(tmp_path / "kept"), *options]
+    done = CliRunner().invoke(pirene_root, command)
+    return done.exit_code, done.output
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_history_that_goes_on_with_other_segments_is_not_proven(logged: Store, tmp_path: Path, gone: bool) -> None:
+    kept = new_checkpoint(logged)
+    assert verified(logged, kept, tmp_path)[0] == 0
+    segment = logged.snapshot().segments("files")[0].path
+    data = (logged.root / segment).read_bytes()
+    (logged.root / segment).chmod(0o644)
+    (logged.root / segment).unlink() if gone else (logged.root / segment).write_bytes(data[:-9] + bytes(9))
+    exit_code, output = verified(logged, kept, tmp_path)
+    assert exit_code == 4
+    assert f"altered: {segment}: " in output
+
+
+def test_commits_since_are_held_to_the_keys_that_were_named(
+    logged: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, mine = new_checkpoint(logged), (keys.own_key() or pytest.fail()).verifier()
+    with monkeypatch.context() as patch:
+        patch.setattr(keys, "own_key", lambda: FORGER)
+        Store.open(logged.root).commit(CommitKind.REGISTER, files(9, 9))
+    rewrite(logged, 9, lambda document: document.update(author="nobody"))
+    since = opened_checkpoint(kept, (mine,))
+    assert continued(logged, since, (mine,)).holds  # the key of commit 9 is nobody's
+    assert not continued(logged, since, (mine, FORGER.verifier())).holds
+    assert verified(logged, kept, tmp_path, "--key", mine.text)[0] == 0
+    assert verified(logged, kept, tmp_path, "--key", mine.text, "--key", FORGER.verifier().text)[0] == 4

@@ -13,6 +13,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -237,6 +238,30 @@ def test_pulled_commits_are_held_to_what_was_pulled(tmp_path: Path) -> None:
     rewrite(ours, 1, lambda one: one["pulled"][0].update(path=new, sha256=digest, size=len(content)))
     assert new in grave(ours)
     assert commit_name(1) in grave(ours)
+
+
+def test_pulled_commits_that_nobody_vouches_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unsigned ones, those of a key that is not trusted, and a pull that says nothing of what it brought."""
+    ours, theirs = Store.open(tmp_path / "ours"), Store.open(tmp_path / "theirs")
+    other = SigningKey.generate("pirene/colleague@elsewhere")
+    for number, key in ((1, other), (2, None), (3, keys.own_key())):
+        with monkeypatch.context() as patch:
+            patch.setattr(keys, "own_key", lambda key=key: key)
+            add(Store.open(theirs.root), number)
+    pull(ours, theirs)
+
+    def unverified() -> list[str]:
+        assert check_log(ours.storage).verdict is Verdict.INCOMPLETE
+        return [one.found for one in examined(ours).discrepancies if one.path.startswith("foreign/")]
+
+    assert unverified() == ["1 of others", "none on 1 of 3 commits"]
+
+    def forget(document: dict[str, Any]) -> None:
+        document.update(signature=None)
+        del document["pulled"][0]["root"], document["pulled"][0]["pulled_sha256"]
+
+    rewrite(ours, 1, forget)
+    assert unverified() == ["none", "1 of others", "none on 1 of 3 commits"]
 
 
 def test_a_store_of_before_the_log_gets_one(tmp_path: Path) -> None:
