@@ -7,19 +7,17 @@ decides which of them was altered. Nothing is written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from integrity.log.note import VerifierKey
-from integrity.log.tiles import HASH_BYTES, WIDTH, Tile, TiledTree, tiles_of
 from integrity.merkle import Tree, leaf_hash
-from provenance.errors import NOT_THERE, DamagedStoreError, ReadFailedError
+from provenance.errors import NOT_THERE, ReadFailedError
 from provenance.history.commits import commit_name, numbers_in
 from provenance.history.entry import entry
 from provenance.log.commit_document import Voucher, document_in, voucher
 from provenance.log.discrepancy import REBUILD, Discrepancy, Gravity, require_read, unread
-from provenance.log.files import CHECKPOINT, fetching, tile_name
+from provenance.log.file_comparison import absent, commits_beyond, compare_files
 from provenance.log.logged_files import LoggedFiles, read_files
 from provenance.log.pulled_commits import examine_pulled
 
@@ -73,7 +71,6 @@ class _Walk:
     found: list[Discrepancy] = field(default_factory=list)
     leaves: list[bytes] = field(default_factory=list)
     tree: Tree = field(default_factory=Tree)
-    roots: dict[int, bytes] = field(default_factory=dict)
     unread: dict[int, ReadFailedError] = field(default_factory=dict)
     """Commits of which nothing is known."""
     signed: int = 0
@@ -95,14 +92,15 @@ class _Walk:
             self._gap(next_number, number)
             self._commit(number, data)
             next_number = number + 1
-        self._beyond(newest)
+        self.found += commits_beyond(self.files, newest)
         if self.rewritten:
             self._erased_since(newest)
         for number, path in self.rewritten:
             if number > self.erased:  # only an erasure writes pulled commits anew
                 self._altered(commit_name(number), "pulled commits as they were pulled", f"{path}, another file")
         if not self.lost:
-            self._compare_files(newest)
+            blamed = {one.path for one in self.found}
+            self.found += compare_files(self.storage, self.files, self.leaves, self.seen, blamed)
         checkpoint = self.files.checkpoint
         return Examination(
             size=newest,
@@ -124,16 +122,12 @@ class _Walk:
         """Commits that are not there, up to one that is: named once, however many they are, and not looked for."""
         if first == end:
             return
-        self._absent(first, end - 1, "the commit that was recorded there")
+        self.found.append(absent(first, end - 1, "the commit that was recorded there"))
         for number in range(first, end):
             if number not in self.files.leaves:
                 self.lost = True
                 return
             self._append(number, self.files.leaves[number][0])
-
-    def _absent(self, first: int, last: int, what: str) -> None:
-        more = "" if first == last else f", and those up to commit {last}"
-        self._altered(commit_name(first), f"{what}{more}", "nothing")
 
     def _read(self, number: int) -> bytes | None:
         try:
@@ -175,10 +169,8 @@ class _Walk:
             self.found.append(unread(commit_name(number), "the commits that it pulled", error))
             return
         now = document_in(self._read(number), self.store_id, number, commit_name(number)) if found else document
-        if now != document and not isinstance(
-            now, str
-        ):  # an erasure has given the pulled commits another file meanwhile
-            self._pulled(number, now)
+        if now != document and not isinstance(now, str):
+            self._pulled(number, now)  # an erasure has given the pulled commits another file meanwhile
             return
         self.found += found
         for pulled in document.get("pulled", ()):
@@ -235,87 +227,6 @@ class _Walk:
             return
         self.leaves.append(leaf)
         self.tree.append(leaf)
-        checkpoint = self.files.checkpoint
-        if checkpoint and self.tree.size == checkpoint.size:
-            self.roots[self.tree.size] = self.tree.root()
-
-    def _beyond(self, newest: int) -> None:
-        """Commits that the log has and the store has not."""
-        checkpoint = self.files.checkpoint
-        last = max([*self.files.leaves, checkpoint.size if checkpoint else 0], default=0)
-        if last > newest:
-            self._absent(newest + 1, last, "the commit that the log has")
-
-    def _compare_files(self, newest: int) -> None:
-        """Tiles and checkpoint against what the commits make of them."""
-        tree = TiledTree()
-        for leaf in self.leaves:
-            tree.append(leaf)
-        made = tree.made()
-        full = {(tile.level, tile.index): data for tile, data in made.items()}
-        blamed = {one.path for one in self.found}
-        for tile, data in self.files.tiles.items():
-            expected = full.get((tile.level, tile.index), b"")[: len(data)]
-            if data != expected and tile_name(tile) not in blamed and (tile.level or tile.last_leaf <= newest):
-                self._altered(tile_name(tile), "the hashes of its commits", "others", REBUILD)
-        self._checkpoint(newest)
-        checkpoint = self.files.checkpoint
-        self._missing(min(max(self.seen, checkpoint.size if checkpoint else 0), newest), full)
-
-    def _checkpoint(self, newest: int) -> None:
-        checkpoint = self.files.checkpoint
-        if checkpoint is None:
-            if any(one.path == CHECKPOINT for one in self.found):
-                return
-            if self.seen and not self._is_there(CHECKPOINT):
-                self._altered(CHECKPOINT, f"one of {self.seen} commits or more", "nothing", REBUILD)
-            elif newest:
-                self._behind(0, newest)
-            return
-        root = self.roots.get(checkpoint.size)
-        if root is not None and root != checkpoint.root:
-            found = f"one with the root {checkpoint.root.hex()}"
-            expected = f"the checkpoint of {checkpoint.size} commits with the root {root.hex()}"
-            self._altered(CHECKPOINT, expected, found, REBUILD)
-        elif checkpoint.size < newest:
-            self._behind(checkpoint.size, newest)
-
-    def _behind(self, logged: int, newest: int) -> None:
-        advice = "the next command that writes brings it up"
-        self._say(Gravity.BEHIND, CHECKPOINT, f"one of {newest} commits", f"{logged}", advice)
-
-    def _missing(self, size: int, made: Mapping[tuple[int, int], bytes]) -> None:
-        """Tiles that the log had once it had this size; a wider one is as good, also one that came meanwhile.
-
-        ``made`` are those of all commits, by level and index.
-        """
-        widths: dict[tuple[int, int], int] = {}
-        for tile in self.files.tiles:
-            widths[tile.level, tile.index] = max(widths.get((tile.level, tile.index), 0), tile.width)
-        blamed = {one.path for one in self.found}
-        for tile in tiles_of(size):
-            place = tile.level, tile.index
-            if widths.get(place, 0) >= tile.width or tile_name(tile) in blamed:
-                continue
-            if not self._has_come(tile, made.get(place, b"")):
-                what = f"{tile.width} hashes" if tile.width < WIDTH else "a full tile"
-                self._altered(tile_name(tile), what, "nothing", REBUILD)
-
-    def _has_come(self, tile: Tile, made: bytes) -> bool:
-        """Whether a tile is there since the files of the log were read: somebody wrote it meanwhile."""
-        try:
-            data = fetching(self.storage)(tile)
-        except DamagedStoreError:
-            return False
-        size = tile.width * HASH_BYTES
-        return len(data) >= size and data[:size] == made[:size]
-
-    def _is_there(self, name: str) -> bool:
-        try:
-            self.storage.read(name)
-        except NOT_THERE:
-            return False
-        return True
 
     def _altered(self, path: str, expected: str, found: str, advice: str | None = None) -> None:
         self._say(Gravity.ALTERED, path, expected, found, advice)
