@@ -83,7 +83,7 @@ def _merge(
         return
     place = (source if pulls else into).storage.location
     invocation.note(_sentence(report, f"{'from' if pulls else 'to'} {place}", dry_run))
-    for line in _announced(report):
+    for line in (*_unverified(report), *_announced(report)):
         invocation.note(line)
 
 
@@ -94,6 +94,7 @@ def _document(report: PullReport, into: Store, source: Store, dry_run: bool) -> 
         "dry_run": dry_run,
         "commit": report.commit,
         "commits": report.commits,
+        "unverified": report.unverified,
         "stores": [{"store": chain.store, "first": chain.first, "last": chain.last} for chain in report.chains],
         "runs": report.rows.get("workflows", 0),
         "files": report.rows.get("files", 0),
@@ -111,6 +112,13 @@ def _erasures(report: PullReport) -> list[tuple[Commit, Erased]]:
     """What others have erased, as commits that came say."""
     every = (commit for chain in report.chains for commit in chain.erasures)
     return [(commit, commit.erased) for commit in every if commit.erased is not None]
+
+
+def _unverified(report: PullReport) -> Iterator[str]:
+    from query.context import amount
+
+    if report.unverified:
+        yield f"{amount(report.unverified, 'commits')} without a signature of a key that you trust: `pirene log check`"
 
 
 def _announced(report: PullReport) -> Iterator[str]:

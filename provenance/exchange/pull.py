@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 
 from provenance.errors import CannotMergeError, DamagedStoreError, NotWrittenError, StoreError, WriteFailedError
 from provenance.exchange.chains import Chain, Listing, chains_to_pull, newest, refuse_the_future, without_erased
+from provenance.exchange.vouching import require_genuine
 from provenance.history.commits import Commit, CommitKind, decode, encode, publish
 from provenance.history.foreign import FOLDER
+from provenance.log.keys import trusted_or_none
 from provenance.publishing.publication import new_nonce, next_commit
 from provenance.publishing.turns import after_a_lost_race, turn
 from provenance.schema import BY_NAME
@@ -48,6 +50,7 @@ class PullReport:
 
     ``commit`` is the local commit that made it visible; None: a dry run, or there was nothing. ``rows`` counts by table
     what the commits brought; ``size_bytes`` are those of the ``segments`` that hold it in the other store.
+    ``unverified`` of the commits are signed by nobody whom the user trusts.
     """
 
     commit: int | None
@@ -55,6 +58,7 @@ class PullReport:
     rows: Mapping[str, int]
     segments: int
     size_bytes: int
+    unverified: int = 0
 
     @property
     def commits(self) -> int:
@@ -67,17 +71,19 @@ def pull(
 ) -> PullReport:
     """Bring to ``store`` what ``other`` has: its own commits, and those that it pulled itself.
 
-    ``accept_future``: also commits that are dated more than a day ahead of this machine's clock. Raises
-    CannotMergeError, DamagedStoreError, ReadFailedError, UnsupportedStoreError (nothing was made visible) or
-    WriteFailedError.
+    ``accept_future``: also commits that are dated more than a day ahead of this machine's clock. Raises EvidenceError
+    (a commit is not what its author signed), CannotMergeError, DamagedStoreError, ReadFailedError,
+    UnsupportedStoreError (nothing was made visible) or WriteFailedError.
     """
     _refuse_itself(store, other)
+    trusted = trusted_or_none()
     while True:
         snapshot, theirs = store.snapshot(), other.snapshot()
         chains = chains_to_pull(store, snapshot, other, theirs)
         if not chains:
             return PullReport(None, (), {}, 0, 0)
         refuse_the_future(chains, accept=accept_future)
+        unverified = require_genuine(store, snapshot, other, chains, trusted)
         chains = without_erased(store, snapshot, chains)
         try:
             report = _attempt(_Attempt(store, snapshot, other, theirs, chains), dry_run, begin)
@@ -86,7 +92,7 @@ def pull(
                 raise
             continue  # it was compacted, and what was merged has been removed: look at what stands there now
         if report is not None:
-            return report
+            return replace(report, unverified=unverified)
 
 
 @dataclass(frozen=True, slots=True)

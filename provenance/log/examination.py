@@ -19,7 +19,7 @@ from provenance.log.commit_document import Voucher, document_in, voucher
 from provenance.log.discrepancy import REBUILD, Discrepancy, Gravity, require_read, unread
 from provenance.log.file_comparison import absent, commits_beyond, compare_files
 from provenance.log.logged_files import LoggedFiles, read_files
-from provenance.log.pulled_commits import examine_pulled
+from provenance.log.pulled_commits import PulledCommits
 
 if TYPE_CHECKING:
     from provenance.storage.interface import Storage
@@ -57,7 +57,7 @@ def examine_readable(storage: Storage, store_id: str, trusted: tuple[VerifierKey
     anything to be concluded from leaves that are not known. Raises ReadFailedError: which files there are is unknown.
     """
     files = read_files(storage, store_id, trusted)  # first: a commit is there before the log says so
-    return _Walk(storage, store_id, trusted, files).whole()
+    return _Walk(storage, store_id, trusted, files, PulledCommits(storage, trusted)).whole()
 
 
 @dataclass(slots=True)
@@ -68,6 +68,7 @@ class _Walk:
     store_id: str
     trusted: tuple[VerifierKey, ...]
     files: LoggedFiles
+    pulled: PulledCommits
     found: list[Discrepancy] = field(default_factory=list)
     leaves: list[bytes] = field(default_factory=list)
     tree: Tree = field(default_factory=Tree)
@@ -164,7 +165,7 @@ class _Walk:
 
     def _pulled(self, number: int, document: dict[str, Any]) -> None:
         try:
-            found = list(examine_pulled(self.storage, number, document, self.trusted))
+            found = list(self.pulled.examine(number, document))
         except ReadFailedError as error:
             self.found.append(unread(commit_name(number), "the commits that it pulled", error))
             return

@@ -37,6 +37,15 @@ def trusted_keys() -> tuple[VerifierKey, ...]:
     return key_folder().trusted()
 
 
+def trusted_or_none() -> tuple[VerifierKey, ...]:
+    """The same for those who go on without: none where they cannot be known, which is logged as a warning."""
+    try:
+        return trusted_keys()
+    except KeyFileError as error:
+        warn(f"signatures are not verified: {error}")
+        return ()
+
+
 def own_key() -> SigningKey | None:
     """The key to sign with, made on first use; None: there can be none, which is logged as a warning, once."""
     place = os.environ.get("XDG_CONFIG_HOME", ""), os.environ.get("HOME", "")

@@ -1,17 +1,22 @@
-"""Commits that were pulled from other stores: are they those that the pull brought, and who vouches for them there."""
+"""Commits that were pulled from other stores: are they those that the pull brought, does each follow from those before
+it, and who vouches for them there.
+"""
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from integrity.log.note import VerifierKey
-from integrity.merkle import root_hash
+from integrity.merkle import Tree, leaf_hash, root_hash
 from provenance.errors import NOT_THERE
 from provenance.history.commits import commit_name
-from provenance.history.entry import entry_of
+from provenance.history.entry import entry
 from provenance.log.commit_document import Voucher, voucher
 from provenance.log.discrepancy import Discrepancy, Gravity
 
@@ -19,58 +24,86 @@ if TYPE_CHECKING:
     from provenance.storage.interface import Storage
 
 
-def examine_pulled(
-    storage: Storage, number: int, document: Mapping[str, Any], trusted: Sequence[VerifierKey]
-) -> Iterator[Discrepancy]:
-    """The commits of others that commit ``number``, with this document, brings."""
-    for pulled in document.get("pulled", ()):
+@dataclass(slots=True)
+class PulledCommits:
+    """Those of all pulls of one store, to be examined pull by pull, in order; one may be examined again."""
+
+    storage: Storage
+    trusted: Sequence[VerifierKey]
+    _trees: dict[tuple[str, int], Tree] = field(default_factory=dict)
+    """(store, number) -> the tree over its commits before that one, where each of them is known."""
+
+    def examine(self, number: int, document: Mapping[str, Any]) -> Iterator[Discrepancy]:
+        """What is wrong with the commits of others that commit ``number``, with this document, brings. Raises
+        ReadFailedError.
+        """
+        for pulled in document.get("pulled", ()):
+            try:
+                content = self.storage.read(pulled["path"])
+            except NOT_THERE:
+                yield Discrepancy(Gravity.ALTERED, pulled["path"], "the commits that were pulled", "nothing")
+                continue
+            digest = hashlib.sha256(content).hexdigest()
+            if digest != pulled["sha256"]:
+                expected = f"the sha256 {pulled['sha256']} that commit {number} states"
+                yield Discrepancy(Gravity.ALTERED, pulled["path"], expected, digest)
+                continue
+            yield from self._lines(commit_name(number), pulled, content.splitlines())
+
+    def _lines(self, name: str, pulled: Mapping[str, Any], lines: Sequence[bytes]) -> Iterator[Discrepancy]:
+        path = pulled["path"]
         try:
-            content = storage.read(pulled["path"])
-        except NOT_THERE:
-            yield Discrepancy(Gravity.ALTERED, pulled["path"], "the commits that were pulled", "nothing")
-            continue
-        digest = hashlib.sha256(content).hexdigest()
-        if digest != pulled["sha256"]:
-            expected = f"the sha256 {pulled['sha256']} that commit {number} states"
-            yield Discrepancy(Gravity.ALTERED, pulled["path"], expected, digest)
-            continue
-        yield from _examine(commit_name(number), pulled, content.splitlines(), trusted)
+            documents = [json.loads(line) for line in lines]
+            entries = [entry(document) for document in documents]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            yield Discrepancy(Gravity.ALTERED, path, "a commit on each line", repr(error))
+            return
+        root = root_hash(entries).hex()
+        if pulled.get("root") not in (None, root):
+            yield Discrepancy(Gravity.ALTERED, path, f"commits with the root {pulled['root']}, as {name} states", root)
+            return
+        if pulled.get("root") is None or pulled.get("pulled_sha256") is None:
+            advice = "pull them once more into a new store: an older version pulled these, and recorded no root of them"
+            said = "a root over the commits, in the pull that brought them"
+            yield Discrepancy(Gravity.UNVERIFIED, path, said, "none", advice)
+        yield from _signatures(path, documents, self.trusted)
+        yield from self._histories(pulled, documents, entries)
+
+    def _histories(
+        self, pulled: Mapping[str, Any], documents: Sequence[Mapping[str, Any]], entries: Sequence[bytes]
+    ) -> Iterator[Discrepancy]:
+        """The root that each states, over the commits before it in its own store; after the first that is another,
+        nothing is known of those before later ones.
+        """
+        store, first = pulled["store"], pulled["first"]
+        before = Tree() if first == 1 else self._trees.get((store, first))
+        if before is None:
+            return
+        tree = copy.deepcopy(before)
+        for number, (document, data) in enumerate(zip(documents, entries, strict=True), start=first):
+            root = tree.root().hex()
+            if document["log_root"] not in (None, root):
+                expected = f"a history before commit {number} with the root {document['log_root']}, as it states"
+                yield Discrepancy(Gravity.ALTERED, pulled["path"], expected, f"one with {root}")
+                return
+            tree.append(leaf_hash(data))
+        self._trees[store, first + len(documents)] = tree
 
 
-def _examine(
-    name: str, pulled: Mapping[str, Any], lines: Sequence[bytes], trusted: Sequence[VerifierKey]
+def _signatures(
+    path: str, documents: Sequence[Mapping[str, Any]], trusted: Sequence[VerifierKey]
 ) -> Iterator[Discrepancy]:
-    path = pulled["path"]
-    try:
-        root = root_hash(map(entry_of, lines)).hex()
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        yield Discrepancy(Gravity.ALTERED, path, "a commit on each line", repr(error))
-        return
-    if pulled.get("root") not in (None, root):
-        yield Discrepancy(Gravity.ALTERED, path, f"commits with the root {pulled['root']}, as {name} states", root)
-        return
-    if pulled.get("root") is None or pulled.get("pulled_sha256") is None:
-        advice = "pull them once more into a new store: an older version pulled these, and recorded no root of them"
-        yield Discrepancy(
-            Gravity.UNVERIFIED, path, "a root over the commits, in the pull that brought them", "none", advice
-        )
-    unsigned = unknown = 0
-    for line in lines:
-        document = json.loads(line)
-        match voucher(document, trusted):
-            case Voucher.FALSE:
-                expected = f"commit {document['number']} as its author signed it"
-                yield Discrepancy(Gravity.ALTERED, path, expected, "something else")
-            case Voucher.UNKNOWN:
-                unknown += 1
-            case Voucher.NONE:
-                unsigned += 1
-            case Voucher.TRUSTED:
-                pass
+    vouchers = Counter[Voucher]()
+    for document in documents:
+        vouched = voucher(document, trusted)
+        vouchers[vouched] += 1
+        if vouched is Voucher.FALSE:
+            expected = f"commit {document['number']} as its author signed it"
+            yield Discrepancy(Gravity.ALTERED, path, expected, "something else")
     said = "signatures of keys that you trust"
-    if unknown:
+    if unknown := vouchers[Voucher.UNKNOWN]:
         advice = "ask whose keys they are, and `pirene log trust` them"
         yield Discrepancy(Gravity.UNVERIFIED, path, said, f"{unknown} of others", advice)
-    if unsigned:
+    if unsigned := vouchers[Voucher.NONE]:
         advice = "ask whoever made the commits in the other store"
-        yield Discrepancy(Gravity.UNVERIFIED, path, said, f"none on {unsigned} of {len(lines)} commits", advice)
+        yield Discrepancy(Gravity.UNVERIFIED, path, said, f"none on {unsigned} of {len(documents)} commits", advice)

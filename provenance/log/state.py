@@ -7,13 +7,12 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from integrity.errors import KeyFileError
 from integrity.findings import Finding, FindingClass
 from integrity.report import LogState, LogStatus
 from provenance.errors import NOT_THERE, ReadFailedError
 from provenance.log.discrepancy import Gravity
 from provenance.log.examination import examine
-from provenance.log.keys import trusted_keys, warn
+from provenance.log.keys import trusted_or_none, warn
 from provenance.storage.recorded import difference
 
 if TYPE_CHECKING:
@@ -36,11 +35,7 @@ def log_state(store: Store, snapshot: Snapshot, stage: str) -> tuple[LogState, t
     wide tables are left to `pirene log check`. What cannot be read is no reason not to say what became of the files: it
     is logged as a warning, and nothing is known of the log.
     """
-    try:
-        trusted = trusted_keys()
-    except KeyFileError as error:
-        warn(f"signatures are not verified: {error}")
-        trusted = ()
+    trusted = trusted_or_none()
     try:
         examination = examine(store.storage, store.store_id, trusted)
         altered = [_finding(one, stage) for one in examination.discrepancies if one.gravity is Gravity.ALTERED]

@@ -23,6 +23,7 @@ from provenance.exchange import pull, pulled_rows
 from provenance.exchange.pull import PulledChain
 from provenance.history import commits, formats
 from provenance.history.commits import Commit, CommitKind
+from provenance.log.keys import signed
 from provenance.orphans import orphans
 from provenance.segments.batch import Batch
 from provenance.storage.local import LocalStorage
@@ -58,7 +59,7 @@ def republish(store: Store, commit: Commit) -> None:
     """Put another document in the place of a commit, sealed as if it had always been that."""
     path = store.root / "commits" / commits.file_name(commit.number)
     path.unlink()
-    path.write_bytes(commits.encode(commit))
+    path.write_bytes(commits.encode(signed(commit)))
 
 
 def nothing_came(store: Store, number: int = 0) -> None:
@@ -399,7 +400,7 @@ def test_rows_that_were_lost_are_missed(named: Named) -> None:
     merged = replace(made, kind=CommitKind.COMPACT, replaces=[segment.path for segment in made.segments], segments=())
     republish(cluster, replace(made, segments=made.segments))
     lost = replace(merged, number=3, time=made.time + dt.timedelta(seconds=1))
-    (cluster.root / "commits" / commits.file_name(3)).write_bytes(commits.encode(lost))
+    (cluster.root / "commits" / commits.file_name(3)).write_bytes(commits.encode(cluster.chain.vouched(lost)))
     with pytest.raises(DamagedStoreError, match=r"commit 2 of store .* brought 1 rows of job_edges, found 0"):
         pull.pull(laptop, Store.open(cluster.root))
     nothing_came(laptop)

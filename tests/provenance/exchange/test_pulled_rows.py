@@ -21,6 +21,7 @@ from provenance.exchange.pull import pull
 from provenance.history import commits
 from provenance.history.commits import Commit, CommitKind, Segment
 from provenance.history.erased import Erased
+from provenance.log.keys import signed
 from provenance.orphans import orphans
 from provenance.publishing.publication import next_commit
 from provenance.schema import JOB_EDGES, JOBS
@@ -53,7 +54,7 @@ def cluster(tmp_path: Path) -> Store:
 def republish(store: Store, commit: Commit) -> Store:
     path = store.root / "commits" / commits.file_name(commit.number)
     path.unlink(missing_ok=True)
-    path.write_bytes(commits.encode(commit))
+    path.write_bytes(commits.encode(signed(commit)))
     return Store.open(store.root)
 
 
