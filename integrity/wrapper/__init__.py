@@ -18,6 +18,8 @@ MODULES = (
     "errors",
     "notation",
     "json_text",
+    "libc",
+    "sha256",
     "signals",
     "values",
     "limits",

@@ -6,7 +6,9 @@ openat2(2) has the kernel see to that (Linux 5.6); older ones are walked through
 import errno
 import os
 import stat
+import sys
 
+from integrity.wrapper.libc import c_function
 from integrity.wrapper.notation import to_bytes
 
 TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
@@ -66,22 +68,17 @@ def openat2() -> "Callable[[int, bytes], int | None]":
 
 
 def _load_openat2() -> "Callable[[int, bytes], int | None]":
-    import ctypes
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    how = (ctypes.c_uint64 * 3)(
-        FOLDER_FLAGS & ~os.O_NOFOLLOW, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
-    )
+    system_call = c_function("syscall", "lizzL")
+    resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
+    how = b"".join(value.to_bytes(8, sys.byteorder) for value in (FOLDER_FLAGS & ~os.O_NOFOLLOW, 0, resolve))
 
     def call(start: int, path: bytes) -> "int | None":
-        opened = libc.syscall(
-            ctypes.c_long(OPENAT2), ctypes.c_int(start), path, ctypes.byref(how), ctypes.c_size_t(ctypes.sizeof(how))
-        )
-        if opened >= 0:
-            return int(opened)
-        number = ctypes.get_errno()
-        if number in (errno.ENOSYS, errno.EPERM):  # not there, or kept away by a filter of system calls
-            return None
-        raise OSError(number, A_LINK if number == errno.ELOOP else os.strerror(number))
+        try:
+            return system_call(OPENAT2, start, path, how, len(how))
+        except OSError as error:
+            number = error.errno or errno.EIO
+            if number in (errno.ENOSYS, errno.EPERM):  # not there, or kept away by a filter of system calls
+                return None
+            raise OSError(number, A_LINK if number == errno.ELOOP else os.strerror(number)) from None
 
     return call

@@ -3,7 +3,6 @@
 ``integrity/digest.py`` is the same for newer Pythons and many files; the tests hold the two together.
 """
 
-import hashlib
 import os
 import stat
 import time
@@ -11,6 +10,7 @@ import time
 from integrity.wrapper.errors import UnreadableError
 from integrity.wrapper.notation import clock_ns, to_text
 from integrity.wrapper.paths import kind_name
+from integrity.wrapper.sha256 import sha256
 
 TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def survey(descriptor: int) -> Survey:
         raise UnreadableError("it is %s, neither a regular file nor a folder" % kind_name(status.st_mode))
     found = Survey("folder", status)
     found.size = 0
-    lines = hashlib.sha256(repr(found.fingerprint).encode())
+    lines = sha256(0)
+    lines.update(repr(found.fingerprint).encode())
     for path, entry, _, _ in walk(descriptor):
         lines.update(b"%d %s\0%r\0" % (len(path), path, _identity(entry)))
         found.size += entry.st_size if stat.S_ISREG(entry.st_mode) else 0
@@ -103,7 +104,7 @@ def hash_stream(descriptor: int, about: int, prefix_size: "int | None", check: "
 
     ``about`` is the size that the file is likely to have: a small one must not cost the touching of a large buffer.
     """
-    whole = hashlib.sha256()
+    whole = sha256(about)
     prefix_sha256 = None
     size = 0
     buffer = memoryview(bytearray(min(BLOCK_BYTES, max(about + 1, 4096))))
@@ -127,7 +128,8 @@ def hash_folder(descriptor: int, check: "Callable[[], None]") -> Content:
 
     Raises UnreadableError where the folder holds anything but regular files and folders.
     """
-    manifest = hashlib.sha256(FOLDER_HEADER)
+    manifest = sha256(0)
+    manifest.update(FOLDER_HEADER)
     size = 0
     empty: "bytes | None" = None
     for path, status, folder, name in walk(descriptor):

@@ -1,11 +1,11 @@
 """What a record says of the user, the host and the wrapper itself."""
 
-import hashlib
 import os
 import sys
 
 from integrity.wrapper import MODULES
 from integrity.wrapper.content import FOLDER_HEADER
+from integrity.wrapper.sha256 import digest_of
 
 TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
 if TYPE_CHECKING:
@@ -69,12 +69,12 @@ def _look() -> "dict[str, Any]":
 def own_digest() -> str:
     """The digest of a folder (wrapper/content.py) that holds the modules of this package and nothing else."""
     folder = os.path.dirname(__file__)
-    manifest = hashlib.sha256(FOLDER_HEADER)
+    manifest = [FOLDER_HEADER]
     read = globals()["__loader__"].get_data  # from a folder or from an archive
     for name in sorted("%s.py" % name for name in ("__init__", *MODULES)):
         source = read(os.path.join(folder, name))
-        manifest.update(("%s  %s\0" % (hashlib.sha256(source).hexdigest(), name)).encode())
-    return manifest.hexdigest()
+        manifest.append(("%s  %s\0" % (digest_of(source), name)).encode())
+    return digest_of(b"".join(manifest))
 
 
 def _host_address() -> "str | None":

@@ -19,6 +19,7 @@ import stat
 from integrity.wrapper.content import BLOCK_BYTES, Survey, undisturbed, walk
 from integrity.wrapper.description import Job
 from integrity.wrapper.errors import UnpreparedError, UnreadableError
+from integrity.wrapper.libc import c_function
 from integrity.wrapper.notation import reason, to_bytes
 
 TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
@@ -127,13 +128,7 @@ def memory_file(name: bytes) -> int:
     make = getattr(os, "memfd_create", None)  # since Python 3.8
     if make is not None:
         return int(make(os.fsdecode(name[:200]), MFD_CLOEXEC | MFD_ALLOW_SEALING))
-    import ctypes
-
-    made = ctypes.CDLL(None, use_errno=True).memfd_create(name[:200], MFD_CLOEXEC | MFD_ALLOW_SEALING)
-    if made < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return int(made)
+    return c_function("memfd_create", "zI")(name[:200], MFD_CLOEXEC | MFD_ALLOW_SEALING)
 
 
 def copy_open_folder(descriptor: int, path: bytes, check: "Callable[[], None]") -> None:

@@ -2,6 +2,8 @@
 
 import os
 
+from integrity.wrapper.libc import c_function
+
 TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -10,30 +12,14 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
 
-_loaded: "list[Callable[[int, int], int]]" = []
+_loaded: "list[Callable[..., int]]" = []
 
 
 def libc_prctl() -> "Callable[[int, int], int]":
     """prctl(2) with one argument; raises OSError. Loaded once: who forks wrappers does it for all of them."""
     if not _loaded:
-        _loaded.append(_load_prctl())
-    return _loaded[0]
-
-
-def _load_prctl() -> "Callable[[int, int], int]":
-    import ctypes
-
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-    prctl.restype = ctypes.c_int
-    prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
-
-    def call(option: int, value: int) -> int:
-        if prctl(option, value, 0, 0, 0) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, "prctl(%d): %s" % (option, os.strerror(number)))
-        return 0
-
-    return call
+        _loaded.append(c_function("prctl", "iLLLL"))
+    return lambda option, value: _loaded[0](option, value, 0, 0, 0)
 
 
 def ended_children() -> "Iterator[tuple[int, int]]":

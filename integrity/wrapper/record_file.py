@@ -2,13 +2,13 @@
 
 import errno
 import fcntl
-import hashlib
 import os
 
 from integrity.wrapper.errors import UnrecordedError
 from integrity.wrapper.json_text import unparse
 from integrity.wrapper.notation import reason, to_text
 from integrity.wrapper.paths import remove_if_there
+from integrity.wrapper.sha256 import digest_of
 
 TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
 if TYPE_CHECKING:
@@ -130,6 +130,6 @@ def write_digest(record: bytes) -> None:
     """Put the sha256 of a record beside it: it goes on a journey, and is to arrive as it was written."""
     try:
         with open(record, "rb") as reader, open(record + b".sha256", "wb") as writer:
-            writer.write(hashlib.sha256(reader.read()).hexdigest().encode("ascii") + b"\n")
+            writer.write(digest_of(reader.read()).encode("ascii") + b"\n")
     except OSError as error:
         raise UnrecordedError("cannot write the digest of %r: %s" % (to_text(record), reason(error))) from error

@@ -12,6 +12,7 @@ import time
 from integrity.wrapper.json_text import parse, unparse
 from integrity.wrapper.processes import descendants, ended_children, process_tree, send
 from integrity.wrapper.run import complain, run_attempt
+from integrity.wrapper.sha256 import by_openssl
 from integrity.wrapper.signals import signal
 from integrity.wrapper.stop import STOP_SIGNALS
 
@@ -26,7 +27,8 @@ REPLY_BYTES = 4096
 
 
 def share_memory() -> None:
-    """Let children share the pages of this process for as long as nobody writes to them."""
+    """Let children share the pages of this process for as long as nobody writes to them; OpenSSL among them."""
+    by_openssl()
     gc.collect()
     if hasattr(gc, "freeze"):
         gc.freeze()  # novm: Python 3.7 has it
