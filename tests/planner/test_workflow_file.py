@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from planner import job_file, workflow_file
@@ -351,7 +351,24 @@ def jobs(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+class Core(yaml.SafeDumper):
+    """PyYAML knows YAML 1.1, where `0E0` and `0o7` are text and need no quotes; to readers of 1.2 they are numbers."""
+
+
+Core.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"([-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+)\Z"),
+    list("-+.0123456789"),
+)
+
+
 @settings(max_examples=100, deadline=None)
+@example(
+    name="0o7",
+    bodies=[{"name": "1E5", "arguments": ["0e0"], "uses": [], "metadata": {"0E0": "0E0"}, "profiles": {"env": {}}}],
+    ids=["1e+5", "b", "c", "d"],
+    flow=False,
+)
 @given(
     name=NAMES,
     bodies=st.lists(jobs(), max_size=4),
@@ -360,7 +377,8 @@ def jobs(draw: st.DrawFn) -> dict[str, Any]:
 )
 def test_generated_workflows_come_back(name: str, bodies: list[dict[str, Any]], ids: list[str], flow: bool) -> None:
     written = [{"id": job_id, **body} for job_id, body in zip(ids, bodies, strict=False)]
-    text = yaml.safe_dump({"pegasus": "5.0", "name": name, "jobs": written}, default_flow_style=flow, sort_keys=False)
+    document = {"pegasus": "5.0", "name": name, "jobs": written}
+    text = yaml.dump(document, Dumper=Core, default_flow_style=flow, sort_keys=False)
     found = workflow(text)
     assert found.name == name
     assert [as_written(job) for job in found.jobs] == [in_words(job) for job in written]
