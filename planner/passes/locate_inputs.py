@@ -10,7 +10,7 @@ starts, and records it. What cannot be found or read at all is refused, with all
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,6 +52,10 @@ def locate_inputs(plan: Plan) -> Plan:
     known = by_path(plan.request.store, [item.path for item in wanted.values()])
     copies = Copies()
     warnings = []
+    for name, copy, replica in _in_place_of_quarantined(plan, wanted, known, copies):
+        warnings.append(f"input {name!r}: {wanted[name].path} is in quarantine; {copy.path} is read instead")
+        wanted[name] = replace(wanted[name], copy=copy)
+        known |= {wanted[name].path: replica} if replica is not None else {}
     verified = []
     declared = _declared_metadata(plan.jobs)
     position = 0
@@ -102,7 +106,7 @@ def _wanted(plan: Plan, selected: Mapping[str, PlannedFile]) -> dict[str, _Wante
             if use.name in selected or use.name in wanted or use.name in missing:
                 continue
             catalog = find_in_catalog(plan.catalogs, use.name)
-            copy = _first_readable(catalog)
+            copy = next(_readable(catalog), None)
             if catalog is not None and copy is not None:
                 sizes = (declared.size_bytes for declared in job.job.uses if declared.name == use.name)
                 wanted[use.name] = _Wanted(job, use, copy, catalog, next(sizes, None))
@@ -119,9 +123,45 @@ def _other_copies(item: _Wanted) -> tuple[OtherCopy, ...]:
     return tuple(OtherCopy(str(copy.path), copy.url, copy.site) for copy in copies)
 
 
-def _first_readable(catalog: CatalogFile | None) -> CatalogCopy | None:
+def _readable(catalog: CatalogFile | None) -> Iterator[CatalogCopy]:
+    """The copies that can be read here, in the order of the catalog."""
     copies = catalog.copies if catalog is not None else ()
-    return next((copy for copy in copies if copy.path is not None and readable(str(copy.path))), None)
+    return (copy for copy in copies if copy.path is not None and readable(str(copy.path)))
+
+
+def _in_place_of_quarantined(
+    plan: Plan, wanted: Mapping[str, _Wanted], known: Mapping[Path, Replica], copies: Copies
+) -> list[tuple[str, CatalogCopy, Replica | None]]:
+    """For inputs whose copy is in quarantine: the name, the first other copy that has the bytes which that one should
+    have, and what the store knows of it. Inputs without such a copy are left out: recovery has its say when they run.
+    """
+    doubted = {name: item for name, item in wanted.items() if _is_quarantined(known.get(item.path))}
+    others = {name: [c for c in _readable(item.catalog) if c.path != item.path] for name, item in doubted.items()}
+    paths = [copy.path for each in others.values() for copy in each if copy.path is not None]
+    seen = by_path(plan.request.store, paths)
+    found = []
+    for name, item in doubted.items():
+        sha256 = item.catalog.sha256 or known[item.path].sha256
+        for copy in others[name]:
+            replica = seen.get(copy.path) if copy.path is not None else None
+            if sha256 is not None and _has_content(copy, replica, sha256, copies):
+                found.append((name, copy, replica))
+                break
+    return found
+
+
+def _is_quarantined(replica: Replica | None) -> bool:
+    return replica is not None and replica.state == "quarantined"
+
+
+def _has_content(copy: CatalogCopy, replica: Replica | None, sha256: bytes, copies: Copies) -> bool:
+    """Whether a copy is not in quarantine itself and has these bytes: by its stat, or it is read."""
+    path = str(copy.path)
+    if replica is not None and replica.sha256 is not None:
+        known = as_planned(replica, path, replica.name)
+        return replica.state == "ok" and replica.sha256 == sha256 and copies.check(known).finding is None
+    found = copies.hash(path)
+    return not isinstance(found, Finding) and found.sha256 == sha256
 
 
 def _why_missing(plan: Plan, job: PlannedJob, use: PlannedUse, catalog: CatalogFile | None) -> str:
@@ -172,7 +212,7 @@ def _occurrence(
     )
     old = None if known is None else replace(as_planned(known, path, fresh.name), site=fresh.site, metadata=metadata)
     # Bytes that a job refused do not become a file of their own by planning again: registering them would.
-    quarantined = known is not None and known.state == "quarantined"
+    quarantined = _is_quarantined(known)
     if fresh.sha256 is not None:
         if old is not None and old.sha256 == fresh.sha256:
             return replace(old, digest_origin="declared")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import itertools
 import json
@@ -13,9 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.errors import PlannerError
-from provenance.copies.replicas import file_url
+from provenance.copies.replicas import add_event, by_url, file_url
+from provenance.history.commits import CommitKind
 from provenance.registration.raw_files import add_files
+from provenance.segments.batch import Batch
 
+NOW = dt.datetime.now(dt.UTC)
 X = [{"id": "x", "in": ["in"], "out": ["y"]}]
 
 
@@ -110,6 +114,57 @@ def test_pattern_and_second_copy(world: Any) -> None:
     files = world.plan(world.write(jobs, replicaCatalog={"replicas": replicas})).files
     assert files["in_7"].sha256 == sha256("7")
     assert (files["both"].site, files["both"].sha256) == ("b", sha256("x"))
+
+
+def two_copies(world: Any, first: str, second: str, **keys: Any) -> tuple[Path, Path]:
+    """A catalog with two copies of `in`, the first of which is registered, and in quarantine."""
+    one, other = world.raw("in", first), world.raw("other", second)
+    pfns = [{"site": "local", "pfn": str(path)} for path in (one, other)]
+    world.catalog = {"in": {"lfn": "in", "pfns": pfns, **keys}}
+    add_files(world.store, [one])
+    put_in_quarantine(world, one)
+    return one, other
+
+
+def put_in_quarantine(world: Any, path: Path) -> None:
+    """What an audit records of a copy that it finds damaged."""
+    url = file_url(path)
+    copy = by_url(world.store, [url])[url]
+    batch = Batch()
+    add_event(batch, "quarantined", source=copy.source, file=copy.file, url=url, site="local", at=NOW)
+    world.store.commit(CommitKind.AUDIT, batch)
+
+
+@pytest.mark.parametrize("declared", [{}, {"checksum": {"sha256": sha256("x").hex()}}])
+@pytest.mark.parametrize("known", [True, False])
+def test_a_good_copy_is_read_in_place_of_one_in_quarantine(world: Any, known: bool, declared: dict[str, Any]) -> None:
+    first, second = two_copies(world, "x", "x", **declared)
+    if known:
+        add_files(world.store, [second])
+    plan = world.plan(world.write(X))
+    file = plan.files["in"]
+    assert (file.path, file.url, file.sha256, file.new) == (str(second), file_url(second), sha256("x"), not known)
+    assert [copy.path for copy in file.others] == [str(first)]
+    assert f"input 'in': {first} is in quarantine; {second} is read instead" in plan.warnings
+    world.freeze(plan)
+    assert world.plan(world.write(X)).files["in"].path == str(second)
+
+
+@pytest.mark.parametrize("what", ["other bytes", "other bytes now", "in quarantine too", "gone"])
+def test_a_copy_in_quarantine_stays_where_no_other_is_good(world: Any, what: str) -> None:
+    first, second = two_copies(world, "x", "y" if what == "other bytes" else "x")
+    if what in ("other bytes now", "in quarantine too"):
+        add_files(world.store, [second])
+    match what:
+        case "other bytes now":
+            second.write_text("y")
+        case "in quarantine too":
+            put_in_quarantine(world, second)
+        case "gone":
+            second.unlink()
+    plan = world.plan(world.write(X))
+    assert (plan.files["in"].path, plan.files["in"].sha256) == (str(first), sha256("x"))
+    assert plan.warnings == ()
 
 
 def test_missing_inputs_are_named_all_at_once(world: Any) -> None:
