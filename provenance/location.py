@@ -90,6 +90,14 @@ def identify(storage: Storage) -> StoreIdentity | None:
         ) from error
 
 
+def required(storage: Storage) -> StoreIdentity:
+    """Who the store at this place is. Raises NotAStoreError if there is none, and makes none; else as `identify`."""
+    found = identify(storage)
+    if found is None:
+        raise NotAStoreError(f"{storage.location}: there is no store here", hint=f"name one with --store or {VARIABLE}")
+    return found
+
+
 def establish(storage: Storage) -> StoreIdentity:
     """The identity of the store at this place, which is made if there is none yet; racing makers agree on one.
 

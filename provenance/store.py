@@ -54,11 +54,17 @@ class Store:
     def open(cls, place: str | Path | None = None) -> Store:
         """The store at ``place``, else at PIRENE_STORE, else the nearest ``.pirene`` upward, else ``./.pirene``.
 
-        Made on first use. Raises NotAStoreError, UnsupportedStoreError (a newer format, an unknown kind of URL),
+        Made if it is not there. Raises NotAStoreError, UnsupportedStoreError (a newer format, an unknown kind of URL),
         ReadFailedError or DamagedStoreError.
         """
         storage = location.find(place)
         return cls(storage, location.establish(storage))
+
+    @classmethod
+    def open_existing(cls, place: str | Path | None = None) -> Store:
+        """As `open`, and none is made: there is nothing to ask of a new one. NotAStoreError: there is none."""
+        storage = location.find(place)
+        return cls(storage, location.required(storage))
 
     @classmethod
     def existing(cls, place: str | Path) -> Store:
@@ -69,7 +75,7 @@ class Store:
             identity = location.identify(storage)
             if identity is not None:
                 return cls(storage, identity)
-        raise NotAStoreError(f"{place}: there is no store", hint="`pirene --store FOLDER store info` makes one")
+        raise NotAStoreError(f"{place}: there is no store", hint="`pirene --store FOLDER pull STORE` makes one")
 
     # Commits
 

@@ -35,10 +35,10 @@ def chaos(
     from planner.chaos.specimens import specimens_of
     from planner.chaos.trials import SCHEMA, summed_up, trials
     from provenance.answers.runs import find_run
-    from provenance.commands.printing import open_store, print_document
+    from provenance.commands.printing import existing_store, print_document
     from provenance.commands.progress import progress_bar
 
-    store = open_store(invocation)
+    store = existing_store(invocation)
     found = find_run(store, run)
     chance = random.Random(seed)
     specimens = specimens_of(store, found, chance)

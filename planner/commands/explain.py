@@ -27,7 +27,7 @@ def explain(invocation: Invocation, run: str | None, output_format: str) -> None
     else:
         from provenance.store import Store
 
-        rows = explain_run(Store.open(invocation.store), run)
+        rows = explain_run(Store.open_existing(invocation.store), run)
     if output_format == "json":
         click.echo(json.dumps([row.as_json() for row in rows]))
         return

@@ -28,7 +28,7 @@ def remove(invocation: Invocation, run: str, output_format: str) -> int:
     from provenance.answers.runs import find_run
     from provenance.store import Store
 
-    store = Store.open(invocation.store)
+    store = Store.open_existing(invocation.store)
     found = find_run(store, run)
     jobs = remove_run(store, found)
     invocation.note(

@@ -56,7 +56,7 @@ def _plan_of(invocation: Invocation, workflow: Path, options: PlanOptions) -> tu
     if workflow.is_dir():
         options.refuse_for_planned(workflow)
         plan = read_plan(workflow)
-        return plan, Store.open(invocation.store or plan.store)
+        return plan, Store.open_existing(invocation.store or plan.store)
     store = Store.open(invocation.store)
     return read_plan(options.make(invocation, workflow, store)), store
 

@@ -31,7 +31,7 @@ def status(invocation: Invocation, run: str | None, output_format: str) -> int:
     from provenance.answers.runs import find_run
     from provenance.store import Store
 
-    store = Store.open(invocation.store)
+    store = Store.open_existing(invocation.store)
     found = find_run(store, run)
     pool = pool_report(store, found)
     summary = summarize(store, found, time.time())

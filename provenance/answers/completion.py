@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from provenance import location
 from provenance.answers.vocabulary import ENTITIES, StoreVocabulary
 from provenance.errors import StoreError
 from provenance.reading.views import Reading, Row
@@ -50,11 +49,9 @@ class Suggestion:
 def existing_store(place: str | Path | None) -> Store | None:
     """The store that is meant, if there is one: none is made."""
     try:
-        storage = location.find(place)
-        identity = location.identify(storage)
+        return Store.open_existing(place)
     except (StoreError, OSError):
         return None
-    return None if identity is None else Store(storage, identity)
 
 
 def complete(store: Store | None, text: str) -> list[Suggestion]:

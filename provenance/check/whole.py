@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from provenance import location
 from provenance.check import catalog, contents, facts, foreign, history, surroundings, wide_tables
 from provenance.check.findings import Finding, Kind, Report, Verdict, not_read
-from provenance.errors import DamagedStoreError, NotAStoreError, ReadFailedError
+from provenance.errors import DamagedStoreError, ReadFailedError
 from provenance.history.commits import Commit
 from provenance.history.erased import gone_from
 from provenance.history.snapshot import Snapshot
@@ -75,8 +75,7 @@ def _checked(
 ) -> Report:
     findings += read.findings
     if identity is None and not read.commits:
-        location.identify(storage)  # what cannot be read says so
-        raise NotAStoreError(f"{storage.location}: there is no store here")
+        location.required(storage)  # what cannot be read says so, and so does what is not there
     gone = gone_from(read.commits)
     segments = [segment for commit in read.commits for segment in commit.segments if segment.path not in gone]
     size = sum(segment.size for segment in segments)

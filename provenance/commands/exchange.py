@@ -44,7 +44,8 @@ def pull(invocation: Invocation, other: str, dry_run: bool, accept_future: bool,
     from provenance.commands.printing import open_store
     from provenance.store import Store
 
-    _merge(invocation, open_store(invocation), Store.existing(other), True, dry_run, accept_future, output_format)
+    source = Store.existing(other)  # before this one is made, if it is not there
+    _merge(invocation, open_store(invocation), source, True, dry_run, accept_future, output_format)
 
 
 @click.command()
@@ -54,12 +55,13 @@ def pull(invocation: Invocation, other: str, dry_run: bool, accept_future: bool,
 def push(invocation: Invocation, other: str, dry_run: bool, accept_future: bool, output_format: str) -> None:
     """Bring what this store has, and what it pulled itself, to STORE, which is written to.
 
-    It is what `pirene pull` does there. STORE must be there: `pirene --store STORE store info` makes one.
+    It is what `pirene pull` does there. STORE must be there: where it is not, `pirene --store STORE pull` of this one
+    makes it.
     """
-    from provenance.commands.printing import open_store
+    from provenance.commands.printing import existing_store
     from provenance.store import Store
 
-    _merge(invocation, Store.existing(other), open_store(invocation), False, dry_run, accept_future, output_format)
+    _merge(invocation, Store.existing(other), existing_store(invocation), False, dry_run, accept_future, output_format)
 
 
 def _merge(

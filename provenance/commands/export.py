@@ -22,8 +22,8 @@ def export(invocation: Invocation, run: str, form: str, output: Path | None) -> 
                  that is signed with your key; `pirene log verify` checks it, and so do in-toto's tools
     """
     from provenance.answers.runs import find_run
-    from provenance.commands.printing import open_store, write_new
+    from provenance.commands.printing import existing_store, write_new
     from provenance.evidence.attestation import attested
 
-    store = open_store(invocation)
+    store = existing_store(invocation)
     write_new(attested(store, find_run(store, run)), output)

@@ -34,11 +34,11 @@ def _entity(context: click.Context, parameter: click.Parameter, value: str | Non
 def fields(invocation: Invocation, entity: str | None, output_format: str) -> None:
     """List what can be asked: built-in fields, and the metadata keys that the store has seen."""
     from provenance.answers.vocabulary import StoreVocabulary
-    from provenance.commands.printing import Column, open_store, print_rows
+    from provenance.commands.printing import Column, existing_store, print_rows
     from provenance.reading.views import Reading
     from query.vocabulary import Entity, FieldType
 
-    store = open_store(invocation)
+    store = existing_store(invocation)
     shown = _FOR_PEOPLE if output_format == "table" else tuple(_COLUMNS)
     columns = [Column(name, FieldType(_COLUMNS[name]) if name != "forms" else "metadata value") for name in shown]
     with Reading(store, store.snapshot()) as reading:

@@ -172,12 +172,12 @@ def retire(invocation: Invocation, what: tuple[str, ...], parameters: tuple[str,
 
     Nothing is deleted, and the history stays. `pirene files add` of the same file takes it back.
     """
-    from provenance.commands.printing import open_store
+    from provenance.commands.printing import existing_store
     from provenance.registration.retirement import retire_files, wanted_files
     from provenance.users import current_user
     from query.context import amount
 
-    store = open_store(invocation)
+    store = existing_store(invocation)
     keys = wanted_files(store, what, parameter_values(parameters))
     retired = retire_files(store, keys, reason=reason, author=current_user())
     store.project()

@@ -30,9 +30,9 @@ def lineage(invocation: Invocation, what: str, output_format: str) -> None:
     from provenance.answers.designators import find_files
     from provenance.answers.lineage import lineage as graph_of
     from provenance.answers.lineage_text import dot_lines, tree_lines
-    from provenance.commands.printing import open_store, print_document, standard_output
+    from provenance.commands.printing import existing_store, print_document, standard_output
 
-    store = open_store(invocation)
+    store = existing_store(invocation)
     found = find_files(store, what)
     if len(found) > 1:
         invocation.note(f"note: {len(found)} files are meant by {what!r}; ids: {', '.join(ref.id for ref in found)}")

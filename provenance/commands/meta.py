@@ -39,10 +39,10 @@ def list_(
 ) -> None:
     """Show what the user gave (static, set), what jobs reported (runtime) and what was measured."""
     from provenance.answers.facts import facts, history
-    from provenance.commands.printing import Column, open_store, print_rows
+    from provenance.commands.printing import Column, existing_store, print_rows
     from query.vocabulary import FieldType
 
-    store = open_store(invocation)
+    store = existing_store(invocation)
     things = _things(store, what, parameters)
     text = FieldType.TEXT
     columns = [
@@ -89,13 +89,13 @@ def list_(
 @pass_invocation
 def set_(invocation: Invocation, what: tuple[str, ...], metadata: tuple[str, ...], parameters: tuple[str, ...]) -> None:
     """Set metadata on everything that is meant; the history stays, and `as of` sees it."""
-    from provenance.commands.printing import open_store
+    from provenance.commands.printing import existing_store
     from provenance.metadata import parse_assignments
 
     words, assignments = _divide(what, metadata)
     if not assignments:
         raise click.UsageError("nothing to set: give KEY=VALUE or -m KEY=VALUE")
-    store = open_store(invocation)
+    store = existing_store(invocation)
     things = _things(store, words, parameters)
     values = parse_assignments(assignments)
     _say(store, [(thing, key, value) for thing in things for key, value in values.items()])
@@ -112,9 +112,9 @@ def set_(invocation: Invocation, what: tuple[str, ...], metadata: tuple[str, ...
 def unset(invocation: Invocation, what: tuple[str, ...], keys: tuple[str, ...], parameters: tuple[str, ...]) -> None:
     """Withdraw keys from everything that is meant; the history stays, and `as of` sees it."""
     from provenance.answers.facts import with_keys
-    from provenance.commands.printing import open_store
+    from provenance.commands.printing import existing_store
 
-    store = open_store(invocation)
+    store = existing_store(invocation)
     things = _things(store, what, parameters)
     found = with_keys(store, things, keys)
     _say(store, [(thing, key, None) for thing, held in found for key in held])

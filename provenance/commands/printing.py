@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 if TYPE_CHECKING:
     from provenance.answers.output import OutputColumn, Row
     from provenance.commands.context import Invocation
-    from provenance.storage.interface import Storage
     from provenance.store import Store
     from query.vocabulary import FieldType
 
@@ -26,7 +24,7 @@ class Column:
 
 
 def open_store(invocation: Invocation) -> Store:
-    """The store that is meant; made on first use."""
+    """The store that is meant, to write to; made if it is not there."""
     from provenance.store import Store
 
     return Store.open(invocation.store)
@@ -34,30 +32,9 @@ def open_store(invocation: Invocation) -> Store:
 
 def existing_store(invocation: Invocation) -> Store:
     """The store that is meant, which has to be there: there is nothing to say of a new one. Raises NotAStoreError."""
-    from provenance import location
-    from provenance.errors import NotAStoreError
     from provenance.store import Store
 
-    storage = location.find(invocation.store)
-    identity = location.identify(storage)
-    if identity is None:
-        raise NotAStoreError(
-            f"{storage.location}: there is no store here", hint=f"name one with --store or {location.VARIABLE}"
-        )
-    return Store(storage, identity)
-
-
-def storage_of(invocation: Invocation) -> Storage:
-    """Where the store is that is meant, made on first use; one whose ``store.json`` is damaged or cannot be read can be
-    looked at too.
-    """
-    from provenance import location
-    from provenance.errors import DamagedStoreError, ReadFailedError
-
-    storage = location.find(invocation.store)
-    with contextlib.suppress(DamagedStoreError, ReadFailedError):
-        location.establish(storage)
-    return storage
+    return Store.open_existing(invocation.store)
 
 
 def standard_output() -> BinaryIO:

@@ -22,11 +22,11 @@ def publish(invocation: Invocation, url: str | None, schema: str | None) -> None
     Any DuckLake client reads the store through it: what to type in DuckDB is printed. A schema is made if it is not
     there. Passwords are best left to ~/.pgpass or PGPASSWORD.
     """
-    from provenance.commands.printing import open_store
+    from provenance.commands.printing import existing_store
 
     if url is None and schema is not None:
         raise click.UsageError("--schema is for a PostgreSQL database: give its URL")
-    opened = open_store(invocation)
+    opened = existing_store(invocation)
     if url is None:
         click.echo(_on_sqlite(opened))
     else:

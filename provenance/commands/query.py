@@ -69,22 +69,22 @@ def _on_a_terminal() -> bool:
 
 
 def _prompt(invocation: Invocation, values: dict[str, object], output_format: str) -> None:
-    from provenance.commands.printing import open_store
+    from provenance.commands.printing import existing_store
     from provenance.commands.prompt import ask_repeatedly
     from query.terminal_text import harmless_lines
 
     def say(text: str) -> None:
         click.echo(harmless_lines(text), err=True)
 
-    ask_repeatedly(open_store(invocation), lambda text: _ask(invocation, text, values, output_format), say)
+    ask_repeatedly(existing_store(invocation), lambda text: _ask(invocation, text, values, output_format), say)
 
 
 def _ask(invocation: Invocation, text: str, values: dict[str, object], output_format: str) -> None:
     from provenance.answers.ask import answer
     from provenance.answers.output import time_text
-    from provenance.commands.printing import open_store, print_rows
+    from provenance.commands.printing import existing_store, print_rows
 
-    store = open_store(invocation)
+    store = existing_store(invocation)
     found = answer(store, text, values)
     for warning in found.warnings:
         invocation.note(f"warning: {warning}")
@@ -101,11 +101,11 @@ def _explain(invocation: Invocation, text: str, parameters: dict[str, object], o
     import json
 
     from provenance.answers.ask import answer, without_conditions
-    from provenance.commands.printing import open_store, print_document
+    from provenance.commands.printing import existing_store, print_document
     from query.context import amount
     from query.terminal_text import harmless, harmless_lines
 
-    store = open_store(invocation)
+    store = existing_store(invocation)
     found = answer(store, text, parameters)
     for warning in found.warnings:
         invocation.note(f"warning: {warning}")
@@ -146,9 +146,9 @@ def _save(invocation: Invocation, name: str, text: str, output_format: str) -> N
 
 def _list_saved(invocation: Invocation, output_format: str) -> None:
     from provenance.answers.saved_queries import versions
-    from provenance.commands.printing import open_store
+    from provenance.commands.printing import existing_store
 
-    _print_saved(invocation, versions(open_store(invocation)), output_format)
+    _print_saved(invocation, versions(existing_store(invocation)), output_format)
 
 
 def _print_saved(invocation: Invocation, found: Sequence[SavedQuery], output_format: str) -> None:

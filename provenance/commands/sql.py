@@ -26,7 +26,7 @@ def sql(
     `pirene sql --schema` lists what there is.
     """
     from provenance.answers.read_only_sql import ask
-    from provenance.commands.printing import Column, open_store, print_rows
+    from provenance.commands.printing import Column, existing_store, print_rows
     from query.vocabulary import FieldType
 
     if schema == (statement is not None):
@@ -35,7 +35,7 @@ def sql(
         columns = [Column(name, FieldType.TEXT) for name in ("view", "column", "type", "unit", "meaning")]
         print_rows(invocation, columns, _schema(), output_format, nothing="nothing can be asked")
         return
-    result = ask(open_store(invocation), statement, parameter_values(parameters))
+    result = ask(existing_store(invocation), statement, parameter_values(parameters))
     print_rows(invocation, result.columns, result.rows, output_format, nothing="no rows")
 
 

@@ -30,10 +30,10 @@ store.add_command(erase)
 @pass_invocation
 def info(invocation: Invocation, output_format: str) -> None:
     """Say which store this is, where it is, what it holds and what waits in it."""
-    from provenance.commands.printing import open_store, print_document
+    from provenance.commands.printing import existing_store, print_document
     from provenance.store_summary import summarize
 
-    summary = summarize(open_store(invocation))
+    summary = summarize(existing_store(invocation))
     if output_format == "json":
         print_document(summary.document())
     else:
@@ -98,11 +98,11 @@ def _catalog(summary: StoreSummary) -> str:
 @pass_invocation
 def compact(invocation: Invocation) -> None:
     """Merge small segments, and remove what writers left that were killed long ago; no answer changes."""
-    from provenance.commands.printing import open_store
+    from provenance.commands.printing import existing_store
     from provenance.orphans import remove_orphans
     from query.context import amount
 
-    opened = open_store(invocation)
+    opened = existing_store(invocation)
     made = opened.compact()
     removed = remove_orphans(opened)
     opened.project()
@@ -119,10 +119,10 @@ def compact(invocation: Invocation) -> None:
 @pass_invocation
 def commits(invocation: Invocation, output_format: str) -> None:
     """List the commits, oldest first."""
-    from provenance.commands.printing import Column, open_store, print_rows
+    from provenance.commands.printing import Column, existing_store, print_rows
     from query.vocabulary import FieldType
 
-    opened = open_store(invocation)
+    opened = existing_store(invocation)
     columns = [
         Column("number", FieldType.INTEGER),
         Column("time", FieldType.TIME),

@@ -35,10 +35,11 @@ def check(invocation: Invocation, context: click.Context, repair: bool, rebuild:
     from functools import partial
 
     from provenance.check.mending import check_and_mend
-    from provenance.commands.printing import print_document, storage_of
+    from provenance.commands.printing import print_document
     from provenance.commands.progress import progress_bar
+    from provenance.location import find
 
-    storage = storage_of(invocation)
+    storage = find(invocation.store)  # and not opened: one whose store.json is damaged is looked at too
     report = check_and_mend(storage, repair=repair, rebuild=rebuild, progress=partial(progress_bar, invocation))
     if output_format == "json":
         print_document(report.document())

@@ -57,16 +57,16 @@ def erase(
     pulled from this one (erase there too); the PostgreSQL catalog until `pirene store publish` refreshes it; caches of
     other users; what the medium keeps of removed files; metadata of transformations; digests.
     """
-    from provenance.commands.printing import open_store
+    from provenance.commands.printing import existing_store
 
     if finish_only:
         if query is not None or yes or keys or output or reason is not None:
             raise click.UsageError("--finish goes alone")
-        _finish(invocation, open_store(invocation), output_format)
+        _finish(invocation, existing_store(invocation), output_format)
         return
     if query is None or not reason:
         raise click.UsageError("expected QUERY and --reason TEXT")
-    report = _erased(open_store(invocation), query, parameter_values(parameters), reason, keys, output, yes)
+    report = _erased(existing_store(invocation), query, parameter_values(parameters), reason, keys, output, yes)
     if output_format == "json":
         from provenance.commands.printing import print_document
 

@@ -25,12 +25,12 @@ def verify(invocation: Invocation, context: click.Context, paths: tuple[Path, ..
     """
     from provenance.audits.verification import exit_code
     from provenance.audits.verification import verify as verify_paths
-    from provenance.commands.printing import Column, open_store, print_rows
+    from provenance.commands.printing import Column, existing_store, print_rows
     from provenance.storable import storable
     from provenance.users import current_user
     from query.vocabulary import FieldType
 
-    store = open_store(invocation)
+    store = existing_store(invocation)
     before = store.snapshot()
     results = verify_paths(store, paths, author=current_user())
     if store.snapshot().number > before.number:
