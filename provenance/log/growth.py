@@ -39,15 +39,14 @@ def extend(store: Store) -> Checkpoint | None:
         raise error if isinstance(error, LogMisfitError) else _misfit(store, str(error)) from error
     if before is not None and before.size >= size:
         return before
-    root, logged = tree.tree(), 0
+    root, seen = tree.tree(), 0
     for document, hashed in read_leaves(storage, range(tree.size + 1, size + 1)):
-        logged = document.get("logged", 0)
+        seen = max(seen, min(document.get("logged", 0), tree.size))
         if document.get("log_root") not in (None, root.root().hex()):
             raise _misfit(store, f"commit {tree.size + 1} says that it continues another history")
         tree.append(hashed)
         root.append(hashed)
-    if logged and before is None:
-        raise _misfit(store, f"{storage.where(CHECKPOINT)} is gone, which commit {size} has seen")
+    _require_there(store, before, seen)
     return _written(store, tree)
 
 
@@ -69,6 +68,20 @@ def _require_fit(store: Store, before: Checkpoint, tree: TiledTree) -> None:
             stated_root is not None and stated_root != hashed(0, before.size - 1).hex()
         ):
             raise _misfit(store, f"commit {before.size} is not the one that the tiles have")
+
+
+def _require_there(store: Store, before: Checkpoint | None, seen: int) -> None:
+    """Raise LogMisfitError unless the log has the files that it had when it was of ``seen`` commits, which those after
+    ``before`` say it was: made once more, nobody could tell that they were removed.
+    """
+    if seen and before is None:
+        raise _misfit(store, f"{store.storage.where(CHECKPOINT)} is gone, which was of {seen} commits or more")
+    if before is None or seen <= before.size:
+        return
+    try:
+        TiledTree(seen, fetching(store.storage))
+    except (DamagedStoreError, ValueError) as error:
+        raise _misfit(store, f"{error}, and commits say that it was there") from error
 
 
 def rebuild(store: Store) -> Checkpoint | None:
