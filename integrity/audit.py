@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from integrity.checksum import agreeing, algorithms, differing
 from integrity.digest import Hashed, Stat, hash_path
@@ -33,6 +33,7 @@ class Expectation:
     ``sha256`` (32 bytes) and ``size`` are None where they are not known; ``checksums`` are foreign ones
     (integrity/checksum.py), by which a copy is checked as long as there is no sha256; ``earlier_sha256s`` are digests
     that a file of this name had before; ``source`` and ``file`` name the file to whoever asked and mean nothing here.
+    ``kind`` is what should be there, None: not known.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Expectation:
     file: int | None = None
     earlier_sha256s: frozenset[bytes] = frozenset()
     checksums: tuple[str, ...] = ()
+    kind: Literal["file", "folder"] | None = None
 
     @property
     def is_protected(self) -> bool:
@@ -179,12 +181,14 @@ def classify(expectation: Expectation, hashed: Hashed, known: Known) -> FindingC
     """What is wrong with bytes that were read whole; None: nothing, or nothing was expected of them.
 
     `stale`, `swapped` and `appended` are certain: the very content is known. A file that lost all of its bytes is
-    called truncated although some other file may rightly be empty. Where there is no digest, only size and foreign
-    checksums can be wrong.
+    called truncated although some other file may rightly be empty. A folder in the place of a file is `unexpected`, as
+    is a file in that of a folder. Where there is no digest, only size and foreign checksums can be wrong.
     """
     size = hashed.stat.size
     if hashed.sha256 == expectation.sha256:
         return None
+    if expectation.sha256 is not None and expectation.kind not in (None, hashed.kind):
+        return FindingClass.UNEXPECTED
     foreign = expectation.sha256 is None and differing(expectation.checksums, hashed.checksums)
     if expectation.sha256 is None and expectation.size in (None, size) and not foreign:
         return None
@@ -210,20 +214,6 @@ def recognised(name: str, sha256: bytes, earlier_sha256s: Collection[bytes], kno
     if sha256 in earlier_sha256s:
         return FindingClass.STALE
     return FindingClass.SWAPPED if any(other != name for other in known.names(sha256)) else None
-
-
-def unexpected(folder: Path, expected: Collection[Path]) -> Iterator[Path]:
-    """Files below ``folder`` that nobody expects there, in order; symbolic links are not followed.
-
-    ``expected`` holds paths of files, and of folders that are one file as a whole (those are not looked into).
-    """
-    for path in sorted(folder.iterdir()):
-        if path in expected:
-            continue
-        if path.is_dir() and not path.is_symlink():
-            yield from unexpected(path, expected)
-        else:
-            yield path
 
 
 def _let_go(path: Path) -> None:

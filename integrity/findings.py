@@ -19,12 +19,12 @@ class FindingClass(StrEnum):
     TRUNCATED = "truncated"  # fewer bytes than expected; those that are left may be altered as well
     APPENDED = "appended"  # the expected bytes, exactly, and more after them
     MISSING = "missing"  # nothing is there
-    UNEXPECTED = "unexpected"  # something is there that nobody recorded
+    UNEXPECTED = "unexpected"  # something else is in its place: a folder in that of a file, or the other way round
     SWAPPED = "swapped"  # the content of another file that is known
     STALE = "stale"  # an earlier version of the file of this name
     UNREADABLE = "unreadable"  # the system refused, or the bytes moved while they were read
     CATALOG_MISMATCH = "catalog-mismatch"  # the store and the log of its commits disagree
-    LOG_MISMATCH = "log-mismatch"  # the log does not continue what was seen of it before
+    LOG_MISMATCH = "log-mismatch"  # the files of the log are not those that were made
 
 
 class Verdict(StrEnum):

@@ -195,7 +195,7 @@ class Report:
     """An audit's result. ``scope`` says what was asked for (JSON values); findings keep their order; ``repair`` is what
     brings back what they are about; ``pipeline`` counts all looks at the files in the scope, this audit's included;
     ``reproduce`` are the commands that do the same again, or go on with it. ``at`` is when it was made (None: nobody
-    said).
+    said). ``obstacle`` is what kept it from saying all that it was asked for, the store's own damage (None: nothing).
     """
 
     scope: Mapping[str, object]
@@ -210,6 +210,7 @@ class Report:
     at: dt.datetime | None = None
     host: str | None = None
     reproduce: tuple[str, ...] = ()
+    obstacle: str | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -221,7 +222,7 @@ class Report:
             verdicts.append(Verdict.TAMPERED)
         if self.log.status is LogStatus.UNKNOWN:
             verdicts.append(Verdict.INCOMPLETE)
-        if self.coverage.verified < self.coverage.replicas or not self.coverage.replicas:
+        if self.coverage.verified < self.coverage.replicas or not self.coverage.replicas or self.obstacle is not None:
             verdicts.append(Verdict.INCOMPLETE)
         return gravest(verdicts)
 
@@ -248,4 +249,5 @@ class Report:
             "at": None if self.at is None else time_text(self.at),
             "host": self.host,
             "reproduce": list(self.reproduce),
+            "obstacle": self.obstacle,
         }

@@ -14,6 +14,7 @@ from integrity.tally import Tally
 from provenance.audits.recording import Recorder, Stage
 from provenance.audits.scope import Copy
 from provenance.audits.verification import KnownContents
+from provenance.errors import DamagedStoreError, ReadFailedError
 
 if TYPE_CHECKING:
     from provenance.history.snapshot import Snapshot
@@ -26,12 +27,14 @@ Advance = Callable[[int], None]
 @dataclass(frozen=True, slots=True)
 class Looks:
     """What was seen: ``bad`` are the looks at copies that are not as they should be, ``good`` the copies that are,
-    ``count`` how many of those that were given were looked at: the first.
+    ``count`` how many of those that were given were looked at: the first. ``obstacle`` is the damage of the store that
+    kept the others from being looked at, if some did.
     """
 
-    bad: tuple[tuple[Copy, Check], ...]
-    good: frozenset[tuple[int | None, int | None, str]]
-    count: int
+    bad: tuple[tuple[Copy, Check], ...] = ()
+    good: frozenset[tuple[int | None, int | None, str]] = frozenset()
+    count: int = 0
+    obstacle: DamagedStoreError | ReadFailedError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ def look_at(store: Store, snapshot: Snapshot, copies: Sequence[Copy], how: Looki
     bad: list[tuple[Copy, Check]] = []
     good = set()
     count = 0
+    obstacle = None
     looks = audit(
         (copy.expectation for copy in copies),
         KnownContents(store, snapshot),
@@ -74,5 +78,7 @@ def look_at(store: Store, snapshot: Snapshot, copies: Sequence[Copy], how: Looki
     except KeyboardInterrupt:
         recorder.commit()
         raise
+    except (DamagedStoreError, ReadFailedError) as error:
+        obstacle = error
     recorder.commit()
-    return Looks(tuple(bad), frozenset(good), count)
+    return Looks(tuple(bad), frozenset(good), count, obstacle)

@@ -15,7 +15,7 @@ from provenance.audits.scope import Copy
 from provenance.copies.later_digests import add_first_reading, is_first_reading
 from provenance.copies.observations import still_news
 from provenance.copies.replicas import add_event
-from provenance.errors import WriteFailedError
+from provenance.errors import DamagedStoreError, ReadFailedError, WriteFailedError
 from provenance.history.commits import CommitKind
 from provenance.identity import new_run_id, source_of
 from provenance.segments.batch import Batch
@@ -103,8 +103,8 @@ class Recorder:
     def commit(self) -> None:
         """Commit what was added since the last time.
 
-        A store that takes nothing (a read-only archive, a full disk) is no reason not to say what was found: that it is
-        not recorded is logged as a warning.
+        A store that takes nothing (a read-only archive, a full disk, commits that are damaged) is no reason not to say
+        what was found: that it is not recorded is logged as a warning.
         """
         batch, self._batch = self._batch, Batch()
         self._committed = time.monotonic()
@@ -112,7 +112,7 @@ class Recorder:
             self._store.commit(
                 CommitKind.AUDIT, batch, author=self._author, rebase=self._still_news, base=self._snapshot
             )
-        except WriteFailedError as error:
+        except (WriteFailedError, DamagedStoreError, ReadFailedError) as error:
             logging.getLogger(__name__).warning(
                 "what this %s found is not recorded: %s", self._stage, harmless(str(error))
             )

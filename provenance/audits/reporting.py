@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from integrity.report import Effort, Report, Sample
 from provenance.audits.dependents import Dependents
 from provenance.audits.earlier import Found, findings
+from provenance.audits.hindrance import OBSTACLES, hindered
 from provenance.audits.history import Span, overhead, pipeline, spans
 from provenance.audits.repairs import GoodCopies, repair_plan
 from provenance.audits.reproducing import command
@@ -35,7 +36,29 @@ def report(
     sample: Sample | None = None,
     again: str,
 ) -> Report:
-    """The report of looks that were made from ``snapshot`` and are recorded; ``again`` is the command that goes on."""
+    """The report of looks that were made from ``snapshot`` and are recorded; ``again`` is the command that goes on.
+
+    Where the store is damaged it says that, and what was seen.
+    """
+    try:
+        if looks.obstacle is not None:
+            raise looks.obstacle
+        return _whole(store, snapshot, scope, how, looks, tally, sample, again)
+    except OBSTACLES as error:
+        return hindered(store, scope.said, how, error, again=again, looks=looks, tally=tally)
+
+
+def _whole(
+    store: Store,
+    snapshot: Snapshot,
+    scope: Scope,
+    how: Looking,
+    looks: Looks,
+    tally: Tally,
+    sample: Sample | None,
+    again: str,
+) -> Report:
+    """The report that needs all of the store."""
     dependents = Dependents(store, snapshot)
     good = GoodCopies(store, snapshot, looks)
     found = list(findings(store, snapshot, scope, looks, how.stage, dependents))
@@ -56,7 +79,7 @@ def report(
         overhead=overhead(store, recorded, scope),
         at=dt.datetime.now(dt.UTC),
         host=socket.gethostname(),
-        reproduce=(again, command(store, "log", "check")),
+        reproduce=(again, command(store.storage, "log", "check")),
     )
 
 

@@ -6,10 +6,10 @@ import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from provenance.store import Store
+    from provenance.storage.interface import Storage
 
 
-def command(store: Store, *words: str | None) -> str:
+def command(storage: Storage, *words: str | None) -> str:
     """`pirene` with these words (None: left out) on this store, quoted for a shell."""
-    given = ["pirene", *(word for word in words if word is not None), "--store", str(store.storage.location)]
+    given = ["pirene", *(word for word in words if word is not None), "--store", str(storage.location)]
     return shlex.join(given)

@@ -17,7 +17,6 @@ from provenance.urls import local_path
 from query.vocabulary import Entity
 
 if TYPE_CHECKING:
-    from provenance.answers.runs import Run
     from provenance.history.snapshot import Snapshot
     from provenance.store import Store
 
@@ -26,7 +25,7 @@ FileKey = tuple[int, int]
 
 _COPIES = """
 SELECT r.source, r.file, r.url, r.site, r.name, r.sha256, r.size_bytes, r.state, r.verified, r.digest_origin,
-       r.checksums, coalesce(c.failed, false)
+       r.checksums, r.kind, coalesce(c.failed, false)
 FROM replica_rows AS r
 LEFT JOIN (
     SELECT file_source, file, url, arg_max(verdict <> 'ok', (commit_order, "at")) AS failed
@@ -79,21 +78,28 @@ class Copy:
         return self.expectation.source, self.expectation.file, self.expectation.url
 
 
-def scope_of(store: Store, run: Run | None, query: str | None, snapshot: Snapshot) -> Scope:
-    """The scope that a run, else a query means. Raises QueryError, AuditScopeError."""
-    if run is not None:
+def scope_of(store: Store, asked: str | None, snapshot: Snapshot) -> Scope:
+    """The scope that a query, or else the name of a run means; None: everything. Raises QueryError, AuditScopeError,
+    NoSuchRunError.
+    """
+    if asked is None:
+        return Scope({"store": store.store_id, "location": store.storage.location})
+    from provenance.answers.designators import is_query
+
+    if not is_query(asked):
+        from provenance.answers.runs import find_run
+
+        run = find_run(store, asked)
         rows = fetch(store, _FILES_OF_RUN, [run.run], snapshot=snapshot)
         said = {"run": run.run_id, "workflow": run.name}
         return Scope(said, run.run_id, frozenset((source, file) for source, file in rows), run.run)
-    if query is None:
-        return Scope({"store": store.store_id, "location": store.storage.location})
     from provenance.answers.ask import answer
 
-    found = answer(store, query, as_of=snapshot.number, keys=True)
+    found = answer(store, asked, as_of=snapshot.number, keys=True)
     if found.entity not in (Entity.FILES, Entity.REPLICAS):
         raise AuditScopeError(
             f"an audit is of files or replicas, and this query selects {found.entity.value}",
-            hint=f"for example: files where produced by ({query})" if found.entity is Entity.JOBS else None,
+            hint=f"for example: files where produced by ({asked})" if found.entity is Entity.JOBS else None,
         )
     return Scope({"query": found.text}, found.text, frozenset((key[0], key[1]) for key, _ in found.keyed_rows()))
 
@@ -110,7 +116,7 @@ def copies(store: Store, scope: Scope, snapshot: Snapshot) -> list[Copy]:
 
 
 def _copy(row: tuple[object, ...], contents: frozenset[bytes]) -> Copy:
-    source, file, url, site, name, sha256, size, state, verified, origin, checksums, failed = row
+    source, file, url, site, name, sha256, size, state, verified, origin, checksums, kind, failed = row
     assert isinstance(source, int) and isinstance(file, int) and isinstance(verified, dt.datetime | None)
     assert isinstance(sha256, bytes | None) and isinstance(size, int | None) and isinstance(checksums, list | None)
     expectation = Expectation(
@@ -123,6 +129,7 @@ def _copy(row: tuple[object, ...], contents: frozenset[bytes]) -> Copy:
         file=file,
         earlier_sha256s=contents - {sha256} if sha256 is not None else contents,
         checksums=tuple(checksums or ()),
+        kind="folder" if kind == "folder" else "file",
     )
     standing = Standing(bool(failed) or state != "ok", verified)
     return Copy(expectation, _text(site), str(state), standing, _text(origin))

@@ -18,6 +18,7 @@ from integrity.report import GapReason, Sample
 from integrity.scrub import drawn, in_order
 from integrity.tally import Tally
 from provenance.audits.draw import seed
+from provenance.audits.hindrance import OBSTACLES, asked_for, hindered
 from provenance.audits.looks import Looking, Looks, look_at
 from provenance.audits.reporting import report
 from provenance.audits.reproducing import command
@@ -27,7 +28,6 @@ from provenance.reading.views import fetch
 
 if TYPE_CHECKING:
     from integrity.report import Report
-    from provenance.answers.runs import Run
     from provenance.audits.looks import Advance
     from provenance.history.snapshot import Snapshot
     from provenance.store import Store
@@ -95,20 +95,25 @@ _NO_LIMITS = Limits()
 def scrub_store(
     store: Store,
     *,
-    run: Run | None = None,
-    query: str | None = None,
+    asked: str | None = None,
     limits: Limits = _NO_LIMITS,
     author: str | None = None,
     workers: int = 2,
     advance: Advance = lambda _: None,
 ) -> Report:
-    """Scrub everything, one run, or what a query selects. Raises QueryError, AuditScopeError, StoreError."""
-    snapshot = store.snapshot()
-    scope = scope_of(store, run, query, snapshot)
-    there = copies(store, scope, snapshot)
+    """Scrub everything, or what ``asked`` means: a query, or else a run. Damage of the store itself is told by the
+    report, as by that of an audit. Raises QueryError, AuditScopeError, NoSuchRunError, StoreError.
+    """
     pace = Pace(bytes_per_second=limits.bytes_per_second, seconds=limits.seconds)
     how = Looking("scrub", pace, author, workers, advance)
-    draw = None if limits.sample is None else _draw(store, snapshot, scope, there, limits.sample, limits.commit)
+    try:
+        snapshot = store.snapshot()
+        scope = scope_of(store, asked, snapshot)
+        there = copies(store, scope, snapshot)
+        draw = None if limits.sample is None else _draw(store, snapshot, scope, there, limits.sample, limits.commit)
+    except OBSTACLES as error:
+        again = command(store.storage, "scrub", asked, *_options(limits, limits.commit))
+        return hindered(store, asked_for(store, asked), how, error, again=again)
     to_read = in_order(there, lambda copy: copy.standing) if draw is None else draw.to_read
     tally = Tally()
     looks = look_at(store, snapshot, to_read, how, tally)
@@ -120,7 +125,7 @@ def scrub_store(
         for copy in draw.found_good:
             tally.verified(copy.expectation)
     sample = None if draw is None else _sample(draw, looks)
-    again = command(store, "scrub", scope.argument, *_options(limits, draw))
+    again = command(store.storage, "scrub", scope.argument, *_options(limits, None if draw is None else draw.commit))
     return report(store, snapshot, scope, how, looks, tally, sample=sample, again=again)
 
 
@@ -196,11 +201,15 @@ def _sample(draw: _Draw, looks: Looks) -> Sample:
     )
 
 
-def _options(limits: Limits, draw: _Draw | None) -> Iterator[str]:
-    """The options that go on with what these limits cut short, and with this very sample, or read it again."""
+def _options(limits: Limits, commit: int | None) -> Iterator[str]:
+    """The options that go on with what these limits cut short, and with the very sample that was drawn at a commit, or
+    read it again.
+    """
     if limits.seconds is not None:
         yield from ("--max-duration", f"{limits.seconds:.15g}s")
     if limits.bytes_per_second is not None:
         yield from ("--bandwidth", f"{limits.bytes_per_second:.15g}B")
-    if limits.sample is not None and draw is not None:
-        yield from ("--sample", str(limits.sample), "--from", str(draw.commit))
+    if limits.sample is not None:
+        yield from ("--sample", str(limits.sample))
+        if commit is not None:
+            yield from ("--from", str(commit))

@@ -130,6 +130,7 @@ def expected_at(store: Store, paths: Sequence[Path], snapshot: Snapshot) -> list
             file=replica.file,
             earlier_sha256s=frozenset(versions),
             checksums=tuple(replica.checksums or ()),
+            kind="folder" if replica.kind == "folder" else "file",
         )
         expectations.append((expectation, replica.site))
     return expectations

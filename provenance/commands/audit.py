@@ -10,7 +10,7 @@ from provenance.commands.context import Invocation, pass_invocation
 from provenance.commands.reporting import repair_plan_option, report_format_option
 
 if TYPE_CHECKING:
-    from provenance.answers.runs import Run
+    from integrity.report import Report
     from provenance.store import Store
 
 
@@ -29,24 +29,13 @@ def audit(
     verified; 4: tampering.
     """
     from provenance.audits.audits import audit_store
-    from provenance.commands.printing import existing_store
-    from provenance.commands.reporting import looked_at, print_report
+    from provenance.commands.reporting import looked_at, of_store, print_report
     from provenance.users import current_user
 
-    store = existing_store(invocation)
-    run, query = meant(store, scope)
-    with looked_at(invocation) as advance:
-        report = audit_store(store, run=run, query=query, author=current_user(), advance=advance)
-    store.project()
+    def look(store: Store) -> Report:
+        with looked_at(invocation) as advance:
+            return audit_store(store, asked=scope, author=current_user(), advance=advance)
+
+    report = of_store(invocation, "audit", look)
     print_report(report, output_format, with_repair_plan=with_repair_plan)
     context.exit(report.exit_code)
-
-
-def meant(store: Store, scope: str | None) -> tuple[Run | None, str | None]:
-    """(run, query) of what was given as the scope: one of them, or none: everything. Raises NoSuchRunError."""
-    from provenance.answers.designators import is_query
-    from provenance.answers.runs import find_run
-
-    if scope is None:
-        return None, None
-    return (None, scope) if is_query(scope) else (find_run(store, scope), None)

@@ -11,7 +11,9 @@ import click
 
 if TYPE_CHECKING:
     from integrity.report import Report
+    from provenance.audits.recording import Stage
     from provenance.commands.context import Invocation
+    from provenance.store import Store
 
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -27,6 +29,24 @@ def report_format_option(command: Command) -> Command:
         show_default=True,
         help="For people on a terminal or in a browser, for programs, for continuous integration.",
     )(command)
+
+
+def of_store(invocation: Invocation, stage: Stage, look: Callable[[Store], Report]) -> Report:
+    """The report of a look at the store that is meant, which has to be there; what is derived from it is brought up to
+    date. Raises NotAStoreError and what ``look`` raises.
+    """
+    from provenance import location
+    from provenance.audits.hindrance import OBSTACLES, unopened
+    from provenance.commands.printing import existing_store
+
+    try:
+        store = existing_store(invocation)
+    except OBSTACLES as error:
+        return unopened(location.find(invocation.store), stage, error)
+    report = look(store)
+    if report.obstacle is None:
+        store.project()
+    return report
 
 
 @contextmanager

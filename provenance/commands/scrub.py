@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from provenance.commands.audit import meant
 from provenance.commands.context import Invocation, pass_invocation
 from provenance.commands.quantities import bandwidth as bytes_per_second
 from provenance.commands.quantities import duration, sample_size
 from provenance.commands.reporting import repair_plan_option, report_format_option
 
 if TYPE_CHECKING:
+    from integrity.report import Report
     from provenance.audits.scrubs import SampleSize
+    from provenance.store import Store
 
 
 @click.command()
@@ -55,17 +56,17 @@ def scrub(
     scope were read and are good; 1: damage was found; 3: not all were read, or some could not be verified.
     """
     from provenance.audits.scrubs import Limits, scrub_store
-    from provenance.commands.printing import existing_store
-    from provenance.commands.reporting import looked_at, print_report
+    from provenance.commands.reporting import looked_at, of_store, print_report
     from provenance.users import current_user
 
     if commit is not None and sample is None:
         raise click.UsageError("--from goes on with a sample: give its --sample as well")
-    store = existing_store(invocation)
-    run, query = meant(store, scope)
     limits = Limits(max_duration, bandwidth, sample, commit)
-    with looked_at(invocation) as advance:
-        report = scrub_store(store, run=run, query=query, limits=limits, author=current_user(), advance=advance)
-    store.project()
+
+    def look(store: Store) -> Report:
+        with looked_at(invocation) as advance:
+            return scrub_store(store, asked=scope, limits=limits, author=current_user(), advance=advance)
+
+    report = of_store(invocation, "scrub", look)
     print_report(report, output_format, with_repair_plan=with_repair_plan)
     context.exit(report.exit_code)

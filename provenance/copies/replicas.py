@@ -53,7 +53,7 @@ SEEN_BAD = frozenset({"quarantined", "missing"})
 
 _COLUMNS = """SELECT r.source, r.file, r.name, r.url, r.site, r.sha256, r.size_bytes, r.seen_bytes, r.modified_ns,
        r.changed_ns, r.inode, r.device, r.state, r.origin, r.job, r.attempt, r.digest_origin, r.verified, r.since,
-       r.checksums, r.here"""
+       r.checksums, r.here, r.kind"""
 _BY_URL = f"""{_COLUMNS}
 FROM replica_rows AS r
 ORDER BY r.url, r.since, r.source, r.file"""
@@ -69,8 +69,8 @@ class Replica:
     ``size_bytes`` is the file's; ``seen_bytes`` and the stat fields are those of the copy when it was last verified
     (None: it never was). ``state`` ok | quarantined | missing | removed | replaced | retired. ``origin`` raw |
     produced; ``job`` and ``attempt`` produced it (its run is ``source``). ``checksums`` are the foreign ones that were
-    declared for the file (None: none were). ``here`` False: its URL is a path of which only other stores have spoken,
-    perhaps of other machines (see `holds`).
+    declared for the file (None: none were). ``kind`` file | folder. ``here`` False: its URL is a path of which only
+    other stores have spoken, perhaps of other machines (see `holds`).
     """
 
     source: int
@@ -94,6 +94,7 @@ class Replica:
     since: dt.datetime
     checksums: Sequence[str] | None = None
     here: bool = True
+    kind: str = "file"
 
     @property
     def id(self) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from integrity.report import LogState, LogStatus
 from provenance.errors import NOT_THERE, ReadFailedError
 from provenance.log.discrepancy import Gravity
 from provenance.log.examination import examine
+from provenance.log.files import FOLDER
 from provenance.log.keys import trusted_or_none, warn
 from provenance.storage.recorded import difference
 
@@ -27,19 +28,20 @@ if TYPE_CHECKING:
 _RESTORE = "keep a copy of it, restore the file from a backup, and trust no answer of this store until then"
 
 
-def log_state(store: Store, snapshot: Snapshot, stage: str) -> tuple[LogState, tuple[Finding, ...]]:
+def log_state(store: Store, snapshot: Snapshot | None, stage: str) -> tuple[LogState, tuple[Finding, ...]]:
     """The state of the log: its size in commits and its root, if anything says what that should be; and a finding for
     each place that is not what was recorded, noticed at this ``stage``.
 
-    Reads every commit, and every segment of ``snapshot``, which an audit takes its facts from; superseded segments and
-    wide tables are left to `pirene log check`. What cannot be read is no reason not to say what became of the files: it
-    is logged as a warning, and nothing is known of the log.
+    Reads every commit, and every segment of ``snapshot``, which an audit takes its facts from (None: commits do not say
+    which those are); superseded segments and wide tables are left to `pirene log check`. What cannot be read is no
+    reason not to say what became of the files: it is logged as a warning, and nothing is known of the log.
     """
     trusted = trusted_or_none()
     try:
         examination = examine(store.storage, store.store_id, trusted)
         altered = [_finding(one, stage) for one in examination.discrepancies if one.gravity is Gravity.ALTERED]
-        altered += _altered_segments(store, snapshot, stage)
+        if snapshot is not None:
+            altered += _altered_segments(store, snapshot, stage)
     except ReadFailedError as error:
         warn(f"the log was not compared with the store: {error}")
         return LogState(LogStatus.UNKNOWN), ()
@@ -65,8 +67,10 @@ def _found(store: Store, segment: Segment) -> str | None:
     """What is there in place of a segment; None: it is that."""
     try:
         return difference(store.storage.read(segment.path, segment.size), segment)
-    except NOT_THERE:
+    except FileNotFoundError:
         return "nothing"
+    except NOT_THERE as error:
+        return error.strerror or str(error)
 
 
 def _finding(altered: Discrepancy, stage: str) -> Finding:
@@ -74,8 +78,10 @@ def _finding(altered: Discrepancy, stage: str) -> Finding:
 
 
 def _noticed(path: str, stage: str, what: str) -> Finding:
+    """Damage of what the log is made of is damage of the log; anything else is no longer what the log says."""
+    is_of_log = path.startswith(f"{FOLDER}/")
     return Finding(
-        kind=FindingClass.CATALOG_MISMATCH,
+        kind=FindingClass.LOG_MISMATCH if is_of_log else FindingClass.CATALOG_MISMATCH,
         name=path,
         url="",
         stage=stage,

@@ -13,7 +13,16 @@ from xml.etree import ElementTree
 
 from integrity.findings import Verdict, meaning
 from integrity.report import LogStatus
-from provenance.reports.wording import content, copies, in_words, nothing_there, place, scope_in_words, what_is_known
+from provenance.reports.wording import (
+    comparison,
+    copies,
+    in_words,
+    nothing_there,
+    obstacle_in_words,
+    place,
+    scope_in_words,
+    what_is_known,
+)
 from query.terminal_text import harmless
 
 if TYPE_CHECKING:
@@ -75,8 +84,9 @@ def _properties(report: Report) -> Iterator[tuple[str, str]]:
 
 def _cases(report: Report) -> Iterator[_Case]:
     yield _Case(f"{copies(report.coverage.verified)} read and compared", "coverage")
-    if not report.coverage.replicas:
-        yield _Case("nothing to verify", "coverage", "error", "not-verified", nothing_there(report))
+    said = obstacle_in_words(report) if report.coverage.replicas else nothing_there(report)
+    if said is not None:
+        yield _Case("nothing was verified", "coverage", "error", "not-verified", said)
     for finding in report.findings:
         yield _of_finding(finding)
     for gap in report.coverage.gaps:
@@ -95,10 +105,11 @@ def _cases(report: Report) -> Iterator[_Case]:
 def _of_finding(finding: Finding) -> _Case:
     name = harmless(finding.name)
     where = place(finding.url)
+    compared = comparison(finding)
     details = "\n".join(
         (
-            f"expected {content(finding.expected_sha256, finding.expected_size)}",
-            f"found {content(finding.actual_sha256, finding.actual_size)}",
+            *(() if compared is None else (f"expected {compared[0]}", f"found {compared[1]}")),
+            *(() if finding.error is None else (harmless(finding.error),)),
             what_is_known(finding),
             f"read by {harmless(', '.join(finding.affected_jobs))}",
             f"affects {harmless(', '.join(finding.affected_files))}",

@@ -55,7 +55,7 @@ def page(report: Report) -> str:
         "in_words": wording.in_words,
         "percent": wording.percent,
         "bytes": wording.amount_of_bytes,
-        "content": lambda pair: wording.content(*pair),
+        "comparison": wording.comparison,
         "shown": _shown,
         "brief": lambda names: _shown(names, _SHOWN_IN_BRIEF),
     }
@@ -64,6 +64,7 @@ def page(report: Report) -> str:
         report=report,
         title=_TITLES[report.verdict],
         summary=wording.verdict_in_words(report),
+        obstacle=wording.obstacle_in_words(report),
         scope=wording.scope_in_words(report),
         when="" if report.at is None else wording.moment(report.at),
         findings=report.findings[:_SHOWN_FINDINGS],

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from provenance.answers.output import time_text
 from provenance.reports.wording import (
     amount_of_bytes,
-    content,
+    comparison,
+    copies,
     nothing_there,
+    obstacle_in_words,
     overhead_in_words,
     place,
     sample_in_words,
@@ -28,9 +30,10 @@ def lines(report: Report, *, with_repair_plan: bool = False) -> Iterator[str]:
     """The report, line by line."""
     coverage = report.coverage
     found = f"{amount(len(report.findings), 'findings')}; " if report.findings else ""
-    yield f"{report.verdict.value}: {found}{coverage.verified} of {coverage.replicas} copies read and compared"
-    if not coverage.replicas:
-        yield nothing_there(report)
+    yield f"{report.verdict.value}: {found}{coverage.verified} of {copies(coverage.replicas)} read and compared"
+    said = obstacle_in_words(report) if coverage.replicas else nothing_there(report)
+    if said is not None:
+        yield said
     yield from _coverage(coverage)
     if report.sample is not None:
         drawn, bound = sample_in_words(report.sample)
@@ -55,9 +58,9 @@ def lines(report: Report, *, with_repair_plan: bool = False) -> Iterator[str]:
 
 def _coverage(coverage: Coverage) -> Iterator[str]:
     if coverage.never_verified:
-        yield f"{coverage.never_verified} copies were never verified"
+        yield f"{copies(coverage.never_verified)} never verified, neither now nor before"
     if coverage.unprotected:
-        yield f"{coverage.unprotected} copies have no digest to compare them with"
+        yield f"{copies(coverage.unprotected)} without a digest to compare with"
     for gap in coverage.gaps:
         more = ", …" if gap.copies > len(gap.examples) else ""
         yield f"not verified: {gap.copies}, {gap.reason.value} ({harmless(', '.join(gap.examples))}{more})"
@@ -68,10 +71,12 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield f"{finding.kind.value}: {harmless(finding.name)}  ({seen})"
     if finding.url:
         yield f"  at        {harmless(finding.url)}"
-    yield f"  expected  {content(finding.expected_sha256, finding.expected_size)}"
-    yield f"  found     {content(finding.actual_sha256, finding.actual_size)}"
+    compared = comparison(finding)
+    if compared is not None:
+        yield f"  expected  {compared[0]}"
+        yield f"  found     {compared[1]}"
     if finding.error is not None:
-        yield f"  error     {harmless(finding.error)}"
+        yield f"  {'error     ' if compared else ''}{harmless(finding.error)}"
     if finding.last_good is not None:
         yield f"  was good  {sight(finding.last_good)}"
     if finding.first_bad is not None:

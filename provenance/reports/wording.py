@@ -58,7 +58,7 @@ def in_words(finding: FindingClass) -> str:
         case FindingClass.MISSING:
             return "it is gone"
         case FindingClass.UNEXPECTED:
-            return "nobody recorded that it is there"
+            return "something else is in its place: a folder, or a file"
         case FindingClass.SWAPPED:
             return "it holds the content of another file"
         case FindingClass.STALE:
@@ -66,9 +66,9 @@ def in_words(finding: FindingClass) -> str:
         case FindingClass.UNREADABLE:
             return "it could not be read"
         case FindingClass.CATALOG_MISMATCH:
-            return "the store and its log disagree"
+            return "a file of the store is not what was committed"
         case FindingClass.LOG_MISMATCH:
-            return "the log does not continue what was seen of it before"
+            return "a file of the log is not the one that was made"
     assert_never(finding)
 
 
@@ -89,8 +89,19 @@ def verdict_in_words(report: Report) -> str:
     assert_never(report.verdict)
 
 
+def obstacle_in_words(report: Report) -> str | None:
+    """What the audit could not do because the store is damaged; None: it did all."""
+    if report.obstacle is None:
+        return None
+    kept = "what was read is below, but not what depends on it" if report.coverage.replicas else "no copy was looked at"
+    return f"The store itself is damaged or cannot be read, so {kept}: {harmless(report.obstacle)}"
+
+
 def nothing_there(report: Report) -> str:
     """Why nothing was looked at, for a report of no copies."""
+    obstacle = obstacle_in_words(report)
+    if obstacle is not None:
+        return obstacle
     if "location" in report.scope:
         location = harmless(str(report.scope["location"]))
         return f"The store {location} holds no copies of files: is it the one that is meant?"
@@ -112,7 +123,8 @@ def scope_in_words(report: Report) -> str:
         return f"run {scope.get('run')} of workflow {harmless(str(scope['workflow']))}"
     if "query" in scope:
         return harmless(str(scope["query"]))
-    return f"all files in the store {harmless(str(scope.get('location', scope.get('store'))))}"
+    what = f"{harmless(str(scope['asked']))} in" if "asked" in scope else "all files in"
+    return f"{what} the store {harmless(str(scope.get('location', scope.get('store'))))}"
 
 
 def place(url: str) -> str:
@@ -121,10 +133,23 @@ def place(url: str) -> str:
     return harmless(str(path) if path is not None else url)
 
 
-def content(sha256: bytes | None, size: int | None) -> str:
+def comparison(finding: Finding) -> tuple[str, str] | None:
+    """(what was expected of the bytes, what was found of them), as far as it is known; None: it is no matter of bytes,
+    and the finding's ``error`` says all.
+    """
+    known = (finding.expected_sha256, finding.expected_size, finding.actual_sha256, finding.actual_size)
+    if not finding.url and set(known) == {None}:
+        return None
+    found = "nothing" if finding.kind is FindingClass.MISSING else content(finding.actual_sha256, finding.actual_size)
+    return content(finding.expected_sha256, finding.expected_size), found
+
+
+def content(sha256: bytes | None, size_bytes: int | None) -> str:
     """A digest and a size, as far as they are known."""
-    digest = "nothing" if sha256 is None else f"sha256 {sha256.hex()}"
-    return digest if size is None else f"{digest}, {size} bytes"
+    known = [] if sha256 is None else [f"sha256 {sha256.hex()}"]
+    if size_bytes is not None:
+        known.append(amount(size_bytes, "bytes"))
+    return ", ".join(known) or "not known"
 
 
 def sight(seen: Sight | None) -> str:

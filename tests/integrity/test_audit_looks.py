@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from integrity.audit import Check, CheckVerdict, Expectation, audit, check, unexpected
+from integrity.audit import Check, CheckVerdict, Expectation, audit, check
 from integrity.findings import FindingClass
 from integrity.report import Coverage, Gap, GapReason
 from integrity.tally import Tally
@@ -176,10 +178,20 @@ def test_coverage_counts_only_what_was_compared(tmp_path: Path) -> None:
     assert tally.coverage() == Coverage(replicas=4, verified=2, never_verified=2, unprotected=1, gaps=gaps)
 
 
-def test_files_that_nobody_expects(tmp_path: Path) -> None:
-    for name in ("a", "b/c", "b/d", "cube.zarr/0.0", "z"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"")
-    (tmp_path / "link").symlink_to("b")
-    expected = {tmp_path / "a", tmp_path / "b/d", tmp_path / "cube.zarr"}
-    assert list(unexpected(tmp_path, expected)) == [tmp_path / "b/c", tmp_path / "link", tmp_path / "z"]
+@pytest.mark.parametrize("size", [0, 4, 400])
+def test_a_folder_in_the_place_of_a_file_is_unexpected_and_nothing_is_said_of_lost_bytes(
+    tmp_path: Path, size: int
+) -> None:
+    place = tmp_path / "raw.fits"
+    place.mkdir()
+    if size:
+        (place / "inside").write_bytes(bytes(size))
+    digest = hashlib.sha256(b"recorded").digest()
+    expected = Expectation("raw.fits", "", place, digest, size=8, kind="file")
+    assert check(expected, Names()).finding is FindingClass.UNEXPECTED
+    shutil.rmtree(place)
+    place.write_bytes(b"recorde")
+    assert check(expected, Names()).finding is FindingClass.TRUNCATED
+    assert check(replace(expected, kind="folder"), Names()).finding is FindingClass.UNEXPECTED
+    place.write_bytes(b"recorded")
+    assert check(expected, Names()).finding is None

@@ -171,6 +171,7 @@ def test_the_document() -> None:
         "at": "2026-11-23T05:20:00.000005Z",
         "host": "node1",
         "reproduce": ["pirene audit"],
+        "obstacle": None,
     }
     assert report().document()["log"] == {"size": None, "root": None, "status": "absent"}
 

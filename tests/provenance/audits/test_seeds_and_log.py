@@ -45,8 +45,8 @@ def test_an_altered_log_is_tampering_and_named(files: Store) -> None:
     tile.write_bytes(data)
     report = audit_store(files)
     assert (report.exit_code, report.log.status) == (4, LogStatus.MISMATCH)
-    altered = [finding for finding in report.findings if finding.kind is FindingClass.CATALOG_MISMATCH]
-    assert altered and all(finding.name.startswith("log/") for finding in altered)
+    altered = [finding for finding in report.findings if finding.kind is FindingClass.LOG_MISMATCH]
+    assert altered == list(report.findings) and all(finding.name.startswith("log/") for finding in altered)
     assert checkpoint.exists()
 
 
