@@ -4,10 +4,15 @@ A zip archive that Python runs and imports from by itself (PEP 441): the modules
 kickstart.py as ``__main__``. So a traceback of a worker names the modules and lines that people read, and nothing is
 generated. Each module is there a second time as byte code, which spares workers whose Python is of our version the
 compiling, two thirds of their start; every other Python compiles the source beside it.
+
+Python checks none of these bytes: a flipped bit may load, and what it makes of a verification nobody knows. Who starts
+the archive compares its sha256 first (planner/engines/pool/dag.py).
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import zipfile
 from importlib.util import MAGIC_NUMBER, source_hash
 from marshal import dumps
@@ -22,14 +27,19 @@ _CHECKED_NEVER = 0b01  # flags of PEP 552: named by the hash of its source, whic
 _TIME = (1980, 1, 1, 0, 0, 0)  # the first that an archive can hold: the same sources make the same entries
 
 
-def write_archive(path: Path) -> None:
-    """Write the wrapper to ``path``, to be run as ``python3 -I -S PATH --job FILE|- --record FILE``."""
+def write_archive(path: Path) -> str:
+    """Write the wrapper to ``path``, to be run as ``python3 -I -S PATH --job FILE|- --record FILE``; the sha256 of its
+    bytes as they were made, not as they were read back.
+    """
+    made = io.BytesIO()
     names = ["__init__.py", "wrapper/__init__.py", *(f"wrapper/{name}.py" for name in MODULES)]
-    with zipfile.ZipFile(path, "w") as archive:  # not compressed: inflating takes longer than reading
+    with zipfile.ZipFile(made, "w") as archive:  # not compressed: inflating takes longer than reading
         for name, source in {"__main__.py": "kickstart.py", **{f"integrity/{name}": name for name in names}}.items():
             data = (_FOLDER / source).read_bytes()
             _add(archive, name, data)
             _add(archive, name + "c", byte_code(data, name))
+    path.write_bytes(made.getbuffer())
+    return hashlib.sha256(made.getbuffer()).hexdigest()
 
 
 def byte_code(source: bytes, name: str) -> bytes:

@@ -62,19 +62,30 @@ def _look() -> "dict[str, Any]":
             "ram_total": page_size * os.sysconf("SC_PHYS_PAGES"),
             "cpu_count": os.cpu_count(),
         },
-        "wrapper": {"version": VERSION, "python": sys.version.split()[0], "sha256": own_digest()},
+        "wrapper": {"version": VERSION, "python": sys.version.split()[0], **own_digests()},
     }
 
 
-def own_digest() -> str:
-    """The digest of a folder (wrapper/content.py) that holds the modules of this package and nothing else."""
+def own_digests() -> "dict[str, str | None]":
+    """What these modules are, measured: the digest of a folder (wrapper/content.py) that holds their sources alone, and
+    that of the archive where they came in one, the byte code that ran included.
+    """
     folder = os.path.dirname(__file__)
     manifest = [FOLDER_HEADER]
-    read = globals()["__loader__"].get_data  # from a folder or from an archive
+    loader = globals()["__loader__"]
+    read = loader.get_data  # from a folder or from an archive
     for name in sorted("%s.py" % name for name in ("__init__", *MODULES)):
         source = read(os.path.join(folder, name))
         manifest.append(("%s  %s\0" % (digest_of(source), name)).encode())
-    return digest_of(b"".join(manifest))
+    archive = getattr(loader, "archive", None)
+    archive_sha256 = None if archive is None else digest_of(read_whole(archive))
+    return {"sha256": digest_of(b"".join(manifest)), "archive_sha256": archive_sha256}
+
+
+def read_whole(path: str) -> bytes:
+    """All bytes of a file."""
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def _host_address() -> "str | None":

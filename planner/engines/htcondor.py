@@ -176,6 +176,10 @@ class _PoolRun:
         else:
             if record.exists():
                 self._recorder.add(record)
+            if refused.altered is not None:
+                self._recorder.failed(job, attempt, refused.reason)
+                self._progress.sent_altered(job, attempt, refused.altered, refused.reason)
+                return
             self._progress.lost(job, attempt, refused.reason, retry=refused.retry)
 
     def _settle_round(self) -> None:
@@ -183,11 +187,15 @@ class _PoolRun:
         to run it.
         """
         left = Attempts(self._folder)
-        unstarted = {each.job: each for each in arrivals.refusals(self._pool) if not each.started}
+        refusals = {each.job: each for each in arrivals.refusals(self._pool)}  # the last of each
         for number in list(self._given_up()):
-            job, last, refused = self._plan.jobs[number - 1], left.last_record(number), unstarted.get(number)
-            if refused is not None and (last is None or last.attempt < refused.attempt):
+            job, last, refused = self._plan.jobs[number - 1], left.last_record(number), refusals.get(number)
+            if refused is not None and last is not None and refused.attempt <= last.attempt:
+                refused = None  # there was another attempt after it
+            if refused is not None and not refused.started:
                 self._progress.not_started(job, refused.reason)
+            elif refused is not None and refused.altered is not None:
+                self._progress.sent_altered(job, refused.attempt, refused.altered, refused.reason)
             elif last is not None and self._progress.refused(job, last.path):
                 continue
             else:

@@ -15,7 +15,7 @@ from planner.engine_plan import EngineJob, EnginePlan
 from planner.engines.attempts import Attempts
 from planner.engines.hand_over import HandOver, ReusedFileBadError
 from planner.engines.recorder import Recorder
-from planner.engines.recovery import Lost, Recovery
+from planner.engines.recovery import Lost, Recovered, Recovery
 from planner.engines.schedule import BAD, DONE, JobState, Schedule
 from planner.errors import PlannerError
 from planner.transfer import TransferError
@@ -175,6 +175,10 @@ class Progress:
         self._integrity_failed(job, record)
         return True
 
+    def sent_altered(self, job: EngineJob, attempt: int, name: str, reason: str) -> None:
+        """What the engine sent for an attempt did not arrive as it was, so that it did not start: it is sent again."""
+        self._recover(job, attempt, reason, self._recovery.sent_altered(job, name))
+
     def gave_up(self, job: EngineJob, reason: str) -> None:
         """A job that was to be tried again will not be."""
         self._failed(job, reason, retry=False)
@@ -216,10 +220,12 @@ class Progress:
     def _integrity_failed(self, job: EngineJob, record: Record) -> None:
         """An input was not what it must be: the job runs again if that can be made good, else it has failed."""
         outcome = self._recovery.of(job, record, self.schedule.state)
+        self._recover(job, record.attempt, record.failure or "an input did not match", outcome)
+
+    def _recover(self, job: EngineJob, attempt: int, failure: str, outcome: Recovered | Lost) -> None:
         if isinstance(outcome, Lost):
-            reason = f"{record.failure or 'an input did not match'} ({outcome.reason})"
-            self._recorder.unrecoverable(job, record.attempt, outcome.reason)
-            self._failed(job, reason, retry=False, integrity=True)
+            self._recorder.unrecoverable(job, attempt, outcome.reason)
+            self._failed(job, f"{failure} ({outcome.reason})", retry=False, integrity=True)
             return
         for number, placed in outcome.placed:
             self._recorder.placed(self._plan.jobs[number - 1], placed)
@@ -227,7 +233,7 @@ class Progress:
             self._recorder.found(place)
         for sentence in outcome.said:
             self._watch.note(f"{job.id} runs again: {sentence}")
-            self._recorder.recovering(job, record.attempt, sentence)
+            self._recorder.recovering(job, attempt, sentence)
         for number, reason in outcome.producers:
             self._revive(self._plan.jobs[number - 1], reason)
         self.brought_back.add(job.number)

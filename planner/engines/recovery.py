@@ -127,7 +127,7 @@ class Recovery:
         if job.on_mismatch == "fail":
             return self._taken_from_past(job, use, seen)
         if self._hand_over.sends_copies and self._copies.check(now, owner, job, record.attempt).finding is None:
-            return self._sent(job, use, f"{what} on {record.host}, and as it must be at {now.path}")
+            return self._sent(job, use.name, f"{what} on {record.host}, and as it must be at {now.path}")
         if seen.finding == FindingClass.UNREADABLE and self._may_be_read_again(job, record, use, now, owner):
             return Recovered((f"{what} at {now.path}, and as it must be by now: it is read again",))
         altered = self._altered[job.number, use.name]
@@ -155,11 +155,18 @@ class Recovery:
         starts_after.add(job.number)
         return self._copies.check(now, owner, job, record.attempt).finding is None
 
-    def _sent(self, job: EngineJob, use: PlannedUse, what: str) -> Recovered | Lost:
+    def sent_altered(self, job: EngineJob, name: str) -> Recovered | Lost:
+        """What can be done about a file of the engine's own that did not reach a job as it was sent."""
+        if job.on_mismatch == "fail":
+            return Lost("on_mismatch is fail")
+        # No input has such a name: they are below the folder that this one is beside.
+        return self._sent(job, f"../{name}", f"{name} did not arrive as it was sent")
+
+    def _sent(self, job: EngineJob, name: str, what: str) -> Recovered | Lost:
         """The copy that was sent to the job is bad, the original is not: it is sent once more."""
-        if (job.number, use.name) in self._given_again:
+        if (job.number, name) in self._given_again:
             return Lost(f"{what}: it was sent twice")
-        self._given_again.add((job.number, use.name))
+        self._given_again.add((job.number, name))
         return Recovered((f"{what}: it is sent again",))
 
     def _may_be_read_again(

@@ -131,6 +131,7 @@ class WrapperEntry(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     version: str | None
     python: str | None
     sha256: str | None
+    archive_sha256: str | None = None  # older wrappers did not measure it
 
 
 class MachineEntry(Struct, frozen=True, gc=False, forbid_unknown_fields=True):

@@ -13,45 +13,53 @@ import re
 from collections import Counter
 
 # Runs where HTCondor runs a job, before it starts. What it does is said by the job's id; attempts after the first are
-# left alone.
+# left alone, save those of the job `always`.
 SABOTEUR = """#!/usr/bin/python3
-import json, os
+import hashlib, json, os, signal, subprocess, sys
 job = json.load(open("job.json"))
 def flip(path):
     data = bytearray(open(path, "rb").read())
     data[3] ^= 16
     os.chmod(path, 0o644)
     open(path, "wb").write(data)
-def after(code):  # what the wrapper left is altered before it is sent back
-    os.rename("kickstart.pyz", "real.pyz")
-    with open("kickstart.pyz", "w") as file:
-        file.write("import os, subprocess, sys\\n"
-            "ended = subprocess.run(['/usr/bin/python3', '-I', '-S', '../real.pyz', *sys.argv[1:]]).returncode\\n"
-            "os.chdir('../out')\\n" + code + "sys.exit(ended)\\n")
-flipping = "data = bytearray(open(path, 'rb').read()); data[3] ^= 16; open(path, 'wb').write(data)\\n"
-if job["attempt"] == 1:
+def after(alter, *of):  # what the wrapper left is altered before it is sent back
+    subprocess.run(sys.argv[1:])
+    os.rename("work", "done")
+    open("work", "w").close()  # so that the command, when its turn comes, finds no folder to run in
+    os.chdir("out")
+    alter(*of)
+def kill():
+    os.unlink("record.json")
+    os.kill(os.getppid(), signal.SIGKILL)
+if job["attempt"] == 1 or job["id"] == "always":
     match job["id"]:
+        case "wrapper":
+            flip("kickstart.pyz")
+        case "description" | "always":
+            flip("job.json")
         case "scratch":
             flip("work/first.out")
         case "executable":
             flip("bin/step")
         case "output":
-            after("path = '0'; " + flipping)
+            after(flip, "0")
         case "folder":
-            after("path = '0/inside'; " + flipping)
+            after(flip, "0/inside")
         case "gone":
-            after("os.unlink('0')\\n")
+            after(os.unlink, "0")
         case "record":
-            after("path = 'record.json'; " + flipping)
+            after(flip, "record.json")
         case "cut":
-            after("os.truncate('record.json', 700)\\n")
+            after(os.truncate, "record.json", 700)
         case "none":
-            after("os.unlink('record.json'); os.unlink('record.json.sha256')\\n")
+            after(os.unlink, "record.json")
         case "killed":
-            after("os.unlink('record.json'); os.kill(os.getpid(), 9)\\n")
+            after(kill)
         case "another":
             job["attempt"] = 7
-            json.dump(job, open("job.json", "w"))
+            described = json.dumps(job).encode()
+            open("job.json", "wb").write(described)
+            open("job.json.sha256", "w").write(hashlib.sha256(described).hexdigest() + "  job.json\\n")
 """
 FOLDER = """#!/bin/sh
 # NAME FOLDER OUTPUT: an output that is a folder
@@ -135,13 +143,46 @@ def test_bits_that_flip_before_a_job_reads_them(pool_run) -> None:
     run.nothing_twice()
 
 
+def test_a_wrapper_or_description_that_arrives_altered_starts_nothing_and_is_sent_again(pool_run) -> None:
+    """What happened to it is told; where it happens again the job has failed."""
+    run = pool_run
+    run.write(
+        run.job("wrapper"), run.job("description"), run.job("always"), run.job("reader", "wrapper", "description")
+    )
+    (run.folder / "saboteur").write_text(SABOTEUR)
+    (run.folder / "saboteur").chmod(0o755)
+    with run.planned_and_run() as engine:
+        summary, _ = run.end_of(engine, code=1)
+    assert run.starts() == Counter(wrapper=1, description=1, reader=1)
+    assert (summary["jobs"]["succeeded"], summary["jobs"]["integrity_failed"]) == (3, 1)
+    names = {1: "kickstart.pyz", 2: "job.json", 3: "job.json"}
+    for number, name in names.items():
+        refusals = run.refusals(number)
+        assert [refusal["attempt"] for refusal in refusals] == ([1, 2] if number == 3 else [1])
+        for refusal in refusals:
+            assert (refusal["altered"], refusal["started"], refusal["retry"]) == (name, True, False)
+            assert refusal["reason"].startswith(f"{name} did not reach the worker as it was sent")
+    analysis = run.site.run("analyze", "run", "--format", "json", code=1).json()
+    told = [(each["job"], each["state"], each["reason"]) for each in analysis["recoveries"]]
+    assert sorted(told) == [
+        ("always", "recovering", "job.json did not arrive as it was sent: it is sent again"),
+        ("always", "unrecoverable", "job.json did not arrive as it was sent: it was sent twice"),
+        ("description", "recovering", "job.json did not arrive as it was sent: it is sent again"),
+        ("wrapper", "recovering", "kickstart.pyz did not arrive as it was sent: it is sent again"),
+    ]
+    (failure,) = analysis["failures"]
+    assert (failure["job"], failure["status"]) == ("always", "integrity_failed")
+    assert "job.json did not reach the worker as it was sent" in failure["failure"]
+    run.nothing_twice()
+
+
 WAYS_BACK = {
     "output": r"output/output\.out|out/0 is not as the worker recorded it: expected sha256 [0-9a-f]{64}, found [0-9a-f]{64}",
     "folder": r"out/0 is not as the worker recorded it: expected sha256 [0-9a-f]{64}, found [0-9a-f]{64}",
     "gone": r"out/0 did not arrive",
     "record": r"its record was altered on its way back: expected sha256 [0-9a-f]{64}, found [0-9a-f]{64}",
     "cut": r"its record was altered on its way back: expected sha256 [0-9a-f]{64}, found [0-9a-f]{64}",
-    "none": r"no record came back: the job ended with exit code 0",
+    "none": r"no record came back: the wrapper could not use its description",
     "killed": r"no record came back: the wrapper was ended by signal 9",
     "another": r"its record cannot be believed: attempt: expected 1, found 7",
 }

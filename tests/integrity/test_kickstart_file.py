@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from integrity.archive import write_archive
+from integrity.archive import byte_code, write_archive
 from integrity.wrapper import MODULES
 from integrity.wrapper.command_line import USAGE
 
@@ -53,7 +53,7 @@ def test_every_module_is_listed_after_those_that_it_needs() -> None:
 def test_it_runs_alone_wherever_it_is_copied(bench: Any) -> None:
     copy = bench.folder / "elsewhere" / "kickstart.pyz"
     copy.parent.mkdir()
-    write_archive(copy)
+    written = write_archive(copy)
     path = bench.file("job.json", json.dumps(bench.describe(["/bin/true"])).encode())
     done = subprocess.run(
         [sys.executable, "-I", "-S", str(copy), "--job", str(path), "--record", str(bench.record_path)],
@@ -69,8 +69,30 @@ def test_it_runs_alone_wherever_it_is_copied(bench: Any) -> None:
     for source in SOURCES[1:]:
         manifest += f"{hashlib.sha256(source.read_bytes()).hexdigest()}  {source.name}\0".encode()
     assert alone["sha256"] == bench.digest_of(manifest)
+    assert alone["archive_sha256"] == bench.digest_of(copy.read_bytes()) == written
     bench.record_path.unlink()
-    assert bench.run(["/bin/true"])[1]["wrapper"] == alone
+    assert bench.run(["/bin/true"])[1]["wrapper"] == {**alone, "archive_sha256": None}
+
+
+def test_a_record_tells_another_archive_from_its_sources(bench: Any) -> None:
+    """Byte code that was not made from the sources beside it runs all the same: what was measured says so."""
+    intact, copy = bench.folder / "intact.pyz", bench.folder / "kickstart.pyz"
+    name = "integrity/wrapper/facts.py"
+    other = byte_code(
+        (INTEGRITY / "wrapper" / "facts.py").read_bytes().replace(b'VERSION = "1"', b'VERSION = "x"'), name
+    )
+    sent = write_archive(intact)
+    with zipfile.ZipFile(intact) as archive, zipfile.ZipFile(copy, "w") as changed:
+        for entry in archive.namelist():
+            changed.writestr(entry, other if entry == name + "c" else archive.read(entry))
+    path = bench.file("job.json", json.dumps(bench.describe(["/bin/true"])).encode())
+    command = [sys.executable, "-I", "-S", str(copy), "--job", str(path), "--record", str(bench.record_path)]
+    subprocess.run(command, check=True)
+    found = bench.record["wrapper"]
+    bench.record_path.unlink()
+    installed = bench.run(["/bin/true"])[1]["wrapper"]
+    assert (found["version"], found["sha256"]) == ("x", installed["sha256"])
+    assert found["archive_sha256"] == bench.digest_of(copy.read_bytes()) != sent
 
 
 def test_the_archive_holds_the_sources_as_they_are_and_their_byte_code(tmp_path: Path) -> None:

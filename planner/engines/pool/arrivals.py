@@ -28,7 +28,7 @@ _JOB_ATTEMPT = re.compile(r"([0-9]+)-([0-9]+)(?:\.json)?")
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """An attempt that does not count, although it has no record that says so. ``started``: a worker may have run it;
-    ``retry``: it may be tried again.
+    ``retry``: it may be tried again. ``altered``: what did not reach the worker as it was sent: nothing started.
     """
 
     job: int
@@ -36,6 +36,7 @@ class Refusal:
     started: bool
     retry: bool
     reason: str
+    altered: str | None = None
 
 
 class PoolHandOver(HandOver):

@@ -7,6 +7,7 @@ So a reused job that has to run after all is a line left out of that file.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -29,11 +30,12 @@ _BIN = "../bin"  # beside the folder that the command runs in, so that no input 
 _CHILDREN_PER_LINE = 500
 _NOT_IN_A_LABEL = re.compile(r"[^A-Za-z0-9._:+-]")
 
-# `sh` finds python3 along the worker's own PATH. The folder out/ is there whatever becomes of the wrapper: a transfer
-# that finds nothing to transfer would put the job on hold.
-_COMMAND = (
-    "mkdir -p work out && cd work && exec python3 -I -S ../kickstart.pyz --job ../job.json --record ../out/record.json"
-)
+# What a worker does. The folder out/ is there whatever becomes of the wrapper: a transfer that finds nothing to
+# transfer would put the job on hold. The wrapper vouches for all bytes but its own and those that tell it what to
+# expect: the shell compares them before they are used. `sh` finds python3 along the worker's own PATH.
+_ARRIVED = 'echo "{sha256}  {archive}" | sha256sum -c >/dev/null || exit {wrapper}'
+_DESCRIBED = "sha256sum -c job.json.sha256 >/dev/null || exit {description}"
+_RUN = "cd work && exec python3 -I -S ../{archive} --job ../job.json --record ../out/record.json"
 
 # A job is held when a file cannot be transferred (codes 12 and 13). Left alone it would stay so until somebody looks;
 # removed, its attempt has failed, for the reason that HTCondor gave, and may be tried again.
@@ -45,11 +47,11 @@ def write_pool_folder(plan: EnginePlan, folder: PoolFolder) -> None:
     if folder.dag.exists():
         return
     folder.root.mkdir(parents=True, exist_ok=True)
-    write_archive(folder.root / ARCHIVE_NAME)
+    archive_sha256 = write_archive(folder.root / ARCHIVE_NAME)
     shutil.copyfile(_STEP, folder.root / _STEP.name)
     places = Places(plan, RunFolder(plan.run_dir))
     _write_lines(folder.nodes, _node_lines([_node_document(plan, job, places) for job in plan.jobs]))
-    _write_lines(folder.dag, dag_lines(plan))
+    _write_lines(folder.dag, dag_lines(plan, archive_sha256))
 
 
 def write_done(folder: PoolFolder, done: Iterable[int]) -> None:
@@ -59,12 +61,12 @@ def write_done(folder: PoolFolder, done: Iterable[int]) -> None:
     _write_lines(folder.first_rescue_file, (f"DONE {job}" for job in done))
 
 
-def dag_lines(plan: EnginePlan) -> Iterator[str]:
-    """The lines of the DAG file."""
+def dag_lines(plan: EnginePlan, archive_sha256: str) -> Iterator[str]:
+    """The lines of the DAG file; workers run the wrapper of this digest only."""
     names = {commands: f"job{n or ''}" for n, commands in enumerate(dict.fromkeys(_commands(job) for job in plan.jobs))}
     yield f"# Workflow {_label(plan.name)}, run {plan.run_id}: planned by Pirene. A node bears the number of its job."
     for commands, name in names.items():
-        yield from _submit_description(plan, name, commands)
+        yield from _submit_description(plan, archive_sha256, name, commands)
     yield "SCRIPT DEBUG node_step.log STDERR PRE ALL_NODES /usr/bin/env python3 -I -S node_step.py pre $JOB"
     yield "SCRIPT DEBUG node_step.log STDERR POST ALL_NODES /usr/bin/env python3 -I -S node_step.py post $JOB $RETURN"
     for job in plan.jobs:
@@ -79,14 +81,28 @@ def _commands(job: EngineJob) -> tuple[tuple[str, str], ...]:
     return tuple(job.submit.items())
 
 
-def _submit_description(plan: EnginePlan, name: str, commands: Sequence[tuple[str, str]]) -> Iterator[str]:
+def command_on_worker(archive_sha256: str) -> str:
+    """What `sh` runs in a job's scratch folder on a worker."""
+    steps = ("mkdir -p work out", _ARRIVED, _DESCRIBED, _RUN)
+    return "; ".join(steps).format(
+        sha256=archive_sha256,
+        archive=ARCHIVE_NAME,
+        wrapper=node_step.WRAPPER_ALTERED,
+        description=node_step.DESCRIPTION_ALTERED,
+    )
+
+
+def _submit_description(
+    plan: EnginePlan, archive_sha256: str, name: str, commands: Sequence[tuple[str, str]]
+) -> Iterator[str]:
     """One for all jobs that ask the same of HTCondor."""
+    command = command_on_worker(archive_sha256).replace('"', '""')  # as arguments have it that are quoted themselves
     yield f"SUBMIT-DESCRIPTION {name} {{"
     for key, value in {
         "universe": "vanilla",
         "executable": "/bin/sh",
         "transfer_executable": "false",
-        "arguments": f"\"-c '{_COMMAND}'\"",
+        "arguments": f"\"-c '{command}'\"",
         "shard": f"$(JOB) / {node_step.JOBS_PER_FOLDER}",
         "initialdir": "nodes/$INT(shard)/$(JOB)",
         "should_transfer_files": "YES",
@@ -114,11 +130,11 @@ def _dependencies(edges: Iterable[tuple[int, int]]) -> Iterator[str]:
 
 
 def _node_lines(documents: Sequence[Mapping[str, object]]) -> Iterator[str]:
-    """The offset of every job's line, 20 bytes each with its newline, then the lines themselves."""
+    """The offset of every job's line and its sha256, 85 bytes each with the newline, then the lines themselves."""
     lines = [json.dumps(document, separators=(",", ":")) for document in documents]
     offset = len(lines) * node_step.INDEX_BYTES
     for line in lines:
-        yield f"{offset:0{node_step.INDEX_BYTES - 1}d}"
+        yield f"{offset:019d} {hashlib.sha256(line.encode('ascii')).hexdigest()}"
         offset += len(line) + 1
     yield from lines
 

@@ -37,12 +37,15 @@ NO = 1
 NEVER = 2
 
 JOBS_PER_FOLDER = 1000
-INDEX_BYTES = 20  # each line of the index of nodes.jsonl
+INDEX_BYTES = 85  # each line of the index of nodes.jsonl: offset and sha256
 RECORD_SCHEMA = "pirene.invocation/1"
 STATUSES = ("succeeded", "failed", "integrity_failed")
 ATTEMPT_BITS = 10  # of the ordinal of a produced file (provenance/identity.py; a test holds them together)
 OUTPUT_BITS = 20
 LAST_BYTES = 1024  # of a job's stderr are looked at for its last words
+WRAPPER_ALTERED = 65  # what the shell on the worker ends with, as sysexits.h has it for data that is no good
+DESCRIPTION_ALTERED = 66
+ALTERED = {WRAPPER_ALTERED: "kickstart.pyz", DESCRIPTION_ALTERED: "job.json"}
 # What the shell that starts the wrapper, the wrapper itself and DAGMan say by the return value if there is no record.
 WITHOUT_RECORD = {
     2: "the wrapper could not use its description (see its stderr)",
@@ -56,11 +59,14 @@ WITHOUT_RECORD = {
 
 
 class RefusedError(Exception):
-    """The attempt does not count; ``code`` is NO or NEVER."""
+    """The attempt does not count; ``code`` is NO or NEVER. ``altered``: the file of ours that did not reach the worker
+    as it was sent; it did not start, and the engine has it sent again.
+    """
 
-    def __init__(self, message: str, code: int = NO) -> None:
+    def __init__(self, message: str, code: int = NO, altered: "str | None" = None) -> None:
         super().__init__(message)
         self.code = code
+        self.altered = altered
 
 
 # -------------------------------------------------------------------------------------------------------- the folder
@@ -120,11 +126,21 @@ class Pool:
         return os.path.join(self.run_dir, to_bytes(text))
 
     def plan_of(self, job: int) -> "Document":
-        """The static part of a job's description (planner/engines/pool/dag.py writes it)."""
+        """The static part of a job's description (planner/engines/pool/dag.py writes it). Raises RefusedError if it is
+        not as it was written.
+        """
         with open(os.path.join(self.root, b"nodes.jsonl"), "rb") as file:
             file.seek((job - 1) * INDEX_BYTES)
-            file.seek(int(file.read(INDEX_BYTES)))
-            return dict(json.loads(file.readline().decode("ascii")))
+            offset, _, expected = file.read(INDEX_BYTES).strip().partition(b" ")
+            end = os.fstat(file.fileno()).st_size
+            file.seek(min(int(offset), end) if offset.isdigit() else end)
+            line = file.readline().rstrip(b"\n")
+        found = hashlib.sha256(line).hexdigest()
+        if found.encode("ascii") != expected:
+            words = (job, to_text(expected), found)
+            message = "nodes.jsonl was altered since the run was planned: expected for job %d the sha256 %s, found %s"
+            raise RefusedError(message % words, NEVER)
+        return dict(json.loads(line.decode("ascii")))
 
     def instead_of(self, use: "Document") -> "str | None":
         """Another copy that an input is to be read from; None: the one that the plan names."""
@@ -156,10 +172,20 @@ def read_document(path: bytes) -> "Document | None":
 
 def write_document(path: bytes, document: "Mapping[str, Any]") -> None:
     """Write a JSON object; it is there whole or not at all."""
+    write_whole(path, in_json(document))
+
+
+def in_json(document: "Mapping[str, Any]") -> bytes:
+    """A JSON object as documents hold it."""
+    return json.dumps(document, separators=(",", ":")).encode("ascii")
+
+
+def write_whole(path: bytes, data: bytes) -> None:
+    """Write a file; it is there whole or not at all."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     temporary = b"%s.%d.tmp" % (path, os.getpid())
     with open(temporary, "wb") as file:
-        file.write(json.dumps(document, separators=(",", ":")).encode("ascii"))
+        file.write(data)
     os.rename(temporary, path)
 
 
@@ -208,9 +234,9 @@ def pre(pool: Pool, job: int) -> int:
     """Lay out the next attempt of a job in its node's folder."""
     if os.path.lexists(pool.given_up(job)):
         return NEVER  # it failed in an earlier round of the same run, and nothing has changed since
-    plan = pool.plan_of(job)
     attempt = next_attempt(pool, job)
     try:
+        plan = pool.plan_of(job)
         remove(pool.handed(job))  # what an earlier attempt handed over is not what readers get from now on
         lay_out_attempt(pool, plan, job, attempt)
     except RefusedError as error:
@@ -240,7 +266,12 @@ def lay_out_attempt(pool: Pool, plan: "Document", job: int, attempt: int) -> Non
         lay_out(to_bytes(plan["executable"]["from"]), os.path.join(given, b"work", to_bytes(plan["executable"]["to"])))
     description = plan["description"]
     description.update(attempt=attempt, inputs=description["inputs"] + inputs, reuse_key=reuse_key(plan["key"], inputs))
-    write_document(os.path.join(given, b"job.json"), description)
+    data = in_json(description)
+    # As `sha256sum -c` reads it: it goes to the worker beside the description, which is the last of all to be there.
+    write_whole(
+        os.path.join(given, b"job.json.sha256"), b"%s  job.json\n" % hashlib.sha256(data).hexdigest().encode("ascii")
+    )
+    write_whole(os.path.join(given, b"job.json"), data)
 
 
 def next_attempt(pool: Pool, job: int) -> int:
@@ -336,8 +367,8 @@ def post(pool: Pool, job: int, returned: int) -> int:
         pool.announce(job, handed["attempt"])  # the step had done its work when it, or DAGMan, was killed
         remove(pool.node(job))
         return YES
-    plan = pool.plan_of(job)
     try:
+        plan = pool.plan_of(job)
         record = arrived_record(pool, plan, job, attempt, returned)
         spool(pool, job, attempt)
         if record["status"] != "succeeded":
@@ -360,7 +391,7 @@ def post(pool: Pool, job: int, returned: int) -> int:
 def refuse(pool: Pool, job: int, attempt: int, error: RefusedError, started: bool) -> None:
     """Write down why an attempt does not count, and tell whoever reads DAGMan's log."""
     document = {"job": job, "attempt": attempt, "started": started, "retry": error.code == NO, "reason": str(error)}
-    write_document(pool.refusal(job, attempt), document)
+    write_document(pool.refusal(job, attempt), dict(document, altered=error.altered))
     pool.announce(job, attempt)
 
 
@@ -373,6 +404,8 @@ def arrived_record(pool: Pool, plan: "Document", job: int, attempt: int, returne
         with open(path + b".sha256", "rb") as file:
             expected = file.read().strip().decode("ascii", "replace")
     except FileNotFoundError:
+        if returned in ALTERED:
+            raise not_as_sent(pool, job, ALTERED[returned]) from None
         raise RefusedError("no record came back: %s" % how_it_ended(pool, job, returned)) from None
     found = hashlib.sha256(data).hexdigest()
     if found != expected:
@@ -402,6 +435,12 @@ def problem_of(record: "Document", plan: "Document", job: int, attempt: int) -> 
     return None
 
 
+def not_as_sent(pool: Pool, job: int, name: str) -> RefusedError:
+    """Why the shell on the worker started nothing: it could not find a file of ours to be as it was sent."""
+    how = "%s did not reach the worker as it was sent: its sha256 is another, or there is no sha256sum" % name
+    return RefusedError(how + last_said(pool, job), NEVER, name)
+
+
 def how_it_ended(pool: Pool, job: int, returned: int) -> str:
     """What DAGMan's return value of a job without a record means, and what the job said last."""
     if returned in WITHOUT_RECORD:
@@ -410,8 +449,13 @@ def how_it_ended(pool: Pool, job: int, returned: int) -> str:
         how = "the wrapper was ended by signal %d" % -returned
     else:
         how = "the job ended with exit code %d" % returned
+    return how + last_said(pool, job)
+
+
+def last_said(pool: Pool, job: int) -> str:
+    """What to add to how a job ended."""
     said = last_words(os.path.join(pool.node(job), b"stderr"))
-    return "%s; its stderr ends: %s" % (how, said) if said else how
+    return "; its stderr ends: %s" % said if said else ""
 
 
 def last_words(path: bytes) -> str:

@@ -43,6 +43,17 @@ def test_a_job_that_was_removed_has_failed(run, late):
     ]
 
 
+def test_what_did_not_arrive_as_it_was_sent_is_a_failure_of_integrity(run):
+    """It has no record; another attempt of the same job that has one decides."""
+    states(run, (1, 1, 1, "failed", "job.json"), (2, 1, 1, "recovering", "sent again"))
+    assert failures(run, RUN) == []
+    states(run, (3, 1, 2, "failed", "job.json again"), (4, 1, 2, "unrecoverable", "sent twice"))
+    states(run, (3, 3, 1, "failed", "job.json"), (4, 3, 1, "unrecoverable", "sent twice"))
+    assert [(failure.id, failure.status, failure.failure) for failure in failures(run, RUN)] == [
+        ("j1", "integrity_failed", "job.json again")
+    ]
+
+
 def test_an_eviction_that_is_known_late_takes_no_success_away(run):
     states(run, (1, 3, None, "evicted", "Claim deactivated"))
     assert failures(run, RUN) == []

@@ -1,6 +1,7 @@
 -- One row for each job: what became of it, and how often it was tried. An attempt that has ended decides, unless a later one
 -- is under way; a job that was to be reused and was started after all counts as one that runs. The engine can say of an attempt
--- that it failed: when there is no record that does, or not all that the record says could be made true. What befalls jobs on a
+-- that it failed: when there is no record that does, or not all that the record says could be made true; it adds that nothing can be
+-- done where that was because what it was to start from did not arrive as it was sent. What befalls jobs on a
 -- pool is no verdict on them, and may become known later than one.
 WITH last_states AS (
     SELECT run, job,
@@ -14,6 +15,7 @@ WITH last_states AS (
 SELECT j.run, j.job,
        CASE
            WHEN s.verdict = 'failed' AND s.failed_attempt >= coalesce(i.attempt, 0) THEN 'failed'
+           WHEN s.verdict = 'unrecoverable' AND s.failed_attempt > coalesce(i.attempt, 0) THEN 'integrity_failed'
            WHEN s.started_attempt > coalesce(i.attempt, 0) THEN 'running'
            WHEN i.status IS NOT NULL THEN i.status
            WHEN s.state IN ('not_run', 'removed') THEN 'not_run'

@@ -7,8 +7,10 @@ is repeated the outcome is right, and no step ever says yes without outputs in t
 
 from __future__ import annotations
 
+import dis
 import hashlib
 import json
+import marshal
 import os
 import re
 import shutil
@@ -16,6 +18,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,14 +79,17 @@ class Nodes:
         assert ended.stderr == "", ended
         return ended.returncode
 
-    def work(self, job: int) -> int:
-        """What HTCondor does between the steps; the job's exit code."""
+    def work(self, job: int, damage: Callable[[Path], object] = lambda scratch: None) -> int:
+        """What HTCondor does between the steps; the job's exit code. ``damage`` may come to what has arrived."""
         node, scratch = self.node(job), self.run_dir.parent / f"scratch-{job}"
         shutil.rmtree(scratch, ignore_errors=True)
         shutil.copytree(node / "in", scratch)
         shutil.copyfile(self.root / "kickstart.pyz", scratch / "kickstart.pyz")
-        (command,) = re.findall(r"""^    arguments = "-c '(.*)'"$""", (self.root / "run.dag").read_text(), re.MULTILINE)
-        ended = subprocess.run(["/bin/sh", "-c", command], cwd=scratch, capture_output=True, text=True, check=False)
+        damage(scratch)
+        (given,) = re.findall(r"""^    arguments = "-c '(.*)'"$""", (self.root / "run.dag").read_text(), re.MULTILINE)
+        command = given.replace('""', '"')  # as HTCondor reads it
+        with (node / "stderr").open("wb") as said:
+            ended = subprocess.run(["/bin/sh", "-c", command], cwd=scratch, stderr=said, check=False)
         shutil.copytree(scratch / "out", node / "out")
         return ended.returncode
 
@@ -257,6 +263,7 @@ def test_an_optional_output_that_was_not_made(nodes) -> None:
         "started": False,
         "retry": False,
         "reason": "its input d was not made: it is optional for the job that makes it",
+        "altered": None,
     }
     assert "3-1" in run.news()
 
@@ -285,7 +292,7 @@ def test_what_comes_back_altered_is_refused(nodes) -> None:
         ({"1/more": b"?"}, NO, "1 is not as the worker recorded it"),
         ({"record.json": record[:-10]}, NO, "its record was altered on its way back: expected sha256 "),
         ({"record.json": bytes([record[0] ^ 1]) + record[1:]}, NO, "its record was altered on its way back"),
-        ({"record.json.sha256": b"0" + digest[1:]}, NO, "its record was altered on its way back"),
+        ({"record.json.sha256": bytes([digest[0] ^ 1]) + digest[1:]}, NO, "its record was altered on its way back"),
         ({"record.json": None}, NO, "no record came back: the job ended with exit code 0"),
         ({"record.json.sha256": None}, NO, "no record came back"),
         ({"record.json": other(attempt=2)}, NEVER, "its record cannot be believed: attempt: expected 1, found 2"),
@@ -318,6 +325,76 @@ def test_what_comes_back_altered_is_refused(nodes) -> None:
         assert run.post(1, 0) == code and run.refused(1, 1) == refusal
         assert run.done(1) == YES and run.handed(1)["attempt"] == 2
         run.assert_in_place(1)
+
+
+def flip(path: Path, bit: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(data)
+
+
+def places_in_the_wrapper(archive: Path) -> list[int]:
+    """Bits of byte code that decides whether an input is as expected, of its source, and of the archive's own tables."""
+    data = archive.read_bytes()
+    with zipfile.ZipFile(archive) as parts:
+        loaded = parts.read("integrity/wrapper/verification.pyc")
+    names = {code.co_name: code for code in marshal.loads(loaded[16:]).co_consts if hasattr(code, "co_name")}
+    start = data.index(names["classify"].co_code)
+    compared = [each.offset for each in dis.get_instructions(names["classify"]) if each.opname.startswith("POP_JUMP")]
+    return [8 * (start + offset) for offset in compared] + [
+        8 * place for place in (0, 40, len(data) // 2, len(data) - 9)
+    ]
+
+
+def test_a_wrapper_that_did_not_arrive_as_it_was_sent_does_not_start(nodes) -> None:
+    """Python would load it: the record would state a verification that the flipped bit has turned around."""
+    run = nodes(*chain())
+    assert run.pre(1) == YES
+    for bit in places_in_the_wrapper(run.root / "kickstart.pyz"):
+        shutil.rmtree(run.node(1) / "out", ignore_errors=True)
+        returned = run.work(1, lambda scratch, bit=bit: flip(scratch / "kickstart.pyz", bit))
+        assert returned == 65 and not any((run.node(1) / "out").iterdir()), bit
+    assert run.post(1, returned) == NEVER
+    refusal = run.refused(1, 1)
+    assert (refusal["altered"], refusal["started"], refusal["retry"]) == ("kickstart.pyz", True, False)
+    assert refusal["reason"].startswith("kickstart.pyz did not reach the worker as it was sent: its sha256 is another")
+    assert "sha256sum: WARNING: 1 computed checksum did NOT match" in refusal["reason"]
+    assert run.done(1) == YES and run.handed(1)["attempt"] == 2
+
+
+def test_a_description_that_did_not_arrive_as_it_was_sent_does_not_start(nodes) -> None:
+    """What it is compared with is sent beside it, and may be altered as well."""
+    run = nodes(*chain())
+    assert run.pre(1) == YES
+    bits = 8 * (run.node(1) / "in" / "job.json").stat().st_size
+    damages = [lambda scratch, bit=bit: flip(scratch / "job.json", bit) for bit in range(0, bits, bits // 7)]
+    digest = (run.node(1) / "in" / "job.json.sha256").stat().st_size  # bit 5 makes capitals, which mean the same
+    damages += [lambda scratch, at=at: flip(scratch / "job.json.sha256", 8 * at + at % 5) for at in range(0, digest, 9)]
+    damages += [lambda scratch: (scratch / "job.json.sha256").unlink()]
+    damages += [lambda scratch: (scratch / "job.json.sha256").write_bytes(b"")]
+    for number, damage in enumerate(damages):
+        shutil.rmtree(run.node(1) / "out", ignore_errors=True)
+        assert run.work(1, damage) == 66 and not any((run.node(1) / "out").iterdir()), number
+    assert run.post(1, 66) == NEVER
+    assert run.refused(1, 1)["altered"] == "job.json"
+
+
+def test_what_is_fixed_of_a_job_must_be_as_it_was_planned(nodes) -> None:
+    run = nodes(*chain())
+    lines = run.root / "nodes.jsonl"
+    start = int(lines.read_bytes()[:19])
+    end = lines.read_bytes().index(b"\n", start)
+    bits = [*range(0, 8 * 84, 131), *range(8 * start, 8 * end, 8 * (end - start) // 5)]
+    for attempt, bit in enumerate(bits, start=1):
+        flip(lines, bit)
+        assert run.pre(1) == NEVER, bit
+        refusal = run.refused(1, attempt)
+        assert re.match(
+            r"nodes\.jsonl was altered since the run was planned: expected for job 1 the sha256 ", refusal["reason"]
+        )
+        assert (refusal["started"], refusal["retry"]) == (False, False)
+        flip(lines, bit)
+    assert run.done(1) == YES
 
 
 @pytest.mark.parametrize(
