@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from provenance.errors import ReadFailedError
 from provenance.history.commits import Commit
 from provenance.history.snapshot import Snapshot
 from provenance.storage.durable import TEMPORARY
@@ -70,7 +71,10 @@ def _found(store: Store) -> tuple[list[Stored], Snapshot]:
     """The orphans, and what the store holds after the commits that they were compared with."""
     # Files first, commits second: what a commit names by then is no orphan, however recently it was published.
     found = [stored for stored in store.storage.stored("") if is_candidate(stored.name) or wide.is_part(stored.name)]
-    named = wide.parts_named(store.storage, store.store_id)
+    try:
+        named = wide.parts_named(store.storage, store.store_id)
+    except ReadFailedError:  # what is not known to be left is not named, and stays
+        named = {stored.name for stored in found if wide.is_part(stored.name)}
 
     def read() -> Iterator[Commit]:
         for commit in store.all_commits():

@@ -13,10 +13,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from provenance.errors import DamagedStoreError, ReadFailedError
+from provenance.errors import NOT_THERE, DamagedStoreError, ReadFailedError
 from provenance.history import derived
 from provenance.history.commits import Segment
 from provenance.reading.views import filled_files, needed, view_sql
@@ -128,10 +129,22 @@ def is_part(name: str) -> bool:
 
 
 def parts_named(storage: Storage, store_id: str) -> set[str]:
-    """The names of the files of all wide tables that are to be believed."""
-    documents = [name for name in derived.names(storage, FOLDER) if _NAME.fullmatch(name)]
-    found = [wide for name in documents if (wide := said(storage, store_id, name)) is not None]
-    return {part.path for wide in found for part in wide.parts}
+    """The names of the files of all wide tables that are to be believed. ReadFailedError if a document cannot be read:
+    whose the files are is not known then.
+    """
+    try:
+        documents = [name for name in storage.names(FOLDER) if _NAME.fullmatch(name)]
+    except NOT_THERE:
+        return set()
+    named: set[str] = set()
+    for name in documents:
+        found = said(storage, store_id, name)
+        if found is not None:
+            named.update(part.path for part in found.parts)
+            continue
+        with suppress(*NOT_THERE):  # it went meanwhile
+            storage.read(f"{FOLDER}/{name}")
+    return named
 
 
 # What it is made of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ from provenance.errors import DamagedStoreError, WideTableError
 from provenance.history.commits import CommitKind, publish
 from provenance.metadata import from_json
 from provenance.metadata_rows import add_metadata
-from provenance.orphans import orphans
+from provenance.orphans import orphans, remove_orphans
 from provenance.publishing.publication import new_nonce, next_commit
 from provenance.reading.views import Reading
 from provenance.segments.batch import Batch
@@ -423,6 +424,22 @@ def test_files_of_one_that_was_not_finished_are_orphans(promoted: Store) -> None
     left = promoted.root / "wide" / "files-000000000009-0123456789abcdef-0000.parquet"
     left.write_bytes(b"PAR1")
     assert [orphan.name for orphan in orphans(promoted)] == [f"wide/{left.name}"]
+
+
+def test_files_of_one_that_cannot_be_read_stay(promoted: Store) -> None:
+    parts = sorted((promoted.root / "wide").glob("*.parquet"))
+    for path in parts:
+        os.utime(path, (0, 0))
+    (document,) = (promoted.root / "wide").glob("files-*.json")
+    kept = document.rename(promoted.root / "kept")
+    document.symlink_to("/proc/self/mem")  # its first page cannot be read: EIO
+    assert (orphans(promoted), remove_orphans(promoted)) == ([], [])
+    assert sorted((promoted.root / "wide").glob("*.parquet")) == parts
+    document.unlink()
+    gone = [f"wide/{path.name}" for path in parts if path.name.startswith("files-")]
+    assert [orphan.name for orphan in orphans(promoted)] == gone
+    kept.rename(document)
+    assert orphans(promoted) == []
 
 
 def test_a_commit_that_merges_small_segments_makes_none(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
