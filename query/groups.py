@@ -13,12 +13,14 @@ from query import format as text_of
 from query import names, rewrite, tree
 from query.context import Context
 from query.errors import did_you_mean
-from query.output_types import aggregate_type, column_type
+from query.output_types import aggregate_type, column_type, may_be_whole
 from query.resolved import BuiltIn, Column, Metadata, Summary
 from query.vocabulary import Entity, EntityTable, Field, FieldType, MetadataKey, Relations, SavedText, Vocabulary
 
 NUMBER = "n"
 """The column that numbers the groups in the order of what they go by: their key, which is never missing."""
+WHOLE = "c{}_whole"
+"""The column beside an aggregate that may be an integer: the integer that it is, else null."""
 
 
 def label(summary: Summary) -> tuple[str, ...]:
@@ -27,7 +29,7 @@ def label(summary: Summary) -> tuple[str, ...]:
 
 
 def table(summary: Summary, sql: str = "") -> EntityTable:
-    """How groups are found, in ``sql`` with columns c0, c1, ... and `NUMBER`."""
+    """How groups are found, in ``sql`` with columns c0, c1, ..., `WHOLE` beside some of them, and `NUMBER`."""
     fields: dict[str, Field] = {}
     columns: dict[str, str] = {}
     for number, group in enumerate(summary.groups):
@@ -39,7 +41,8 @@ def table(summary: Summary, sql: str = "") -> EntityTable:
             fields[group.name] = Field(group.name, _field_type(column_type(group.content)), f"e.c{number}")
     for number, each in enumerate(summary.aggregates, start=len(summary.groups)):
         kind = _field_type(aggregate_type(each.function, each.operand))
-        fields[each.name] = Field(each.name, kind, f"e.c{number}")
+        whole = f"e.{WHOLE.format(number)}" if may_be_whole(each.function, each.operand) else ""
+        fields[each.name] = Field(each.name, kind, f"e.c{number}", whole=whole)
     return EntityTable(
         Entity.GROUPS, sql, (NUMBER,), fields, label(summary), metadata=Entity.GROUPS.value, columns=columns
     )

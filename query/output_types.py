@@ -51,6 +51,14 @@ def aggregate_type(function: str, operand: object) -> ColumnType:
             return FieldType.FLOAT
 
 
+def may_be_whole(function: str, operand: object) -> bool:
+    """True if an aggregate of numbers is an integer in some groups and a double in others."""
+    return function in ("sum", "min", "max") and (
+        isinstance(operand, Metadata | Arithmetic)
+        and aggregate_type(function, operand) in (FieldType.FLOAT, FieldType.DURATION)
+    )
+
+
 def always_whole(value: Value) -> bool:
     """True if a number is an integer in every row."""
     match value:

@@ -236,6 +236,8 @@ class Compiler:
                 if not content.seen:
                     return "NULL"
                 return conditions.scope.along(content.path, lambda scope: scope.shown_metadata(content.key))
+            case BuiltIn() if conditions.values.whole(content) is not None:
+                return conditions.values.numbers([content], sql_numbers.shown)
             case BuiltIn():
                 return conditions.values.field(content)
             case Arithmetic(form=Form.TIME) | Moment():

@@ -173,8 +173,12 @@ def _finite(double: str) -> str:
 
 
 def shown(pairs: Sequence[Pair]) -> str:
-    """The first of ``pairs`` as a column: an integer where it always is one, else a double."""
-    return pairs[0].as_double() if pairs[0].double is not None else str(pairs[0].integer)
+    """The first of ``pairs`` as a column: of integers, of doubles, or of both, each row's as it is."""
+    integer, double = pairs[0].integer, pairs[0].double
+    if integer is None or double is None:
+        return integer or double or "NULL::DOUBLE"
+    either = "UNION(integer BIGINT, double DOUBLE)"
+    return f"CASE WHEN {integer} IS NULL THEN CAST({double} AS {either}) ELSE CAST({integer} AS {either}) END"
 
 
 def order_keys(pair: Pair) -> tuple[str, ...]:

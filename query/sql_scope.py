@@ -48,6 +48,12 @@ class Scope:
         self._joins.update(found.joins)
         return f"({found.sql})"
 
+    def whole(self, name: str) -> str | None:
+        """The integer that a built-in field is, null where it is none; None: it never is one."""
+        found: Field = self.table.fields[name]
+        self._joins.update(found.joins)
+        return f"({found.whole})" if found.whole else None
+
     def metadata(self, key: str) -> str:
         """What stands before the name of a form of the scalar value of a metadata key: an alias and a point, or the
         alias of the row and the first part of a column's name.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from query import groups, resolved
+from query.output_types import may_be_whole
 from query.resolved import Arithmetic, BuiltIn, Form, Metadata, Value
-from query.sql_numbers import Pair
+from query.sql_numbers import Pair, compare
 from query.sql_select import Select
 from query.sql_values import Values
 from query.vocabulary import FieldType
@@ -34,8 +35,10 @@ def grouped(select: Select, summary: resolved.Summary) -> str:
         else:
             columns.append(f"{keys[-1]} AS c{number}")
             order.append(f"c{number}")
-    aggregates = enumerate(summary.aggregates, start=len(summary.groups))
-    columns += [f"{_aggregate(values, each)} AS c{number}" for number, each in aggregates]
+    for number, each in enumerate(summary.aggregates, start=len(summary.groups)):
+        columns.append(f"{_aggregate(values, each)} AS c{number}")
+        if may_be_whole(each.function, each.operand):
+            columns.append(f"{_whole_of(values, each)} AS {groups.WHOLE.format(number)}")
     rows = select.sql(columns, f" GROUP BY {', '.join(keys)}" if keys else "")
     by = ", ".join(f"{column} ASC NULLS LAST" for column in order)
     window = f"ORDER BY {by}" if by else ""
@@ -87,18 +90,42 @@ def _sum(values: Values, operand: Value) -> str:
     """The sum of what may be integers or not, as a double: of integers alone it is exact before that, so that it is the
     same in any order, and missing where it overflows.
     """
+    integers, doubles = _parts(values, operand)
+    rounded = f"sum({values.numbers([operand], lambda pairs: pairs[0].as_double())})"
+    if integers is None:
+        return rounded
+    exact = f"CAST(TRY_CAST(sum({integers}) AS BIGINT) AS DOUBLE)"
+    return exact if doubles is None else f"CASE WHEN count({doubles}) = 0 THEN {exact} ELSE {rounded} END"
+
+
+def _whole_of(values: Values, each: resolved.Aggregate) -> str:
+    """The integer that a sum, least or greatest number is; null where it is none, or no sum of 64 bits."""
+    assert each.operand is not None
+    integers, doubles = _parts(values, each.operand)
+    if integers is None:
+        return "NULL::BIGINT"
+    if each.function == "sum":
+        total = f"TRY_CAST(sum({integers}) AS BIGINT)"
+        return total if doubles is None else f"CASE WHEN count({doubles}) = 0 THEN {total} END"
+    found = f"{each.function}({integers})"
+    if doubles is None:
+        return found
+    other = f"{each.function}(nullif({doubles}, 'nan'::DOUBLE))"
+    beats = compare("<=" if each.function == "min" else ">=", Pair(found, None), Pair(None, other))
+    return f"CASE WHEN {other} IS NULL OR {beats} THEN {found} END"
+
+
+def _parts(values: Values, operand: Value) -> tuple[str | None, str | None]:
+    """The integers among numbers, and those that are none, each null where it is the other; None: there are none."""
     shapes: list[Pair] = []
 
     def integer(pairs: list[Pair]) -> str:
         shapes.append(pairs[0])
         return pairs[0].integer or "NULL::BIGINT"
 
-    exact = f"CAST(TRY_CAST(sum({values.integers_apart([operand], integer)}) AS BIGINT) AS DOUBLE)"
-    rounded = f"sum({values.numbers([operand], lambda pairs: pairs[0].as_double())})"
-    if shapes[0].double is None or shapes[0].integer is None:
-        return rounded if shapes[0].integer is None else exact
-    doubles = values.integers_apart([operand], lambda pairs: str(pairs[0].double))
-    return f"CASE WHEN count({doubles}) = 0 THEN {exact} ELSE {rounded} END"
+    integers = values.integers_apart([operand], integer)
+    doubles = values.integers_apart([operand], lambda pairs: pairs[0].double or "NULL::DOUBLE")
+    return integers if shapes[0].integer else None, doubles if shapes[0].double else None
 
 
 def _comparable(values: Values, operand: Value) -> str:

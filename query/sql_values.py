@@ -46,6 +46,10 @@ class Values:
         """A built-in field in its own type."""
         return self.scope.along(found.path, lambda scope: scope.field(found.name))
 
+    def whole(self, found: BuiltIn) -> str | None:
+        """The integer that a built-in field is, null where it is none; None: it never is one."""
+        return None if found.path else self.scope.whole(found.name)  # what groups compute is on no path
+
     def text(self, found: Value) -> str:
         """The text form."""
         match found:
@@ -155,7 +159,9 @@ class Values:
                 integer, double = self.column(found, "integer_form"), self.column(found, "float_form")
                 return Pair(integer, f"CASE WHEN {integer} IS NULL THEN {double} END")
             case BuiltIn(type=FieldType.FLOAT | FieldType.DURATION):
-                return Pair(None, f"CAST({self.field(found)} AS DOUBLE)")
+                double = f"CAST({self.field(found)} AS DOUBLE)"
+                whole = self.whole(found)
+                return Pair(whole, double if whole is None else f"CASE WHEN {whole} IS NULL THEN {double} END")
             case BuiltIn():
                 return Pair(f"CAST({self.field(found)} AS BIGINT)", None)
             case _:

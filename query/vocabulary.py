@@ -48,7 +48,8 @@ class FieldType(Enum):
 class Field(Frozen):
     """A built-in field: an SQL expression over the alias ``e`` of its entity and the aliases of ``joins``.
 
-    ``values`` are the only ones that it ever has; empty: any.
+    ``values`` are the only ones that it ever has; empty: any. ``whole`` of a FLOAT or DURATION is an expression for the
+    integer (BIGINT) that it is, exactly; null where it is none. Empty: it never is one.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Field(Frozen):
     joins: tuple[str, ...] = ()
     meaning: str = ""
     values: tuple[str, ...] = ()
+    whole: str = ""
 
 
 @dataclass(frozen=True, slots=True)

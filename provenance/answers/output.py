@@ -21,11 +21,14 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from provenance.errors import StoreError
 from query.terminal_text import DECEIVING, harmless
 from query.vocabulary import FieldType
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _NUMBERS = frozenset({FieldType.INTEGER, FieldType.FLOAT, FieldType.SIZE, FieldType.DURATION})
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?")
@@ -285,8 +288,15 @@ def _write_parquet(columns: Sequence[OutputColumn], rows: Iterable[Row], stream:
     with pq.ParquetWriter(stream, schema) as writer:
         while block := list(itertools.islice(iterator, _BLOCK_ROWS * 64)):
             arrays = [
-                pa.array(list(values) if keep else [_flat(value) for value in values], field.type)
+                pa.array(_of_one_type(values, field.type) if keep else [_flat(value) for value in values], field.type)
                 for values, keep, field in zip(zip(*block, strict=True), exact, schema, strict=True)
             ]
             writer.write_table(pa.table(arrays, schema=schema))
     stream.flush()
+
+
+def _of_one_type(values: Row, column: pa.DataType) -> list[object]:
+    """The values of a column that has a type: integers among doubles become the nearest double."""
+    if str(column) != "double":
+        return list(values)
+    return [float(value) if isinstance(value, int) else value for value in values]

@@ -12,8 +12,7 @@ from tests.query.oracle.stores import Asked
 def difference(expected: Expected, found: Asked) -> str | None:
     """What differs, rows or their order or what is shown of them; None: nothing does.
 
-    Integers are exact. What is shown as a double, which the result of a calculation is unless it always is an integer,
-    agrees to twelve digits: sums are made in any order. What matches is always exact.
+    Integers are exact, what is calculated of them too. What is shown as a double agrees to twelve digits: sums are made in any order. What matches is always exact.
     """
     if expected.shown is None or expected.keys or found.keys:
         mine, theirs = expected.keys, found.keys
@@ -38,6 +37,8 @@ def same_value(one: Any, other: Any) -> bool:
         return one.keys() == other.keys() and all(same_value(one[key], other[key]) for key in one)
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
+    if isinstance(one, int) and isinstance(other, float):
+        return one == other
     if isinstance(one, float) or isinstance(other, float):
         if not (isinstance(one, int | float) and isinstance(other, int | float)):
             return False
