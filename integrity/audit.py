@@ -92,14 +92,7 @@ class Check:
         """Whether all bytes were read and compared with a digest or checksum that was known before."""
         return self.actual_sha256 is not None and self.expectation.is_protected
 
-    def to_finding(
-        self,
-        *,
-        stage: str = "audit",
-        first_seen: dt.datetime | None = None,
-        affected_files: tuple[str, ...] = (),
-        affected_jobs: tuple[str, ...] = (),
-    ) -> Finding | None:
+    def to_finding(self, *, stage: str = "audit", first_seen: dt.datetime | None = None) -> Finding | None:
         """The finding for a report; None if there is nothing to report."""
         if self.finding is None:
             return None
@@ -113,8 +106,6 @@ class Check:
             actual_sha256=self.actual_sha256,
             expected_size=self.expectation.size,
             actual_size=None if self.stat is None else self.stat.size,
-            affected_files=affected_files,
-            affected_jobs=affected_jobs,
             error=self.error,
         )
 

@@ -106,8 +106,9 @@ class Finding:
     """One thing that is wrong with one copy. Digests are 32 bytes, sizes bytes; None: not expected, or not known.
 
     ``stage`` is where it was noticed (`audit`, `scrub`, `pre-exec`, ...); ``first_seen`` when it was first noticed;
-    ``affected_files`` and ``affected_jobs`` are names and ids of what was made with it. It went wrong between
-    ``last_good`` and ``first_bad``. ``good_copies`` are URLs of the same content. ``error`` is what the system said.
+    ``affected_files`` and ``affected_jobs`` are names and ids of what was made with it; of the jobs ``read_by`` are
+    those that read the file itself. It went wrong between ``last_good`` and ``first_bad``. ``good_copies`` are URLs of
+    the same content. ``error`` is what the system said.
     """
 
     kind: FindingClass
@@ -121,6 +122,7 @@ class Finding:
     actual_size: int | None = None
     affected_files: tuple[str, ...] = ()
     affected_jobs: tuple[str, ...] = ()
+    read_by: tuple[str, ...] = ()
     last_good: Sight | None = None
     first_bad: Sight | None = None
     good_copies: tuple[str, ...] = ()
@@ -138,7 +140,11 @@ class Finding:
             "actual_size": self.actual_size,
             "stage": self.stage,
             "first_seen": time_text(self.first_seen),
-            "affected": {"files": list(self.affected_files), "jobs": list(self.affected_jobs)},
+            "affected": {
+                "files": list(self.affected_files),
+                "jobs": list(self.affected_jobs),
+                "read_by": list(self.read_by),
+            },
             "last_good": None if self.last_good is None else self.last_good.document(),
             "first_bad": None if self.first_bad is None else self.first_bad.document(),
             "good_copies": list(self.good_copies),

@@ -4,10 +4,13 @@ again. The edges are read once, when first asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from integrity.repair import Rerun
+from provenance.audits.reproducing import command as command_line
 from provenance.reading.views import Reading
 
 if TYPE_CHECKING:
@@ -20,19 +23,64 @@ JobKey = tuple[int, int]
 """(run, job)."""
 
 
+_JOBS = """
+SELECT j.run, j.job, j.id, w.name, w.run_id, w.submit_dir, w.kind FROM jobs AS j JOIN workflows AS w ON w.run = j.run
+"""
+_READS = """
+SELECT r.file_source, r.file, r.run, r.job, coalesce(i.has_run, false) FROM reads AS r
+LEFT JOIN (
+    SELECT run, job, bool_or(duration_seconds IS NOT NULL) AS has_run FROM invocations GROUP BY run, job
+) AS i ON i.run = r.run AND i.job = r.job
+ORDER BY ALL
+"""
+_COMMANDS = """
+SELECT run, job, arg_max(command, attempt) FROM invocations
+WHERE (run, job) IN (SELECT unnest($1::BIGINT[]), unnest($2::BIGINT[])) AND command IS NOT NULL GROUP BY run, job
+"""
+_USES = """
+SELECT DISTINCT run, job, CASE role WHEN 'input' THEN '--in' WHEN 'output' THEN '--out' ELSE '--inout' END AS option,
+                name
+FROM uses
+WHERE (run, job) IN (SELECT unnest($1::BIGINT[]), unnest($2::BIGINT[])) AND role IN ('input', 'output', 'inout')
+ORDER BY ALL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """What was made with a file, each sorted and once: names of ``files`` and ids of ``jobs`` downstream; of these
+    ``readers`` read the file itself.
+    """
+
+    files: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
+    readers: tuple[str, ...] = ()
+
+
+NOTHING_AFFECTED = Affected()
+
+
 @dataclass(frozen=True, slots=True)
 class JobName:
-    """What people call a job: its id in the workflow, the workflow's name, the id and the folder of the run."""
+    """What people call a job: its id in the workflow, the workflow's name, the id and the folder of the run; ``kind``
+    of the run: workflow | exec.
+    """
 
     id: str
     workflow: str
     run_id: str
     submit_dir: str
+    kind: str
+
+
+_UNPLANNED = JobName("?", "?", "?", "", "")
+"""A job that nobody planned here."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Edges:
     readers: Mapping[FileKey, list[JobKey]]
+    """Jobs whose commands ran."""
     read: Mapping[JobKey, list[FileKey]]
     written: Mapping[JobKey, list[FileKey]]
     makers: Mapping[FileKey, JobKey]
@@ -55,10 +103,10 @@ class Dependents:
                 self._found = _read(reading)
         return self._found
 
-    def of(self, source: int | None, file: int | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """(names of files, ids of jobs) that were made with a file, each sorted and once."""
+    def of(self, source: int | None, file: int | None) -> Affected:
+        """What was made with a file. A job whose command never ran has read nothing."""
         if source is None or file is None:
-            return (), ()
+            return NOTHING_AFFECTED
         edges = self._edges
         files: set[FileKey] = set()
         jobs: set[JobKey] = set()
@@ -71,9 +119,14 @@ class Dependents:
                     files |= new
                     waiting.extend(new)
         files.discard((source, file))
-        names = {edges.file_names[key] for key in files}
-        ids = {edges.jobs[key].id for key in jobs if key in edges.jobs}
-        return tuple(sorted(names)), tuple(sorted(ids))
+        return Affected(
+            tuple(sorted({edges.file_names[key] for key in files})),
+            self._ids(jobs),
+            self._ids(edges.readers.get((source, file), ())),
+        )
+
+    def _ids(self, jobs: Iterable[JobKey]) -> tuple[str, ...]:
+        return tuple(sorted({self._edges.jobs[key].id for key in jobs if key in self._edges.jobs}))
 
     def maker(self, file: FileKey) -> JobKey | None:
         """The job that made a file; None: no job did, or it is not known."""
@@ -83,17 +136,32 @@ class Dependents:
         """The files that a job read."""
         return self._edges.read.get(job, [])
 
-    def outputs(self, job: JobKey) -> list[FileKey]:
-        """The files that a job wrote."""
-        return self._edges.written.get(job, [])
+    def reruns(self, jobs: Sequence[JobKey]) -> tuple[Rerun, ...]:
+        """The steps of a repair that run these jobs again, in their order."""
+        named = {job: self._edges.jobs[job] for job in jobs if job in self._edges.jobs}
+        commands = self._exec_commands({job: name for job, name in named.items() if name.kind == "exec"})
+        steps = []
+        for job in jobs:
+            makes = tuple(sorted(self._edges.file_names[file] for file in self._edges.written.get(job, ())))
+            name = named.get(job, _UNPLANNED)
+            steps.append(Rerun(name.id, name.workflow, name.run_id, makes, name.submit_dir, commands.get(job)))
+        return tuple(steps)
 
-    def file_name(self, file: FileKey) -> str:
-        """The name of a file that a job made."""
-        return self._edges.file_names[file]
-
-    def job_name(self, job: JobKey) -> JobName | None:
-        """What a job is called; None where nobody planned it here."""
-        return self._edges.jobs.get(job)
+    def _exec_commands(self, jobs: Mapping[JobKey, JobName]) -> dict[JobKey, str]:
+        """Each `pirene exec` as it was given, ready for a shell; what its standard streams were is not known."""
+        if not jobs:
+            return {}
+        columns = [[run for run, _ in jobs], [job for _, job in jobs]]
+        with Reading(self._store, self._snapshot) as reading:
+            options: dict[JobKey, list[str]] = {}
+            for run, job, option, used in reading.rows(_USES, columns):
+                options.setdefault((run, job), []).extend((option, str(used)))
+            commands = {(run, job): command for run, job, command in reading.rows(_COMMANDS, columns)}
+        given = {job: ["exec", *options.get(job, ()), "--", *command] for job, command in commands.items()}
+        return {
+            job: f"cd {shlex.quote(jobs[job].submit_dir)} && {command_line(self._store.storage, *words)}"
+            for job, words in given.items()
+        }
 
 
 def _read(reading: Reading) -> _Edges:
@@ -102,14 +170,14 @@ def _read(reading: Reading) -> _Edges:
     written: dict[JobKey, list[FileKey]] = {}
     makers: dict[FileKey, JobKey] = {}
     names: dict[FileKey, str] = {}
-    for source, file, run, job in reading.rows("SELECT file_source, file, run, job FROM reads ORDER BY ALL"):
-        readers.setdefault((source, file), []).append((run, job))
+    for source, file, run, job, has_run in reading.rows(_READS):
+        if has_run:
+            readers.setdefault((source, file), []).append((run, job))
         read.setdefault((run, job), []).append((source, file))
     made = "SELECT source, file, job, name FROM files WHERE job IS NOT NULL ORDER BY source, file"
     for source, file, job, name in reading.rows(made):
         written.setdefault((source, job), []).append((source, file))
         makers[source, file] = (source, job)
         names[source, file] = str(name)
-    planned = "SELECT j.run, j.job, j.id, w.name, w.run_id, w.submit_dir FROM jobs j JOIN workflows w ON w.run = j.run"
-    jobs = {(run, job): JobName(str(id_), *map(str, rest)) for run, job, id_, *rest in reading.rows(planned)}
+    jobs = {(run, job): JobName(str(id_), *map(str, rest)) for run, job, id_, *rest in reading.rows(_JOBS)}
     return _Edges(readers, read, written, makers, names, jobs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from integrity.findings import Finding, FindingClass
@@ -46,12 +46,9 @@ def findings(
     reported = set()
     for copy, check in looks.bad:
         reported.add(copy.key)
-        files, jobs = dependents.of(check.expectation.source, check.expectation.file)
-        finding = check.to_finding(
-            stage=stage, first_seen=first_seen.get(copy.key), affected_files=files, affected_jobs=jobs
-        )
+        finding = check.to_finding(stage=stage, first_seen=first_seen.get(copy.key))
         if finding is not None:
-            yield Found(finding, copy.key)
+            yield Found(_affecting(finding, dependents, copy.key), copy.key)
     for row in failed:
         source, file, url, name, stage_then, finding_class, expected, actual, expected_size, actual_size, _, job_run = (
             row
@@ -61,7 +58,6 @@ def findings(
         if place in reported or place in looks.good or not in_scope:
             continue
         reported.add(place)
-        files, jobs = dependents.of(source, file)
         earlier = Finding(
             kind=FindingClass(finding_class),
             name=str(name),
@@ -72,7 +68,10 @@ def findings(
             actual_sha256=actual,
             expected_size=expected_size,
             actual_size=actual_size,
-            affected_files=files,
-            affected_jobs=jobs,
         )
-        yield Found(earlier, (source, file, earlier.url))
+        yield Found(_affecting(earlier, dependents, place), (source, file, earlier.url))
+
+
+def _affecting(finding: Finding, dependents: Dependents, place: tuple[int | None, int | None, str]) -> Finding:
+    affected = dependents.of(place[0], place[1])
+    return replace(finding, affected_files=affected.files, affected_jobs=affected.jobs, read_by=affected.readers)

@@ -1,18 +1,19 @@
 """The plan of a repair: for each damaged file a good copy of its content, else the jobs that make it again.
 
 Good copies of a file are those of all files with the same sha256. A copy counts as good if this audit found it so, or
-if it was good when it was last looked at and lies outside of the audit's scope. Where several jobs made the same
-content, the one that did so last makes it again for all.
+if it was good when it was last looked at and this audit did not look. A job makes contents again that an attempt of it
+made which succeeded; one that was refused, or failed, made nothing. Of many jobs that made the same content the newest
+are thought of, first of all those that made the very files that are damaged.
 """
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from integrity.findings import Verdict, meaning
-from integrity.repair import Recopy, RepairPlan, Rerun, Restore, needed
+from integrity.repair import Past, Recopy, RepairPlan, Restore, needed
 from provenance.audits.dependents import Dependents, FileKey, JobKey
 from provenance.audits.looks import Looks
 from provenance.reading.views import Reading
@@ -22,77 +23,100 @@ if TYPE_CHECKING:
     from provenance.history.snapshot import Snapshot
     from provenance.store import Store
 
-_COPIES_OF_CONTENT = """
-SELECT f.sha256, r.source, r.file, r.url FROM replica_rows AS r
-JOIN files AS f ON f.source = r.source AND f.file = r.file
-WHERE r.state = 'ok' AND r.here AND f.sha256 IN (SELECT unnest($1::BLOB[])) ORDER BY r.url
-"""
-_LAST_MAKERS = """
-SELECT sha256, arg_max(source, (created, source, file)), arg_max(file, (created, source, file)) FROM files
-WHERE job IS NOT NULL AND sha256 IN (SELECT unnest($1::BLOB[])) GROUP BY sha256
-"""
+Content = bytes | FileKey
+"""A sha256; a file of which none is known stands for itself."""
+
+_MAKERS_AT_MOST = 8
+"""Empty files are made by every other job there is."""
 _CONTENTS = """
 SELECT source, file, sha256, name FROM files
 WHERE (source, file) IN (SELECT unnest($1::BIGINT[]), unnest($2::BIGINT[]))
 """
+_COPIES_OF_CONTENT = """
+SELECT f.sha256, r.source, r.file, r.url, r.state FROM replica_rows AS r
+JOIN files AS f ON f.source = r.source AND f.file = r.file
+WHERE r.state IN ('ok', 'quarantined', 'missing') AND r.here AND f.sha256 IN (SELECT unnest($1::BLOB[])) ORDER BY r.url
+"""
+_MAKERS = f"""
+SELECT f.sha256, f.source, f.job FROM files AS f
+JOIN invocations AS i ON i.run = f.source AND i.job = f.job AND i.attempt = f.attempt
+WHERE i.status = 'succeeded' AND f.sha256 IN (SELECT unnest($1::BLOB[]))
+GROUP BY f.sha256, f.source, f.job
+QUALIFY row_number() OVER (PARTITION BY f.sha256 ORDER BY max(f.created) DESC, f.source, f.job) <= {_MAKERS_AT_MOST}
+ORDER BY max(f.created) DESC, f.source, f.job
+"""
+_OWNED = "SELECT DISTINCT sha256 FROM files WHERE job IS NULL AND sha256 IN (SELECT unnest($1::BLOB[]))"
 
 
-class GoodCopies:
-    """Where good copies of files are, as far as is known once an audit has looked."""
+class Contents:
+    """What is known of contents once an audit has looked: names, copies, and how they came about."""
 
     def __init__(self, store: Store, snapshot: Snapshot, looks: Looks) -> None:
-        self._bad = {copy.key for copy, _ in looks.bad}
-        self._contents: dict[FileKey, tuple[bytes | None, str]] = {}
-        self._urls: dict[bytes, list[str]] = {}
-        self._made: dict[bytes, FileKey] = {}
         self._store = store
         self._snapshot = snapshot
+        self._bad = {copy.key for copy, _ in looks.bad}
+        self._good = looks.good
+        self._files: dict[FileKey, Content] = {}
+        self._names: dict[Content, str] = {}
+        self._urls: dict[Content, list[str]] = {}
+        self._lost: dict[Content, list[str]] = {}
+        self._makers: dict[Content, list[JobKey]] = {}
+        self._owned: set[Content] = set()
 
     def look_up(self, files: Iterable[FileKey]) -> None:
-        """Read what is known of the copies of these files, all at once."""
-        new = [file for file in files if file not in self._contents]
+        """Read what is known of the contents of these files, all at once."""
+        new = sorted(set(files) - self._files.keys())
         if not new:
             return
+        met = set(self._names)
         with Reading(self._store, self._snapshot) as reading:
             keys = [[source for source, _ in new], [file for _, file in new]]
             for source, file, sha256, name in reading.rows(_CONTENTS, keys):
-                self._contents[source, file] = (sha256, str(name))
-            digests = {sha256 for sha256, _ in map(self._content, new) if sha256 is not None} - self._urls.keys()
-            self._urls |= {sha256: [] for sha256 in digests}
+                self._files[source, file] = (source, file) if sha256 is None else sha256
+                self._names.setdefault(self._files[source, file], str(name))
+            for key in new:
+                self._names.setdefault(self._files.setdefault(key, key), "")
+            digests = sorted(content for content in self._names.keys() - met if isinstance(content, bytes))
             if digests:
-                for sha256, source, file, url in reading.rows(_COPIES_OF_CONTENT, [sorted(digests)]):
-                    if (source, file, url) not in self._bad and url not in self._urls[sha256]:
-                        self._urls[sha256].append(url)
-                for sha256, source, file in reading.rows(_LAST_MAKERS, [sorted(digests)]):
-                    self._made[sha256] = (source, file)
-        for file in new:
-            self._contents.setdefault(file, (None, ""))
+                self._look_up_contents(reading, digests)
 
-    def _content(self, file: FileKey) -> tuple[bytes | None, str]:
-        return self._contents.get(file, (None, ""))
+    def _look_up_contents(self, reading: Reading, digests: list[bytes]) -> None:
+        for sha256, source, file, url, state in reading.rows(_COPIES_OF_CONTENT, [digests]):
+            key = (source, file, url)
+            is_good = key in self._good or (state == "ok" and key not in self._bad)
+            urls = (self._urls if is_good else self._lost).setdefault(sha256, [])
+            if url not in urls:
+                urls.append(url)
+        for sha256, run, job in reading.rows(_MAKERS, [digests]):
+            self._makers.setdefault(sha256, []).append((run, job))
+        self._owned |= {sha256 for (sha256,) in reading.rows(_OWNED, [digests])}
 
-    def made_last(self, files: Sequence[FileKey]) -> list[FileKey]:
-        """For each content of these files, the one that a job made last; where no job did, the file itself."""
-        self.look_up(files)
-        made = list(dict.fromkeys(self._made.get(self.sha256(file) or b"", file) for file in files))
-        self.look_up(made)
-        return made
+    def of(self, file: FileKey) -> Content:
+        """The content of a file that was looked up."""
+        return self._files[file]
 
-    def sha256(self, file: FileKey) -> bytes | None:
-        """The digest of a file that was looked up."""
-        return self._content(file)[0]
+    def name(self, content: Content) -> str:
+        """The name of one of the files with a content."""
+        return self._names[content]
 
-    def name(self, file: FileKey) -> str:
-        """The name of a file that was looked up."""
-        return self._content(file)[1]
+    def urls(self, content: Content) -> tuple[str, ...]:
+        """Where good copies of a content are."""
+        return tuple(self._urls.get(content, ()))
 
-    def urls(self, file: FileKey) -> tuple[str, ...]:
-        """Where good copies of the content of a file are that was looked up."""
-        sha256 = self._content(file)[0]
-        return () if sha256 is None else tuple(self._urls[sha256])
+    def lost_urls(self, content: Content) -> tuple[str, ...]:
+        """Where copies of a content were that are good no more."""
+        return tuple(self._lost.get(content, ()))
+
+    def makers(self, content: Content) -> Sequence[JobKey]:
+        """The jobs that made a content, the newest first."""
+        return self._makers.get(content, ())
+
+    def has_owner(self, content: Content) -> bool:
+        """Whether a content was registered: then somebody else may have it still."""
+        return content in self._owned
 
 
-def repair_plan(looks: Looks, good: GoodCopies, dependents: Dependents) -> RepairPlan:
+def repair_plan(looks: Looks, contents: Contents, dependents: Dependents) -> RepairPlan:
     """What brings back all copies that an audit found damaged or missing."""
     places: dict[FileKey, list[tuple[str, str]]] = {}
     for copy, check in looks.bad:
@@ -100,45 +124,52 @@ def repair_plan(looks: Looks, good: GoodCopies, dependents: Dependents) -> Repai
             source, file, url = copy.key
             assert source is not None and file is not None
             places.setdefault((source, file), []).append((check.expectation.name, url))
-
-    wanted = good.made_last(sorted(places))
-    _look_up_what_is_needed(wanted, good, dependents)
+    _look_up_what_may_be_needed(places, contents, dependents)
+    own_makers = {dependents.maker(file) for file in places}
     found = needed(
-        wanted,
-        lambda file: bool(good.urls(file)),
-        dependents.maker,
-        lambda job: good.made_last(dependents.inputs(job)),
+        (contents.of(file) for file in sorted(places)),
+        Past(
+            has_copy=lambda content: bool(contents.urls(content)),
+            makers=lambda content: sorted(contents.makers(content), key=lambda job: job not in own_makers),
+            inputs=lambda job: [contents.of(file) for file in dependents.inputs(job)],
+            has_owner=contents.has_owner,
+        ),
     )
     recopies = tuple(
-        Recopy(name, url, good.urls(file)) for file in places if good.urls(file) for name, url in places[file]
+        Recopy(name, url, good)
+        for file in places
+        if (good := contents.urls(contents.of(file)))
+        for name, url in places[file]
     )
-    restores = tuple(
-        Restore(good.name(file), good.sha256(file), tuple(url for _, url in places.get(file, ())))
-        for file in found.to_restore
+    return RepairPlan(
+        restores=tuple(_restore(content, places, contents) for content in found.to_restore),
+        recopies=recopies,
+        reruns=dependents.reruns(found.jobs),
+        commands=tuple(_commands(recopies)),
     )
-    reruns = tuple(_rerun(job, dependents) for job in found.jobs)
-    return RepairPlan(restores, recopies, reruns, tuple(_commands(recopies)))
 
 
-def _look_up_what_is_needed(wanted: Sequence[FileKey], good: GoodCopies, dependents: Dependents) -> None:
+def _look_up_what_may_be_needed(files: Iterable[FileKey], contents: Contents, dependents: Dependents) -> None:
     """Look up all that `needed` will ask about, many files at a time: asking the store one by one takes hours."""
-    met = set(wanted)
-    level = wanted
+    met: set[Content] = set()
+    level = list(files)
     while level:
-        makers = {dependents.maker(file) for file in level if not good.urls(file)} - {None}
-        read = {file for job in makers if job is not None for file in dependents.inputs(job)}
-        level = [file for file in good.made_last(sorted(read)) if file not in met]
-        met.update(level)
+        contents.look_up(level)
+        new = {contents.of(file) for file in level} - met
+        met |= new
+        jobs = {job for content in new if not contents.urls(content) for job in contents.makers(content)}
+        level = [file for job in jobs for file in dependents.inputs(job)]
 
 
-def _rerun(job: JobKey, dependents: Dependents) -> Rerun:
-    name = dependents.job_name(job)
-    makes = tuple(sorted(dependents.file_name(file) for file in dependents.outputs(job)))
-    return Rerun("?", "?", "?", makes) if name is None else Rerun(name.id, name.workflow, name.run_id, makes)
+def _restore(content: Content, places: dict[FileKey, list[tuple[str, str]]], contents: Contents) -> Restore:
+    damaged = [place for file in places if contents.of(file) == content for place in places[file]]
+    name = damaged[0][0] if damaged else contents.name(content)
+    urls = tuple(dict.fromkeys([url for _, url in damaged])) or contents.lost_urls(content)
+    return Restore(name, content if isinstance(content, bytes) else None, urls)
 
 
-def _commands(recopies: Sequence[Recopy]) -> Iterable[str]:
-    """`cp` for copies that are here. Jobs need none of their own: planned again, a workflow runs just those."""
+def _commands(recopies: Sequence[Recopy]) -> Iterator[str]:
+    """`cp` for copies that are here."""
     for step in recopies:
         bad, good = local_path(step.url), next(filter(None, map(local_path, step.good)), None)
         if bad is not None and good is not None:

@@ -12,7 +12,7 @@ from provenance.audits.dependents import Dependents
 from provenance.audits.earlier import Found, findings
 from provenance.audits.hindrance import OBSTACLES, hindered
 from provenance.audits.history import Span, overhead, pipeline, spans
-from provenance.audits.repairs import GoodCopies, repair_plan
+from provenance.audits.repairs import Contents, repair_plan
 from provenance.audits.reproducing import command
 from provenance.log.state import log_state
 
@@ -60,21 +60,21 @@ def _whole(
 ) -> Report:
     """The report that needs all of the store."""
     dependents = Dependents(store, snapshot)
-    good = GoodCopies(store, snapshot, looks)
+    contents = Contents(store, snapshot, looks)
     found = list(findings(store, snapshot, scope, looks, how.stage, dependents))
     recorded = store.snapshot()
     where = spans(store, recorded, [one.place for one in found])
     files = [one.file for one in found if one.file is not None]
-    good.look_up(files)
+    contents.look_up(files)
     log, altered = log_state(store, snapshot, how.stage)
     return Report(
         scope=scope.said,
         coverage=tally.coverage(),
-        findings=(*altered, *(_explained(one, where.get(one.place), good) for one in found)),
+        findings=(*altered, *(_explained(one, where.get(one.place), contents) for one in found)),
         log=log,
         sample=sample,
         effort=Effort(how.pace.read_bytes, how.pace.seconds),
-        repair=repair_plan(looks, good, dependents),
+        repair=repair_plan(looks, contents, dependents),
         pipeline=pipeline(store, recorded, scope),
         overhead=overhead(store, recorded, scope),
         at=dt.datetime.now(dt.UTC),
@@ -83,7 +83,7 @@ def _whole(
     )
 
 
-def _explained(found: Found, span: Span | None, good: GoodCopies) -> Finding:
+def _explained(found: Found, span: Span | None, contents: Contents) -> Finding:
     """A finding with the looks that it came about between, and the good copies that are left."""
     finding = found.finding
     if span is not None:
@@ -91,4 +91,5 @@ def _explained(found: Found, span: Span | None, good: GoodCopies) -> Finding:
         finding = replace(finding, last_good=span.last_good, first_bad=span.first_bad, first_seen=first_seen)
     if found.file is None:
         return finding
-    return replace(finding, good_copies=tuple(url for url in good.urls(found.file) if url != finding.url))
+    good = contents.urls(contents.of(found.file))
+    return replace(finding, good_copies=tuple(url for url in good if url != finding.url))

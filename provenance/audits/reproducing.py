@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 
 def command(storage: Storage, *words: str | None) -> str:
-    """`pirene` with these words (None: left out) on this store, quoted for a shell."""
-    given = ["pirene", *(word for word in words if word is not None), "--store", str(storage.location)]
-    return shlex.join(given)
+    """`pirene` with these words (None: left out) on this store, quoted for a shell; ``--`` ends its options."""
+    given = [word for word in words if word is not None]
+    end = given.index("--") if "--" in given else len(given)
+    return shlex.join(["pirene", *given[:end], "--store", str(storage.location), *given[end:]])

@@ -111,8 +111,9 @@ def _of_finding(finding: Finding) -> _Case:
             *(() if compared is None else (f"expected {compared[0]}", f"found {compared[1]}")),
             *(() if finding.error is None else (harmless(finding.error),)),
             what_is_known(finding),
-            f"read by {harmless(', '.join(finding.affected_jobs))}",
-            f"affects {harmless(', '.join(finding.affected_files))}",
+            f"read by {harmless(', '.join(finding.read_by)) or 'no job'}",
+            f"affects {harmless(', '.join(finding.affected_files)) or 'no other file'}",
+            f"by way of {harmless(', '.join(finding.affected_jobs)) or 'no job'}",
         )
     )
     outcome: Literal["failure", "error"] = "error" if meaning(finding.kind) is Verdict.INCOMPLETE else "failure"

@@ -51,7 +51,7 @@ def lines(report: Report, *, with_repair_plan: bool = False) -> Iterator[str]:
         yield f"again: {harmless(command)}"
     if with_repair_plan:
         yield ""
-        yield from _repair(report.repair)
+        yield from _repair(report.repair, report.reproduce[0])
     elif report.repair:
         yield "what brings the files back: --repair-plan"
 
@@ -81,32 +81,42 @@ def _finding(finding: Finding) -> Iterator[str]:
         yield f"  was good  {sight(finding.last_good)}"
     if finding.first_bad is not None:
         yield f"  was bad   {sight(finding.first_bad)}"
-    if finding.affected_jobs:
-        yield f"  read by   {harmless(', '.join(finding.affected_jobs))}"
+    if finding.read_by:
+        yield f"  read by   {harmless(', '.join(finding.read_by))}"
     if finding.affected_files:
         yield f"  affects   {harmless(', '.join(finding.affected_files))}"
+    if set(finding.affected_jobs) - set(finding.read_by):
+        yield f"  by way of {harmless(', '.join(finding.affected_jobs))}"
     for url in finding.good_copies:
         yield f"  good at   {harmless(url)}"
 
 
-def _repair(plan: RepairPlan) -> Iterator[str]:
+def _repair(plan: RepairPlan, again: str) -> Iterator[str]:
     """What to do, in the order of its doing."""
     if not plan:
         yield "nothing has to be repaired"
         return
-    yield "to repair:"
+    yield "to repair, in this order:"
     for restore in plan.restores:
         digest = "" if restore.sha256 is None else f" (sha256 {restore.sha256.hex()})"
         yield f"  restore   {harmless(restore.name)}{digest}: no good copy is known, and no job makes it"
+        for url in restore.urls:
+            yield f"            at {place(url)}"
     for recopy in plan.recopies:
         yield f"  copy      {place(recopy.good[0])} to {place(recopy.url)}"
-    for rerun in plan.reruns:
-        makes = harmless(", ".join(rerun.makes))
-        yield f"  run       job {harmless(rerun.job)} of workflow {harmless(rerun.workflow)}, which makes {makes}"
     for command in plan.commands:
         yield f"  $ {harmless(command)}"
     if plan.restores or plan.recopies:
-        yield "Then audit again: that is how the store learns of the good copies."
+        yield "  audit     again: that is how the store learns of the good copies"
+        yield f"  $ {harmless(again)}"
+    for rerun in plan.reruns:
+        makes = harmless(", ".join(rerun.makes))
+        yield f"  run       job {harmless(rerun.job)} of workflow {harmless(rerun.workflow)}, which makes {makes}"
+        if rerun.command is not None:
+            yield f"  $ {harmless(rerun.command)}"
+    if any(rerun.command is None for rerun in plan.reruns):
+        yield "            by planning it again (`pirene run WORKFLOW.yml`): these jobs run, all others are reused"
+        for folder in dict.fromkeys(rerun.folder for rerun in plan.reruns if rerun.command is None and rerun.folder):
+            yield f"            it was planned in {harmless(folder)}"
     if plan.reruns:
-        yield "Then run the workflow again (`pirene run WORKFLOW.yml`): these jobs run, all others are reused."
-        yield "A command of `pirene exec` is given again."
+        yield "  audit     again: what is made anew elsewhere is copied to where it was, as that plan says"

@@ -30,8 +30,9 @@ ALL = Coverage(replicas=3, verified=3)
 
 def finding(kind: FindingClass) -> Finding:
     return Finding(
-        kind, "raw.fits", "file:///d/raw.fits", "audit", AT, b"\x01" * 32, b"\x02" * 32, 10, 11, ("coadd",), ("isr-1",)
-    )
+        kind, "raw.fits", "file:///d/raw.fits", "audit", AT, b"\x01" * 32, b"\x02" * 32, 10, 11, ("coadd",),
+        ("isr-1", "coadd-1"), ("isr-1",),
+    )  # fmt: skip
 
 
 def report(*kinds: FindingClass, coverage: Coverage = ALL, log: LogState | None = None) -> Report:
@@ -99,7 +100,7 @@ def test_the_document() -> None:
         repair=RepairPlan(
             (Restore("raw.fits", b"\x01" * 32, ("file:///d/raw.fits",)),),
             (Recopy("b", "file:///b", ("file:///c",)),),
-            (Rerun("isr-7", "night", "0193", ("b",)),),
+            (Rerun("isr-7", "night", "0193", ("b",), "/runs/night", "cd / && pirene exec"),),
             ("cp c b",),
         ),
         pipeline=(StageCount("audit", "node1", 3, 1),),
@@ -124,7 +125,7 @@ def test_the_document() -> None:
                 "actual_size": 11,
                 "stage": "audit",
                 "first_seen": "2026-11-23T05:20:00.000005Z",
-                "affected": {"files": ["coadd"], "jobs": ["isr-1"]},
+                "affected": {"files": ["coadd"], "jobs": ["isr-1", "coadd-1"], "read_by": ["isr-1"]},
                 "last_good": {
                     "stage": "output",
                     "at": "2026-11-23T05:20:00.000005Z",
@@ -163,7 +164,16 @@ def test_the_document() -> None:
         "repair": {
             "restore": [{"name": "raw.fits", "sha256": "01" * 32, "urls": ["file:///d/raw.fits"]}],
             "copy": [{"name": "b", "url": "file:///b", "from": ["file:///c"]}],
-            "rerun": [{"job": "isr-7", "workflow": "night", "run": "0193", "makes": ["b"]}],
+            "rerun": [
+                {
+                    "job": "isr-7",
+                    "workflow": "night",
+                    "run": "0193",
+                    "makes": ["b"],
+                    "folder": "/runs/night",
+                    "command": "cd / && pirene exec",
+                }
+            ],
             "commands": ["cp c b"],
         },
         "pipeline": [{"stage": "audit", "host": "node1", "checks": 3, "failed": 1}],

@@ -158,3 +158,79 @@ def test_the_pipeline_counts_every_look_and_what_verification_cost(chain: Chain)
     assert report.overhead is not None
     ((seconds,),) = chain.store.rows("SELECT sum(duration_seconds) FROM invocations", tables=["invocations"])
     assert report.overhead.job_seconds == seconds
+
+
+def test_a_copy_made_of_the_lost_bytes_is_no_way_back_to_them(chain: Chain, record_bytes, read_file, made_file) -> None:  # type: ignore[no-untyped-def]
+    """`cp` made the very bytes that it read: once both are lost, only the owner has them."""
+    run_id = uuid.UUID(int=7)
+    run, batch = source_of(run_id), Batch()
+    batch.add("workflows", run=run, run_id=str(run_id), kind="workflow", name="cp", submit_dir="/r", planned=AT)
+    batch.add("jobs", run=run, job=1, id="cp", type="job", name="cp", decision="run")
+    chain.store.commit(CommitKind.PLAN, batch)
+    raw = read_file("raw.dat", b"raw bytes", source=chain.raw.file[0], file=chain.raw.file[1], url=chain.raw.url)
+    ingest(chain.store, [record_bytes(1, run=run_id, inputs=[raw], outputs=[made_file("copy.dat", b"raw bytes")])])
+    flip(chain.folder / "raw.dat")
+    plan = plan_of(chain)
+    assert ([step["name"] for step in plan["restore"]], plan["rerun"]) == (["raw.dat"], [])
+
+
+def test_an_attempt_that_failed_makes_nothing_again(chain: Chain, record_bytes, read_file, made_file) -> None:  # type: ignore[no-untyped-def]
+    """It left the very bytes; the job that made them and succeeded is older."""
+    output = chain.run(1, staged=("mid.dat", "out.dat"))
+    run_id = uuid.UUID(int=9)
+    run, batch = source_of(run_id), Batch()
+    batch.add("workflows", run=run, run_id=str(run_id), kind="workflow", name="failing", submit_dir="/f", planned=AT)
+    batch.add("jobs", run=run, job=1, id="failed", type="job", name="failed", decision="run")
+    chain.store.commit(CommitKind.PLAN, batch)
+    made = [made_file("out.dat", b"out bytes")]
+    ended = {"status": "failed", "failure": "exit code 1", "exit_code": 1}
+    ingest(chain.store, [record_bytes(1, run=run_id, outputs=made, **ended)])
+    flip(output / "out.dat")
+    assert [(step["job"], step["workflow"]) for step in plan_of(chain)["rerun"]] == [("b", "chain")]
+
+
+def test_what_the_audit_itself_found_good_again_is_a_good_copy(chain: Chain) -> None:
+    first = chain.run(1, staged=("mid.dat", "out.dat"))
+    second = chain.run(2, staged=("out.dat",))
+    flip(second / "out.dat")
+    assert audit_store(chain.store).exit_code == 1
+    flip(second / "out.dat")
+    flip(first / "out.dat")
+    plan = plan_of(chain)
+    assert (plan["rerun"], plan["restore"]) == ([], [])
+    assert plan["copy"][0]["from"] == [file_url(second / "out.dat")]
+
+
+def test_a_restore_outside_of_the_scope_says_where_it_was(chain: Chain) -> None:
+    output = chain.run(1, staged=("out.dat",))
+    flip(chain.folder / "raw.dat")
+    assert audit_store(chain.store).exit_code == 1
+    flip(output / "out.dat")
+    plan = audit_store(chain.store, asked='files where name = "out.dat"').repair.document()
+    assert [(step["name"], step["urls"]) for step in plan["restore"]] == [
+        ("raw.dat", [file_url(chain.folder / "raw.dat")])
+    ]
+    assert [step["job"] for step in plan["rerun"]] == ["a", "b"]
+
+
+def test_readers_are_jobs_that_ran_with_the_file_and_the_others_are_downstream(
+    chain: Chain,
+    record_bytes,
+    read_file,  # type: ignore[no-untyped-def]
+) -> None:
+    output = chain.run(1, staged=("mid.dat", "out.dat"))
+    run_id = uuid.UUID(int=8)
+    run, batch = source_of(run_id), Batch()
+    batch.add("workflows", run=run, run_id=str(run_id), kind="workflow", name="late", submit_dir="/l", planned=AT)
+    batch.add("jobs", run=run, job=1, id="refused", type="job", name="refused", decision="run")
+    chain.store.commit(CommitKind.PLAN, batch)
+    wrong = {"verdict": "mismatch", "actual_sha256": "00" * 32, "finding": "content-mismatch"}
+    raw = read_file("raw.dat", b"raw bytes", source=chain.raw.file[0], file=chain.raw.file[1], **wrong)
+    never_ran = {"status": "integrity_failed", "exit_code": None, "duration": None}
+    ingest(chain.store, [record_bytes(1, run=run_id, inputs=[raw], **never_ran)])
+    flip(chain.folder / "raw.dat")
+    (finding,) = (one for one in audit_store(chain.store).findings if one.stage == "audit")
+    assert finding.name == "raw.dat"
+    assert (finding.read_by, finding.affected_jobs) == (("a",), ("a", "b"))
+    assert finding.affected_files == ("mid.dat", "out.dat")
+    assert output.is_dir()

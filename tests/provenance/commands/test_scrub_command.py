@@ -56,7 +56,7 @@ def test_damage_is_found_and_put_in_quarantine(runs, json_of):
     report = json_of(scrub, exit_code=1)
     (finding,) = report["findings"]
     assert (finding["class"], finding["stage"]) == ("content-mismatch", "scrub")
-    assert finding["affected"] == {"files": ["done.flag"], "jobs": ["b"]}
+    assert finding["affected"] == {"files": ["done.flag"], "jobs": ["b"], "read_by": ["b"]}
     assert [row["name"] for row in json_of(query, 'files where status = "damaged"')] == ["mid.dat"]
     flip(runs.output("left", "mid.dat"))
     assert json_of(scrub)["verdict"] == "clean"

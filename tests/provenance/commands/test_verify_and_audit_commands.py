@@ -95,7 +95,7 @@ def test_an_audit_reads_bytes_and_says_what_is_affected(runs, json_of, run_comma
     (finding,) = report["findings"]
     assert finding["class"] == "content-mismatch"
     assert finding["name"] == "mid.dat"
-    assert finding["affected"] == {"files": ["done.flag"], "jobs": ["b"]}
+    assert finding["affected"] == {"files": ["done.flag"], "jobs": ["b"], "read_by": ["b"]}
     assert finding["stage"] == "audit"
     (row,) = json_of(query, 'checks where verdict = "mismatch"')
     assert (row["expected"], row["actual"]) == (finding["expected_sha256"], finding["actual_sha256"])
