@@ -59,8 +59,11 @@ class Bench:
         *,
         argv: Sequence[str] = ("cp", "--", INPUT, OUTPUT),
         steps: Mapping[str, Sequence[str]] | None = None,
+        protection: str = "guard",
     ) -> Mapping[str, Any]:
-        """The record of one attempt that reads ``source``, which is to have this digest and size, and writes OUTPUT."""
+        """The record of one attempt that reads ``source``, which is to have this digest and size, and writes OUTPUT, at
+        a protection level.
+        """
         description = {
             "schema": SCHEMA,
             "run_id": str(self._run_id),
@@ -94,6 +97,7 @@ class Bench:
             "reuse_key": None,
             "site": "local",
             "tail_bytes": _TAIL_BYTES,
+            "protection": {"level": protection},
             "steps": {name: list(words) for name, words in (steps or {}).items()},
         }
         record = work_dir.with_name(f"{work_dir.name}.record")

@@ -1,7 +1,8 @@
 """One fault at one point of the pipeline, and whether it was noticed before anything was made of it.
 
 A fault is noticed if the job does not start, or fails and leaves no output in its place, or if the transfer or the
-audit refuses the file. What it is called is what an audit would call it, which knows the contents of all files.
+audit refuses the file. What it is called is what an audit would call it, which knows the contents of all files. Where
+the protection level keeps a fault off, the job reads what was verified, and makes what it would have made.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from provenance.urls import file_url
 
 _SOURCE = "source"
 _DAMAGE = "damage"
-_READ_THEN_DAMAGE = 'cat -- "$1" >/dev/null && cp -- "$2" "$1" && cp -- "$1" "$3"'
+_STRIKE = ("sh", "-c", 'cp -- "$1" "$2" 2>/dev/null || true', "sh")
+"""Sealed memory cannot be written to: then it is as if nobody had tried."""
+_READ_THEN_DAMAGE = 'cat -- "$1" >/dev/null && { cp -- "$2" "$1" 2>/dev/null || true; } && cp -- "$1" "$3"'
 """The job reads good bytes, then they change under its hands, and it goes on to read the bad ones."""
 
 
@@ -42,6 +45,15 @@ class Noticed:
 
     stage: str
     finding: FindingClass
+
+
+class KeptOff:
+    """The fault never reached the job: it made of its input what it makes of good bytes."""
+
+
+KEPT_OFF = KeptOff()
+Outcome = Noticed | KeptOff | None
+"""None: nobody noticed, and something was made of the bad bytes."""
 
 
 class _Contents:
@@ -64,55 +76,56 @@ class _Trial:
     specimen: Specimen
     source: Path
     damage: Path
+    level: str
 
     def attempt(self, name: str, source: Path, **how: Any) -> Mapping[str, Any]:
         data = self.specimen.data
-        return self.bench.attempt(self.place / name, source, _sha(data), len(data), **how)
+        return self.bench.attempt(self.place / name, source, _sha(data), len(data), protection=self.level, **how)
 
     def strike(self, victim: Path) -> None:
         """Put the bad bytes in the place of the good ones, in the same file."""
         victim.write_bytes(self.damage.read_bytes())
 
 
-def experiment(bench: Bench, point: Point, specimen: Specimen, bad: bytes) -> Noticed | None:
-    """Let the bytes of a file become ``bad`` at one point; who noticed it, or None: nobody did."""
+def experiment(bench: Bench, point: Point, level: str, specimen: Specimen, bad: bytes) -> Outcome:
+    """Let the bytes of a file become ``bad`` at one point, while jobs run at a protection level; what came of it."""
     place = bench.place()
     source, damage = place / _SOURCE, place / _DAMAGE
     source.write_bytes(specimen.data)
     damage.write_bytes(bad)
     try:
-        return _EXPERIMENTS[point](_Trial(bench, place, specimen, source, damage))
+        return _EXPERIMENTS[point](_Trial(bench, place, specimen, source, damage, level))
     finally:
         bench.clear(place)
 
 
-def _replica(trial: _Trial) -> Noticed | None:
+def _replica(trial: _Trial) -> Outcome:
     trial.strike(trial.source)
     return _by_wrapper(trial, trial.attempt("job", trial.source))
 
 
-def _after_stage_in(trial: _Trial) -> Noticed | None:
-    strike = ["cp", "--", str(trial.damage), INPUT]
+def _after_stage_in(trial: _Trial) -> Outcome:
+    strike = [*_STRIKE, str(trial.damage), INPUT]
     return _by_wrapper(trial, trial.attempt("job", trial.source, steps={"setup": strike}))
 
 
-def _before_exec(trial: _Trial) -> Noticed | None:
-    strike = ["cp", "--", str(trial.damage), INPUT]
+def _before_exec(trial: _Trial) -> Outcome:
+    strike = [*_STRIKE, str(trial.damage), INPUT]
     return _by_wrapper(trial, trial.attempt("job", trial.source, steps={"pre": strike}))
 
 
-def _during_job(trial: _Trial) -> Noticed | None:
+def _during_job(trial: _Trial) -> Outcome:
     argv = ["sh", "-c", _READ_THEN_DAMAGE, "sh", INPUT, str(trial.damage), OUTPUT]
     return _by_wrapper(trial, trial.attempt("job", trial.source, argv=argv))
 
 
-def _between_jobs(trial: _Trial) -> Noticed | None:
+def _between_jobs(trial: _Trial) -> Outcome:
     made = _made(trial)
     trial.strike(made)
     return _by_wrapper(trial, trial.attempt("next", made))
 
 
-def _before_stage_out(trial: _Trial) -> Noticed | None:
+def _before_stage_out(trial: _Trial) -> Outcome:
     record = trial.attempt("job", trial.source)
     made = trial.place / "job" / OUTPUT
     trial.strike(made)
@@ -123,19 +136,19 @@ def _before_stage_out(trial: _Trial) -> Noticed | None:
     return None
 
 
-def _staged_out(trial: _Trial) -> Noticed | None:
+def _staged_out(trial: _Trial) -> Outcome:
     record = trial.attempt("job", trial.source)
     there = _stage_out(trial, record, trial.place / "job" / OUTPUT)
     trial.strike(there)
     return _by_wrapper(trial, trial.attempt("next", there))
 
 
-def _at_rest(trial: _Trial) -> Noticed | None:
+def _at_rest(trial: _Trial) -> Outcome:
     trial.strike(trial.source)
     return _by_audit(trial, trial.source, "audit")
 
 
-_EXPERIMENTS: Mapping[Point, Callable[[_Trial], Noticed | None]] = {
+_EXPERIMENTS: Mapping[Point, Callable[[_Trial], Outcome]] = {
     Point.REPLICA: _replica,
     Point.AFTER_STAGE_IN: _after_stage_in,
     Point.BEFORE_EXEC: _before_exec,
@@ -164,10 +177,11 @@ def _stage_out(trial: _Trial, record: Mapping[str, Any], made: Path) -> Path:
     return there
 
 
-def _by_wrapper(trial: _Trial, record: Mapping[str, Any]) -> Noticed | None:
-    """What the wrapper's record says of the input; nothing if the attempt passed for a success all the same."""
+def _by_wrapper(trial: _Trial, record: Mapping[str, Any]) -> Outcome:
+    """What the wrapper's record says of the input; if the attempt passed for a success, what it made says the rest."""
     if record["status"] == "succeeded":
-        return None
+        (output,) = record["outputs"]
+        return KEPT_OFF if output["sha256"] == _sha(trial.specimen.data).hex() else None
     for seen in (*record["inputs"], *record["changed_inputs"]):
         if seen["finding"] is not None:
             actual = seen["actual_sha256"]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+LEVELS = ("guard", "copy", "seal")
+"""Protection levels of jobs."""
+
 
 class Point(StrEnum):
     """When a fault happens."""
@@ -16,6 +19,11 @@ class Point(StrEnum):
     BEFORE_STAGE_OUT = "before-stage-out"  # to an output, after it was hashed and before it is moved to its place
     STAGED_OUT = "staged-out"  # to an output in its place, before the next job reads it there
     AT_REST = "at-rest"  # to a file that nobody uses, until an audit reads it
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The protection levels that make a difference there: those of the attempt that then reads the file."""
+        return ("guard",) if self in (Point.BEFORE_STAGE_OUT, Point.AT_REST) else LEVELS
 
     @property
     def is_of_outputs(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import tempfile
 from collections import Counter
@@ -12,7 +13,8 @@ from pathlib import Path
 from integrity.faults import Fault, damaged
 from integrity.findings import FindingClass
 from planner.chaos.bench import Bench
-from planner.chaos.experiments import Noticed, Specimen, experiment
+from planner.chaos.experiments import KeptOff, Noticed, Specimen, experiment
+from planner.chaos.experiments import Outcome as Result
 from planner.chaos.points import Point
 from planner.chaos.specimens import Specimens
 
@@ -21,26 +23,32 @@ SCHEMA = "pirene.chaos/1"
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One fault in one file at one point; ``noticed`` None: nobody did. ``bad`` are the bytes that it left."""
+    """One fault in one file at one point, jobs being at a protection ``level``. ``bad`` are the bytes that it left,
+    ``came`` is what came of it.
+    """
 
     point: Point
+    level: str
     fault: Fault
     specimen: Specimen
     bad: bytes
-    noticed: Noticed | None
+    came: Result
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All trials of one fault at one point. ``findings`` counts what they were called, ``stages`` who noticed them.
+    """All trials of one fault at one point and protection ``level``. ``findings`` counts what they were called,
+    ``stages`` who noticed them; ``kept_off`` did not reach the job.
 
-    ``missed`` are the names of files in which nobody did. None was ``tried`` where no file had bytes that this can
-    happen to.
+    ``missed`` are the names of files in which nobody noticed them. None was ``tried`` where no file had bytes that this
+    can happen to.
     """
 
     point: Point
+    level: str
     fault: Fault
     tried: int
+    kept_off: int
     findings: tuple[tuple[FindingClass, int], ...]
     stages: tuple[tuple[str, int], ...]
     missed: tuple[str, ...]
@@ -49,9 +57,11 @@ class Outcome:
         """The outcome as `pirene.chaos/1` has it."""
         return {
             "point": self.point.value,
+            "protection": self.level,
             "fault": self.fault.value,
             "tried": self.tried,
-            "detected": self.tried - len(self.missed),
+            "detected": self.tried - self.kept_off - len(self.missed),
+            "kept_off": self.kept_off,
             "classes": {finding.value: count for finding, count in self.findings},
             "stages": dict(self.stages),
             "missed": list(self.missed),
@@ -59,18 +69,22 @@ class Outcome:
 
 
 def trials(specimens: Specimens, count: int, chance: random.Random, folder: Path | None = None) -> Iterator[Trial]:
-    """``count`` trials of each fault at each point, in copies below a folder that goes when they end (``folder``:
-    below which; None: that of the system for temporary files).
+    """``count`` trials of each fault at each point and protection level, in copies below a folder that goes when they
+    end (``folder``: below which; None: that of the system for temporary files).
     """
     with tempfile.TemporaryDirectory(prefix="pirene-chaos-", dir=folder) as scratch, Bench(Path(scratch)) as bench:
         for point in Point:
             files = specimens.outputs if point.is_of_outputs else specimens.inputs
-            for fault in Fault:
-                for _ in range(count):
-                    struck = _struck(fault, files, chance)
-                    if struck is not None:
-                        specimen, bad = struck
-                        yield Trial(point, fault, specimen, bad, experiment(bench, point, specimen, bad))
+            for level, fault, _ in itertools.product(point.levels, Fault, range(count)):
+                struck = _struck(fault, files, chance)
+                if struck is not None:
+                    specimen, bad = struck
+                    yield Trial(point, level, fault, specimen, bad, experiment(bench, point, level, specimen, bad))
+
+
+def kinds() -> Iterator[tuple[Point, str, Fault]]:
+    """Of trials."""
+    return ((point, level, fault) for point in Point for level in point.levels for fault in Fault)
 
 
 def _struck(fault: Fault, files: Sequence[Specimen], chance: random.Random) -> tuple[Specimen, bytes] | None:
@@ -83,21 +97,23 @@ def _struck(fault: Fault, files: Sequence[Specimen], chance: random.Random) -> t
 
 
 def summed_up(all_trials: Iterator[Trial], advance: Callable[[int], None] = lambda _: None) -> list[Outcome]:
-    """The outcomes, by point and fault."""
-    found: dict[tuple[Point, Fault], list[Trial]] = {(point, fault): [] for point in Point for fault in Fault}
+    """The outcomes, by point, protection level and fault."""
+    found: dict[tuple[Point, str, Fault], list[Trial]] = {kind: [] for kind in kinds()}
     for trial in all_trials:
-        found[trial.point, trial.fault].append(trial)
+        found[trial.point, trial.level, trial.fault].append(trial)
         advance(1)
-    return [_outcome(point, fault, some) for (point, fault), some in found.items()]
+    return [_outcome(*kind, some) for kind, some in found.items()]
 
 
-def _outcome(point: Point, fault: Fault, some: list[Trial]) -> Outcome:
-    noticed = [trial.noticed for trial in some if trial.noticed is not None]
+def _outcome(point: Point, level: str, fault: Fault, some: list[Trial]) -> Outcome:
+    noticed = [trial.came for trial in some if isinstance(trial.came, Noticed)]
     return Outcome(
         point,
+        level,
         fault,
         len(some),
+        sum(isinstance(trial.came, KeptOff) for trial in some),
         tuple(sorted(Counter(one.finding for one in noticed).items())),
         tuple(sorted(Counter(one.stage for one in noticed).items())),
-        tuple(trial.specimen.name for trial in some if trial.noticed is None),
+        tuple(trial.specimen.name for trial in some if trial.came is None),
     )

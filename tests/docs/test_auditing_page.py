@@ -48,7 +48,7 @@ def test_damage_is_told_and_put_right(answers: list[tuple[str, str, str]]) -> No
     assert "at 95 % confidence at most 77.6 % of these copies are damaged" in sample
     assert sample.endswith("exit code 3\n")
     assert answer(answers, "pirene scrub --max").startswith("clean: 4 of 4")
-    assert "88 of 88 faults were noticed" in answer(answers, "pirene chaos")
+    assert "198 of 220 faults were noticed" in answer(answers, "pirene chaos")
 
 
 def test_the_files_that_it_makes(answers: list[tuple[str, str, str]], folder: Path) -> None:

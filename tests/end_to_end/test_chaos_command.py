@@ -46,9 +46,10 @@ def test_all_is_noticed_and_nothing_is_touched(run_of_one_job):
     report = site.run("chaos", "one", "--format", "json").json()
     assert state_of(site.folder) == before
     assert (report["schema"], report["workflow"], report["seed"]) == ("pirene.chaos/1", "one", 0)
-    assert report["tried"] == report["detected"] == 88
-    assert len(report["outcomes"]) == 88
-    assert all(outcome["missed"] == [] and outcome["stages"] for outcome in report["outcomes"])
+    assert (report["tried"], report["detected"], report["kept_off"]) == (220, 198, 22)
+    assert len(report["outcomes"]) == 220
+    assert all(outcome["missed"] == [] for outcome in report["outcomes"])
+    assert all(outcome["stages"] or outcome["protection"] == "seal" for outcome in report["outcomes"])
 
 
 def test_what_is_missed_is_said_and_ends_with_one(run_of_one_job, monkeypatch):
@@ -57,5 +58,5 @@ def test_what_is_missed_is_said_and_ends_with_one(run_of_one_job, monkeypatch):
     monkeypatch.setattr("planner.chaos.trials.experiment", lambda *_: None)
     done = CliRunner().invoke(chaos, ["one"], obj=Invocation(store=str(site.folder / ".pirene")))
     assert done.exit_code == 1, done.output
-    assert "0 of 88 faults were noticed" in done.output
+    assert "0 of 220 faults were noticed" in done.output
     assert "MISSED in raw.txt" in done.output

@@ -19,7 +19,7 @@ import pytest
 from integrity.audit import Expectation, audit
 from integrity.faults import Fault, Surroundings
 from planner.chaos.bench import Bench
-from planner.chaos.experiments import Specimen, experiment
+from planner.chaos.experiments import KeptOff, Noticed, Specimen, experiment
 from planner.chaos.points import Point
 from planner.chaos.specimens import Specimens
 from planner.chaos.trials import Trial, summed_up, trials
@@ -77,22 +77,29 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> list[Trial]:
 
 @pytest.mark.timeout(3600)
 def test_every_fault_at_every_point_is_noticed_where_it_must_be_and_called_what_it_is(done: list[Trial]) -> None:
-    assert {(trial.point, trial.fault) for trial in done} == {(point, fault) for point in Point for fault in Fault}
-    assert Counter((trial.point, trial.fault) for trial in done).total() == COUNT * len(Point) * len(Fault)
+    levels = {
+        point: ["guard"] if point in ("before-stage-out", "at-rest") else ["guard", "copy", "seal"] for point in Point
+    }
+    wanted = Counter({(point, level, fault): COUNT for point in Point for level in levels[point] for fault in Fault})
+    assert Counter((trial.point, trial.level, trial.fault) for trial in done) == wanted
     for trial in done:
+        which = (trial.point, trial.level, trial.fault, trial.specimen.name)
         assert trial.bad != trial.specimen.data
-        assert trial.noticed is not None, (trial.point, trial.fault, trial.specimen.name)
-        assert trial.noticed.stage == NOTICED_AT[trial.point], (trial.point, trial.fault, trial.specimen.name)
-        expected = what_it_is(trial.specimen.data, trial.bad)
-        assert trial.noticed.finding == expected, (trial.point, trial.fault, trial.specimen.name)
+        if trial.level == "seal" and trial.point in (Point.BEFORE_EXEC, Point.DURING_JOB):
+            assert isinstance(trial.came, KeptOff), which
+            continue
+        assert isinstance(trial.came, Noticed), which
+        assert trial.came.stage == NOTICED_AT[trial.point], which
+        assert trial.came.finding == what_it_is(trial.specimen.data, trial.bad), which
 
 
 def test_the_sum_has_every_kind_once(done: list[Trial]) -> None:
     outcomes = summed_up(iter(done))
-    assert len(outcomes) == len(Point) * len(Fault)
+    assert len(outcomes) == (len(Point) + 2 * 6) * len(Fault)
     assert {outcome.tried for outcome in outcomes} == {COUNT}
     assert all(outcome.missed == () for outcome in outcomes)
-    assert {outcome.document()["detected"] for outcome in outcomes} == {COUNT}
+    assert {outcome.document()["detected"] for outcome in outcomes if not outcome.kept_off} == {COUNT}
+    assert {outcome.document()["kept_off"] for outcome in outcomes} == {0, COUNT}
 
 
 @pytest.mark.parametrize("point", [point for point in Point if point is not Point.AT_REST])
@@ -102,7 +109,7 @@ def test_a_job_that_does_not_look_is_told_from_one_that_does(tmp_path: Path, poi
     with Bench(tmp_path) as bench:
         record = bench.attempt(tmp_path / "w", _file(tmp_path / "f", b"bad bytes!"), _sha(b"bad bytes!"), 10)
         assert record["status"] == "succeeded"
-        assert experiment(bench, point, good, b"bad bytes!") is not None
+        assert isinstance(experiment(bench, point, "guard", good, b"bad bytes!"), Noticed)
 
 
 def _file(path: Path, data: bytes) -> Path:
