@@ -107,6 +107,11 @@ class Job:
         """Whether the work folder is the job's alone, so that its outputs must lie in it."""
         return self.document.get("work_dir") is not None or self.deliver is not None
 
+    @property
+    def verified_steps(self) -> "list[Step]":
+        """Those that run once the inputs have been verified: what `setup` is to read nobody has looked at."""
+        return [self.main, *(step for name, step in self.steps.items() if name != "setup")]
+
     def absolute(self, text: str, key: str) -> bytes:
         """A path of the description, taken from the work folder."""
         return os.path.join(self.work_dir, checked_path(text, key))

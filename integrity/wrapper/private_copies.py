@@ -5,9 +5,10 @@ cannot reach the command unseen. A copy shares the extents of the original where
 kernel copies, else this program does: the original is read at most once. A sealed file (memfd_create(2), F_ADD_SEALS)
 cannot be changed by anybody any more, the command and its user included.
 
-An input is handed to the command by the link that was staged in for it, or, where nothing is staged, in place of the
-argument that names it. What can be handed over neither way, or is no file or folder, is used in place and guarded; a
-folder, or a file larger than SEAL_BYTES, is copied where it was to be sealed. The record says what was done.
+An input is handed to the command and to the steps after its verification by the link that was staged in for it, or,
+where nothing is staged, in place of every argument that names it, and as standard input. What can be handed over
+neither way, or is no file or folder, is used in place and guarded; a folder, or a file larger than SEAL_BYTES, is
+copied where it was to be sealed. The record says what was done.
 """
 
 import errno
@@ -65,7 +66,7 @@ class PrivateCopies:
             return None
         try:
             private = self._made(os.path.join(self._job.work_dir, name))
-            self._hand_over(name, private.path)
+            self._hand_over(name, private)
             return private
         except UnreadableError:
             return None
@@ -80,16 +81,26 @@ class PrivateCopies:
             os.close(self._sealed.pop())
 
     def _can_be_handed_over(self, name: bytes) -> bool:
-        return name in self._job.staged_links or (self._job.protects_arguments and name in self._job.main.argv[1:])
+        if name in self._job.staged_links:
+            return True
+        path = os.path.realpath(os.path.join(self._job.work_dir, name))
+        is_named = any(name in step.argv[1:] for step in self._job.verified_steps)
+        return self._job.protects_arguments and (is_named or self._is_standard_input(path))
 
-    def _hand_over(self, name: bytes, path: bytes) -> None:
+    def _is_standard_input(self, path: bytes) -> bool:
+        stdin = self._job.main.stdin
+        return stdin is not None and os.path.realpath(stdin) == path
+
+    def _hand_over(self, name: bytes, private: Private) -> None:
         if name in self._job.staged_links:
             link = os.path.join(self._job.work_dir, name)
             os.unlink(link)
-            os.symlink(path, link)
+            os.symlink(private.path, link)
             return
-        argv = self._job.main.argv
-        argv[1:] = [path if argument == name else argument for argument in argv[1:]]
+        for step in self._job.verified_steps:
+            step.argv[1:] = [private.path if argument == name else argument for argument in step.argv[1:]]
+        if self._is_standard_input(private.origin):
+            self._job.main.stdin = private.path
 
     def _made(self, path: bytes) -> Private:
         def make(descriptor: int, found: Survey) -> "tuple[bytes, str]":

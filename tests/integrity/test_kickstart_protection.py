@@ -125,6 +125,46 @@ def test_a_folder_and_what_is_too_large_for_memory_are_copied(bench: Any) -> Non
     assert record["inputs"][0]["actual_sha256"] == expected.hexdigest()
 
 
+@pytest.mark.parametrize("level", LEVELS)
+def test_all_that_is_told_to_read_an_input_reads_its_copy(bench: Any, level: str) -> None:
+    """Arguments of the command and of every step after the verification, and standard input, under whatever path."""
+    bench.work.mkdir()
+    (bench.work / "in").write_bytes(b"good\n")
+    (bench.work / "alias").symlink_to("in")
+    status, record = bench.run(
+        ["/bin/cat", "-", "in"],
+        stdin="./alias",
+        steps={
+            "setup": ["/bin/cat", "in"],
+            "pre": ["/bin/sh", "-c", "printf evil > in; cat $0", "in"],
+            "post": ["/bin/cat", "in"],
+            "cleanup": ["/bin/cat", "in"],
+        },
+        inputs=[bench.input("in", digest(b"good\n"), 5)],
+        protection={"level": level, "arguments": True},
+    )
+    assert (status, record["failure"]) == (0, None)
+    assert record["stdout"]["text"] == "good\n" * 2
+    steps = {step["step"]: step for step in record["steps"]}
+    assert [steps[name]["stdout"]["text"] for name in ("setup", "pre", "post", "cleanup")] == ["good\n"] * 4
+    assert steps["setup"]["argument_vector"] == ["/bin/cat", "in"]
+    assert (bench.work / "in").read_bytes() == b"evil"
+
+
+def test_an_input_that_is_standard_input_alone_is_private(bench: Any) -> None:
+    entry = bench.input(bench.file("in", DATA), digest(DATA), len(DATA))
+    status, record = bench.run(
+        ["/bin/sh", "-c", "readlink /proc/self/fd/0; cat > out"],
+        stdin=entry["path"],
+        inputs=[entry],
+        outputs=[bench.output("out")],
+        protection={"level": "copy", "arguments": True},
+    )
+    assert (status, record["inputs"][0]["protection"]) == (0, "copy")
+    assert ".pirene-protected" in record["stdout"]["text"]
+    assert record["outputs"][0]["sha256"] == digest(DATA)
+
+
 @pytest.mark.parametrize("arguments", [True, False])
 def test_what_is_not_staged_is_private_only_as_an_argument_of_its_own(bench: Any, arguments: bool) -> None:
     bench.work.mkdir()
