@@ -104,17 +104,42 @@ class Command:
         grace KILL.
         """
         poll = select.poll()
-        for descriptor in (self._stop.wake, self._errors, *self._streams.pipes):
+        for descriptor in (self._stop.wake, self._errors):
             poll.register(descriptor, select.POLLIN)
+        self._streams.watch(poll)
         while self._reap():
             self._checkpoint_if_due()
             self._end_if_due()
             for descriptor, _ in poll.poll(self._pause_milliseconds()):
-                if not self._ready(descriptor):
+                if descriptor == self._stop.wake:
+                    self._stop.drain()
+                elif descriptor == self._errors:
                     poll.unregister(descriptor)
+                    self._hear_of_exec()
+                else:
+                    self._streams.ready(descriptor, poll)
         if self._errors >= 0:
-            self._ready(self._errors)
+            self._hear_of_exec()
         self._streams.drain()
+        self._wait_for_readers()
+        self._streams.close()
+
+    def _wait_for_readers(self) -> None:
+        """What was written last is passed on before the streams are closed. A reader that has stopped is waited for
+        until the time of the command is over (if it was told to end: for the grace), or the wrapper is told to stop.
+        """
+        until = self._due.end_at if self.told is None else time.monotonic() + self._grace_seconds
+        heard = self._due.heard if self.told is None else self._stop.count
+        while self._stop.count == heard and (until is None or time.monotonic() < until):
+            behind = self._streams.behind()
+            if not behind:
+                return
+            poll = select.poll()
+            poll.register(self._stop.wake, select.POLLIN)
+            for descriptor in behind:
+                poll.register(descriptor, select.POLLOUT)
+            poll.poll(self._milliseconds_until(until))
+            self._stop.drain()
 
     def _checkpoint_if_due(self) -> None:
         at = self._due.checkpoint_at
@@ -144,10 +169,13 @@ class Command:
         times = [self._due.end_at if self.told is None else self._kill_at]
         if self.checkpoint_sent is None and self.status is None:
             times.append(self._due.checkpoint_at)
-        coming = [at for at in times if at is not None]
-        if not coming:
+        return self._milliseconds_until(min([at for at in times if at is not None], default=None))
+
+    @staticmethod
+    def _milliseconds_until(at: "float | None") -> "float | None":
+        if at is None:
             return None
-        return min(max(0.0, min(coming) - time.monotonic()) * 1000, LONGEST_PAUSE_MILLISECONDS)
+        return min(max(0.0, at - time.monotonic()) * 1000, LONGEST_PAUSE_MILLISECONDS)
 
     def _tell(self, pids: "list[int]") -> None:
         for pid in pids:
@@ -156,17 +184,11 @@ class Command:
                 send(pid, signal.SIGTERM)
                 send(pid, signal.SIGCONT)  # a stopped process must wake up to end
 
-    def _ready(self, descriptor: int) -> bool:
-        if descriptor == self._stop.wake:
-            self._stop.drain()
-            return True
-        if descriptor == self._errors:
-            text = os.read(descriptor, 16)
-            self.exec_errno = int(text) if text else None
-            os.close(descriptor)
-            self._errors = -1
-            return False
-        return self._streams.read(descriptor)
+    def _hear_of_exec(self) -> None:
+        text = os.read(self._errors, 16)
+        self.exec_errno = int(text) if text else None
+        os.close(self._errors)
+        self._errors = -1
 
     def _reap(self) -> bool:
         """Take all that has ended; False once there is no descendant left."""

@@ -24,9 +24,10 @@ class Streams:
     def __init__(self, step: Step, tail_bytes: int) -> None:
         self.ends: "list[int]" = []
         self.pipes: "dict[int, Tail]" = {}
+        self._held: "dict[int, int]" = {}  # pipes that are not read while what came out of them is not taken on
         self.tails = {
-            "stdout": Tail(tail_bytes, 1 if step.passthrough else None),
-            "stderr": Tail(tail_bytes, 2 if step.passthrough else None),
+            "stdout": Tail(tail_bytes, 1 if step.passthrough else -1),
+            "stderr": Tail(tail_bytes, 2 if step.passthrough else -1),
         }
         self._files = {"stdout": step.stdout, "stderr": step.stderr}
         try:
@@ -77,16 +78,44 @@ class Streams:
             os.close(descriptor)
         self.pipes = {}
 
-    def read(self, descriptor: int) -> bool:
+    def watch(self, poll: "Any") -> None:
+        """Have a poll say when there is something for `ready`."""
+        for descriptor in self.pipes:
+            poll.register(descriptor, select.POLLIN)
+
+    def ready(self, descriptor: int, poll: "Any") -> None:
+        """Take what is there, and pass it on. While a reader does not take it the pipe is left alone: the command waits
+        for that reader, as in any pipeline, and nobody else does.
+        """
+        pipe = self._held.pop(descriptor, descriptor)
+        tail = self.pipes[pipe]
+        goes_on = self._read(pipe) if pipe == descriptor else self._pass_on(pipe)
+        if not goes_on or tail.waits or pipe != descriptor:
+            poll.unregister(descriptor)
+        if goes_on and tail.waits:
+            self._held[tail.onward] = pipe
+            poll.register(tail.onward, select.POLLOUT)
+        elif goes_on and pipe != descriptor:
+            poll.register(pipe, select.POLLIN)
+
+    def _read(self, pipe: int) -> bool:
         """Take what is there; False at the end of the pipe, which is then closed."""
         try:
-            chunk = os.read(descriptor, PIPE_BYTES)
+            chunk = os.read(pipe, PIPE_BYTES)
         except BlockingIOError:
             return True
-        if chunk and self.pipes[descriptor].add(chunk):
-            return True
-        os.close(descriptor)
-        del self.pipes[descriptor]
+        if not chunk:
+            return self._close(pipe)
+        self.pipes[pipe].add(chunk)
+        return self._pass_on(pipe)
+
+    def _pass_on(self, pipe: int) -> bool:
+        """False once nobody reads what is passed on: the pipe is closed, by which the command hears of it."""
+        return self.pipes[pipe].pass_on() or self._close(pipe)
+
+    def _close(self, pipe: int) -> bool:
+        os.close(pipe)
+        del self.pipes[pipe]
         return False
 
     def drain(self) -> None:
@@ -96,8 +125,11 @@ class Streams:
             size = -1
             while descriptor in self.pipes and tail.size != size:
                 size = tail.size
-                self.read(descriptor)
-        self.close()
+                self._read(descriptor)
+
+    def behind(self) -> "list[int]":
+        """Where what was written last is to go, and cannot now."""
+        return [tail.onward for tail in self.tails.values() if tail.pass_on() and tail.waits]
 
     def documents(self) -> "dict[str, Any]":
         """What the record says of both streams."""
@@ -125,26 +157,41 @@ def open_at_once(path: bytes, flags: int) -> int:
 
 
 class Tail:
-    """The last ``limit`` bytes of a stream, and how many bytes there were; all of it is passed on to ``onward``."""
+    """The last ``limit`` bytes of a stream, and how many bytes there were; all of it is passed on to ``onward``, where
+    that is an open file (it is less than 0 otherwise). ``waits``: some of it was not taken yet.
+    """
 
-    def __init__(self, limit: int, onward: "int | None") -> None:
+    def __init__(self, limit: int, onward: int) -> None:
         self.limit = limit
-        self._onward = onward
+        self.onward = onward
         self.size = 0
         self._data = bytearray()
+        self._rest = bytearray()
 
-    def add(self, chunk: bytes) -> bool:
-        """Take the next bytes of the stream; False once nobody reads what is passed on: the command must hear of it."""
+    @property
+    def waits(self) -> bool:
+        """Whether some of it is still to be passed on."""
+        return bool(self._rest)
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next bytes of the stream."""
         self.size += len(chunk)
         self._data += chunk
         if len(self._data) > 2 * self.limit:
             del self._data[: len(self._data) - self.limit]
+        if self.onward >= 0:
+            self._rest += chunk
+
+    def pass_on(self) -> bool:
+        """Pass on what can be without waiting; False where nobody reads it any more."""
         try:
-            rest = memoryview(chunk if self._onward is not None else b"")
-            while rest and self._onward is not None:
-                select.select([], [self._onward], [])  # somebody may have made it non-blocking
-                rest = rest[os.write(self._onward, rest) :]
+            while self._rest and select.select([], [self.onward], [], 0)[1]:
+                # So much fits into a pipe that has room at all; of more the rest would be waited for.
+                del self._rest[: os.write(self.onward, self._rest[: select.PIPE_BUF])]
+        except BlockingIOError:
+            return True  # somebody has made it non-blocking
         except OSError:
+            self._rest.clear()
             return False
         return True
 

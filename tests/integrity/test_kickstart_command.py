@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import termios
 from typing import Any
 
 import pytest
@@ -247,6 +249,43 @@ def test_a_reader_that_goes_away_ends_the_command_as_in_any_pipeline(bench: Any)
     process.wait(timeout=20)
     assert bench.record["signal"] == signal.SIGPIPE
     assert process.stderr is not None and process.stderr.read() == b""
+
+
+def bytes_in(pipe: Any) -> int:
+    """How much of what was written to a pipe nobody has read."""
+    return int.from_bytes(fcntl.ioctl(pipe.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+def test_a_reader_that_pauses_gets_all_of_it(bench: Any) -> None:
+    """Also what was written when it paused, by a command that has ended since."""
+    script = "head -c 1000000 /dev/zero; seq 100000 >&2"
+    process = bench.start_described(bench.describe(["/bin/sh", "-c", script], passthrough=True))
+    assert process.stdout is not None
+    bench.wait_until(lambda: bytes_in(process.stdout) == 65536, "the pipe is full")
+    out, errors = process.communicate()
+    assert (process.returncode, out) == (0, bytes(1_000_000))
+    assert errors == b"".join(b"%d\n" % number for number in range(1, 100_001))
+    assert bench.record["stdout"]["size"] == 1_000_000
+
+
+def test_a_reader_that_has_stopped_does_not_hold_up_the_end_of_a_job_that_is_out_of_time(bench: Any) -> None:
+    limits = {"walltime_seconds": 0.5, "grace_seconds": 0.2, "passthrough": True}
+    process = bench.start_described(bench.describe(["yes"], **limits))
+    process.wait(timeout=20)
+    assert bench.record["exceeded"] == "walltime_seconds"
+    assert process.stdout is not None and process.stdout.read(4) == b"y\ny\n"
+
+
+@pytest.mark.parametrize("script", ["yes", "head -c 100000 /dev/zero"])
+def test_a_reader_that_has_stopped_does_not_keep_the_wrapper_from_stopping(bench: Any, script: str) -> None:
+    """While the command writes, and when it has ended and what it wrote is all that is left."""
+    process = bench.start_described(bench.describe(["/bin/sh", "-c", script], passthrough=True, grace_seconds=0.2))
+    bench.wait_until(lambda: bytes_in(process.stdout) == 65536, "the pipe is full")
+    if script != "yes":
+        bench.wait_until(lambda: bench.processes() == [], "the command has ended")
+    process.terminate()
+    process.wait(timeout=20)
+    assert bench.record["interrupted"]
 
 
 # ------------------------------------------------------------------------------------------------------ metadata
