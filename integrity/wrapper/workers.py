@@ -2,7 +2,8 @@
 
 It exists because a fork costs more than all else that a wrapper does for a small job: copying the pages that both then
 write to. Between two attempts nothing is left of the first but the memory: its processes have ended, its files are
-closed. A worker that was signalled is not used again, as nobody knows which attempt a signal would strike.
+closed. A worker that its parent signalled is not used again, as nobody knows which attempt a signal would strike; what
+others send to one that waits concerns no attempt, and is forgotten.
 """
 
 import gc
@@ -18,10 +19,11 @@ from integrity.wrapper.stop import STOP_SIGNALS
 
 TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from typing import Any, NoReturn
 
 PATIENCE_SECONDS = 0.005  # between two looks at processes that were sent SIGKILL
+STRAY_SECONDS = 1.0  # for all of them to end: meanwhile the others have to wait
 EXIT_BUG = 70
 REPLY_BYTES = 4096
 
@@ -55,6 +57,7 @@ class Workers:
         self._let_go = let_go
         self._by_pid: "dict[int, Worker]" = {}
         self._idle: "list[Worker]" = []
+        self._left: "set[int]" = set()  # processes of killed wrappers that could not be ended
         self.news, self._news_end = os.pipe()
         os.set_blocking(self.news, False)
         self._said = b""
@@ -104,8 +107,9 @@ class Workers:
             gone = self._by_pid.pop(pid, None)
             if gone in self._idle:
                 self._idle.remove(gone)
+            self._left.discard(pid)
             if code < 0:
-                end_strays(self._by_pid)
+                self._end_strays()
             if gone is not None:
                 self._dismiss(gone)
                 if gone.about is not None:
@@ -118,6 +122,11 @@ class Workers:
             os.waitpid(worker.pid, 0)
             del self._by_pid[worker.pid]
         self._idle = []
+
+    def _end_strays(self) -> None:
+        for pid in end_strays({*self._by_pid, *self._left}):
+            self._left.add(pid)
+            complain("process %d, which a killed wrapper left, cannot be ended" % pid, EXIT_BUG)
 
     def _give(self, worker: Worker, line: bytes, about: object) -> int:
         rest = memoryview(line)
@@ -141,6 +150,7 @@ class Workers:
 
     def _fork(self) -> Worker:
         reader, writer = os.pipe()
+        me = os.getpid()
         # Blocked until a wrapper is ready for them: a stop that follows a start at once is not lost.
         signals = (*STOP_SIGNALS, signal.SIGCHLD)
         signal.pthread_sigmask(signal.SIG_BLOCK, signals)
@@ -148,7 +158,7 @@ class Workers:
             pid = os.fork()
             if pid == 0:
                 os.close(writer)
-                self._work(reader)
+                self._work(reader, me)
         except OSError:
             os.close(writer)
             raise
@@ -158,7 +168,7 @@ class Workers:
         self._by_pid[pid] = Worker(pid, writer)
         return self._by_pid[pid]
 
-    def _work(self, requests: int) -> "NoReturn":
+    def _work(self, requests: int, parent: int) -> "NoReturn":
         """In the forked child: be a wrapper and nothing else, in a session of its own, until nobody asks for more."""
         record, status = "?", EXIT_BUG
         try:
@@ -169,6 +179,7 @@ class Workers:
                 self._dismiss(other)
             with open(requests, "rb") as lines:
                 for line in lines:
+                    forget_signals(but_of=parent)
                     description, record = parse(line.decode("ascii"))
                     status = run_attempt(description, record)
                     os.write(self._news_end, b"%d %d\n" % (os.getpid(), status))
@@ -180,14 +191,33 @@ class Workers:
             os._exit(status)
 
 
-def end_strays(wrappers: "Mapping[int, Worker]") -> None:
-    """End what a killed wrapper left: such processes are ours now, and each that ends hands us its children."""
+def forget_signals(but_of: int) -> None:
+    """Take back stop signals that came while no attempt was at work, and are blocked still. A process signals its
+    workers only for an attempt that it has given them: its own wait on, for the one that is about to begin.
+    """
+    meant = []
+    while True:
+        came = signal.sigtimedwait(STOP_SIGNALS, 0)
+        if came is None:
+            break
+        if came.si_pid == but_of:
+            meant.append(came.si_signo)
+    for number in meant:
+        os.kill(os.getpid(), number)
+
+
+def end_strays(known: "Collection[int]") -> "list[int]":
+    """End what a killed wrapper left: such processes are ours now, and each that ends hands us its children. Those that
+    cannot be ended in time (of another user, or in a call that the kernel does not come back from): nobody waits for
+    them. ``known`` children are none of them.
+    """
     me = os.getpid()
+    limit = time.monotonic() + STRAY_SECONDS
     while True:
         tree = process_tree()
-        strays = [pid for pid in tree.get(me, []) if pid not in wrappers]
-        if not strays:
-            return
+        strays = [pid for pid in tree.get(me, []) if pid not in known]
+        if not strays or time.monotonic() >= limit:
+            return strays
         for pid in strays + descendants(tree, strays):
             send(pid, signal.SIGKILL)
         time.sleep(PATIENCE_SECONDS)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from integrity.wrapper import workers
+from integrity.wrapper.processes import process_tree
 
 ROOT = Path(__file__).resolve().parents[2]
 DRIVER = """
@@ -175,6 +179,30 @@ def test_a_signal_strikes_the_attempt_that_it_was_meant_for_and_no_other(driver:
         pids.add(said["pid"])
     # Who was signalled makes no other attempt: nobody knows which of them a signal would have struck.
     assert len(pids) == 6
+
+
+def test_a_signal_to_one_that_waits_concerns_no_attempt(driver: Driver) -> None:
+    """Nor does it keep the next from being stopped by its own."""
+    first, _ = driver.make("true")
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        os.kill(first["pid"], number)
+        said, record = driver.make("echo fine")
+        assert (said["ended"][1], record["interrupted"], record["failure"]) == (0, False, None)
+        assert said["pid"] == first["pid"]
+    os.kill(first["pid"], signal.SIGHUP)
+    said, record = driver.make("sleep 30", {"signal": signal.SIGTERM}, grace_seconds=0.2)
+    assert record["failure"].startswith("stopped by SIGTERM") and said["pid"] == first["pid"]
+
+
+def test_what_cannot_be_ended_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "send", lambda pid, number: None)
+    monkeypatch.setattr(workers, "STRAY_SECONDS", 0.02)
+    with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as stray:
+        others = {pid for pid in process_tree()[os.getpid()] if pid != stray.pid}
+        assert workers.end_strays(others) == [stray.pid]
+        assert stray.poll() is None
+        monkeypatch.setattr(workers, "STRAY_SECONDS", float("inf"))
+        assert workers.end_strays({*others, stray.pid}) == []
 
 
 def test_one_that_is_killed_is_told_of_and_replaced(driver: Driver) -> None:
