@@ -26,6 +26,7 @@ MODULES = (
     "beneath",
     "description",
     "stop",
+    "in_time",
     "paths",
     "content",
     "facts",

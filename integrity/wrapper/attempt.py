@@ -6,9 +6,10 @@ import time
 from integrity.wrapper.command import Due
 from integrity.wrapper.cores import each, size_of
 from integrity.wrapper.description import REWRITTEN_ROLES, Job
-from integrity.wrapper.errors import StoppedError, UnpreparedError
+from integrity.wrapper.errors import OverranError, StoppedError, UnpreparedError
 from integrity.wrapper.execution import Execution
 from integrity.wrapper.facts import facts
+from integrity.wrapper.in_time import in_time
 from integrity.wrapper.metadata import read_metadata
 from integrity.wrapper.notation import clock_ns, reason, time_text, to_text
 from integrity.wrapper.private_copies import PrivateCopies
@@ -20,8 +21,10 @@ from integrity.wrapper.verification import Verified, changed_input, hash_output,
 
 TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
+    from collections.abc import Callable, Mapping
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
 
 RECORD_SCHEMA = "pirene.invocation/1"
 
@@ -33,7 +36,10 @@ class Attempt:
         self.job = job
         self.stop = stop
         self.main: "Execution | None" = None
-        self.end_at: "float | None" = None  # of all steps, by the monotonic clock
+        self.end_at: "float | None" = None  # of all steps and the looks at inputs, by the monotonic clock
+        if job.walltime_seconds is not None:
+            self.end_at = time.monotonic() + job.walltime_seconds
+        self._at_work_on: "set[str]" = set()  # names of inputs that are being read
         self.verified: "list[Verified]" = []
         self.private_copies = PrivateCopies(job, stop.check)
         document = job.document
@@ -56,10 +62,9 @@ class Attempt:
         """Prepare, run all steps, look again, hash outputs. What goes wrong ends up in the record."""
         try:
             libc_prctl()(PR_SET_CHILD_SUBREAPER, 1)
-            prepare(self.job, self.stop.check)
+            self._in_time(lambda: prepare(self.job, self.stop.check))
         except (UnpreparedError, StoppedError) as error:
-            before = " before the command started" if isinstance(error, StoppedError) else ""
-            self._fail("%s%s" % (error, before))
+            self._not_started(error)
             return
         self._run_steps()
         self._clean_up()
@@ -94,14 +99,27 @@ class Attempt:
             self.record["failure"] = failure
             self.record["status"] = status
 
+    def _not_started(self, error: "UnpreparedError | StoppedError") -> None:
+        """Say why the command did not start."""
+        if isinstance(error, OverranError):
+            self.record["exceeded"] = "walltime_seconds"
+            text = "the job may take %g s: they were over before the command started"
+            busy = ", ".join("%r" % name for name in sorted(self._at_work_on))
+            self._fail(text % self.job.walltime_seconds + (", while %s was read" % busy if busy else ""))
+        elif isinstance(error, StoppedError):
+            self._fail("%s before the command started" % error)
+        else:
+            self._fail(str(error))
+
+    def _in_time(self, work: "Callable[[], T]") -> "T":
+        self.stop.until = self.end_at
+        try:
+            return in_time(work, self.stop)
+        finally:
+            self.stop.until = None
+
     def _verify(self) -> bool:
-        private = [self.private_copies.take(given) for given in self.job.inputs]
-        paths = [self.job.absolute(given["path"], "inputs.path") for given in self.job.inputs]
-
-        def look(number: int) -> Verified:
-            return verify_input(self.job.inputs[number], paths[number], "pre-exec", self.stop, private[number])
-
-        for verified in each(look, [size_of(path) for path in paths]):
+        for verified in self._in_time(self._look_at_inputs):
             self.record["inputs"].append(verified.entry)
             if verified.entry["finding"] is not None:
                 self._fail(describe(verified.entry), "integrity_failed")
@@ -109,19 +127,35 @@ class Attempt:
                 self.verified.append(verified)
         return self.record["failure"] is None
 
+    def _reading(self, given: "dict[str, Any]", read: "Callable[[dict[str, Any]], T]") -> "T":
+        """What ``read`` makes of an input; one that it does not come back from is named."""
+        self._at_work_on.add(given["name"])
+        made = read(given)
+        self._at_work_on.discard(given["name"])
+        return made
+
+    def _look_at_inputs(self) -> "list[Verified]":
+        """Every input, made private where that was asked for, and looked at."""
+        paths = [self.job.absolute(given["path"], "inputs.path") for given in self.job.inputs]
+        private = [self._reading(given, self.private_copies.take) for given in self.job.inputs]
+
+        def look(number: int) -> Verified:
+            return self._reading(
+                self.job.inputs[number],
+                lambda given: verify_input(given, paths[number], "pre-exec", self.stop, private[number]),
+            )
+
+        return each(look, [size_of(path) for path in paths])
+
     def _run_steps(self) -> None:
         """All but the last, each if none before it failed; inputs are verified once they have been set up."""
-        if self.job.walltime_seconds is not None:
-            self.end_at = time.monotonic() + self.job.walltime_seconds
         try:
             if self._step("setup") and self._verify():
                 self.stop.check()
                 if self._step("pre"):
                     self._execute()
-        except StoppedError as error:
-            self._fail("%s before the command started" % error)
-        except UnpreparedError as error:
-            self._fail(str(error))
+        except (UnpreparedError, StoppedError) as error:
+            self._not_started(error)
         if self.record["failure"] is None:
             self._step("post")
 

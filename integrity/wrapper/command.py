@@ -20,14 +20,13 @@ from integrity.wrapper.processes import (
     signal_descendants,
 )
 from integrity.wrapper.signals import signal
-from integrity.wrapper.stop import STOP_SIGNALS, Stop
+from integrity.wrapper.stop import STOP_SIGNALS, Stop, milliseconds_until
 from integrity.wrapper.streams import Streams
 
 TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-LONGEST_PAUSE_MILLISECONDS = 2**31 - 1  # what poll(2) takes: 24.8 days
 KILL_INTERVAL_SECONDS = 0.05  # between rounds of SIGKILL, for processes that were forked during the last one
 # What the record calls it, what the system calls it, and the unit that the system counts it in (seconds, bytes or one).
 USAGE = {
@@ -138,7 +137,7 @@ class Command:
             poll.register(self._stop.wake, select.POLLIN)
             for descriptor in behind:
                 poll.register(descriptor, select.POLLOUT)
-            poll.poll(self._milliseconds_until(until))
+            poll.poll(milliseconds_until(until))
             self._stop.drain()
 
     def _checkpoint_if_due(self) -> None:
@@ -169,13 +168,7 @@ class Command:
         times = [self._due.end_at if self.told is None else self._kill_at]
         if self.checkpoint_sent is None and self.status is None:
             times.append(self._due.checkpoint_at)
-        return self._milliseconds_until(min([at for at in times if at is not None], default=None))
-
-    @staticmethod
-    def _milliseconds_until(at: "float | None") -> "float | None":
-        if at is None:
-            return None
-        return min(max(0.0, at - time.monotonic()) * 1000, LONGEST_PAUSE_MILLISECONDS)
+        return milliseconds_until(min([at for at in times if at is not None], default=None))
 
     def _tell(self, pids: "list[int]") -> None:
         for pid in pids:

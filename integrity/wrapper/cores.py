@@ -40,7 +40,8 @@ def each(look: "Callable[[int], T]", sizes: "Sequence[int]") -> "list[T]":
             except Exception as error:  # noqa: BLE001 - raised below, in the thread that asked
                 raised[number] = error
 
-    workers = [threading.Thread(target=work) for _ in range(threads)]
+    # One that a server does not answer must not keep the process from ending (in_time.py).
+    workers = [threading.Thread(target=work, daemon=True) for _ in range(threads)]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -25,6 +25,10 @@ class StoppedError(Exception):
     """The wrapper was told to stop, and its patience is over."""
 
 
+class OverranError(StoppedError):
+    """The job's time was over."""
+
+
 class UnpreparedError(Exception):
     """The command could not be started; ``exit_code`` is what a shell would have said, or None."""
 

@@ -1,9 +1,9 @@
-"""Being told to stop: signals to the wrapper, and how long it may still go on after them."""
+"""Being told to stop: signals to the wrapper, how long it may still go on after them, and the end of a job's time."""
 
 import os
 import time
 
-from integrity.wrapper.errors import StoppedError
+from integrity.wrapper.errors import OverranError, StoppedError
 from integrity.wrapper.signals import name_of, signal
 
 TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from typing import Any
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+LONGEST_PAUSE_MILLISECONDS = 2**31 - 1  # what poll(2) takes: 24.8 days
 
 
 class Stop:
     """Whether the wrapper was told to stop, and for how much longer it may go on. Also wakes a sleeping poll.
 
-    ``patience_seconds`` is what it may still take after the signal, or after ``since``, whichever is later.
+    ``patience_seconds`` is what it may still take after the signal, or after ``since``, whichever is later. ``until``:
+    when it has to be through with what it is at, by the monotonic clock, whatever anybody says.
     """
 
     def __init__(self) -> None:
@@ -24,6 +26,7 @@ class Stop:
         self.count = 0
         self.patience_seconds = 0.0
         self.since = 0.0
+        self.until: "float | None" = None
         self._at = 0.0
         self.wake, self._wake_end = os.pipe()
         self.inherited: "dict[int, Any]" = {}
@@ -74,9 +77,25 @@ class Stop:
         self.count += 1
 
     def check(self) -> None:
-        """Raise StoppedError once the wrapper was told to stop and its patience is over."""
-        if self.signal is not None and time.monotonic() >= max(self._at, self.since) + self.patience_seconds:
-            raise StoppedError("stopped by %s" % name_of(self.signal))
+        """Raise StoppedError once it was told to stop and its patience is over, OverranError after ``until``."""
+        if self.is_due():
+            raise self.reason()
+
+    def is_due(self, seconds: float = 0.0) -> bool:
+        """Whether that was so many seconds ago."""
+        at = self.ends_at()
+        return at is not None and time.monotonic() >= at + seconds
+
+    def ends_at(self) -> "float | None":
+        """When that is, by the monotonic clock; None: nobody has said so."""
+        if self.signal is None:
+            return self.until
+        told = max(self._at, self.since) + self.patience_seconds
+        return told if self.until is None else min(told, self.until)
+
+    def reason(self) -> StoppedError:
+        """Why work has to end."""
+        return OverranError() if self.signal is None else StoppedError("stopped by %s" % name_of(self.signal))
 
     def drain(self) -> None:
         """Forget the wake-ups so far."""
@@ -85,3 +104,12 @@ class Stop:
                 pass
         except BlockingIOError:
             return
+
+
+def milliseconds_until(at: "float | None") -> "float | None":
+    """What a poll may wait until a moment of the monotonic clock, or the longest pause, after which it is asked again;
+    None: for ever.
+    """
+    if at is None:
+        return None
+    return min(max(0.0, at - time.monotonic()) * 1000, LONGEST_PAUSE_MILLISECONDS)

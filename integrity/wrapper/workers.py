@@ -10,6 +10,7 @@ import gc
 import os
 import time
 
+from integrity.wrapper.in_time import hangs
 from integrity.wrapper.json_text import parse, unparse
 from integrity.wrapper.processes import descendants, ended_children, process_tree, send
 from integrity.wrapper.run import complain, run_attempt
@@ -182,6 +183,8 @@ class Workers:
                     forget_signals(but_of=parent)
                     description, record = parse(line.decode("ascii"))
                     status = run_attempt(description, record)
+                    if hangs():
+                        break  # and end by the status that else would be said
                     os.write(self._news_end, b"%d %d\n" % (os.getpid(), status))
         except BrokenPipeError:
             pass  # nobody wants to know: the record is what counts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -70,8 +71,8 @@ def test_spans_longer_than_one_poll_can_be(
 def test_a_pause_that_was_cut_short_is_followed_by_another(monkeypatch: pytest.MonkeyPatch, bench: Any) -> None:
     # The same in a process of its own: an attempt takes over its signals and its children.
     program = (
-        "import json, sys; from integrity.wrapper import command; from integrity.wrapper.run import run_attempt;"
-        "command.LONGEST_PAUSE_MILLISECONDS = 10; sys.exit(run_attempt(json.load(sys.stdin), sys.argv[1]))"
+        "import json, sys; from integrity.wrapper import stop; from integrity.wrapper.run import run_attempt;"
+        "stop.LONGEST_PAUSE_MILLISECONDS = 10; sys.exit(run_attempt(json.load(sys.stdin), sys.argv[1]))"
     )
     description = bench.describe(["/bin/sh", "-c", "sleep 0.2; echo done"], walltime_seconds=30 * DAYS)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -163,3 +164,76 @@ def test_a_harder_limit_that_is_there_already_stays(monkeypatch: pytest.MonkeyPa
 def test_a_limit_that_was_not_set_was_not_reached(status: int, reached: str | None) -> None:
     assert exceeded(dict.fromkeys(LIMITS, 1), status) == reached
     assert exceeded({}, status) is None
+
+
+def large(bench: Any) -> dict[str, Any]:
+    """A file that nobody reads within a second, although it takes no room."""
+    path = bench.file("large", b"")
+    os.truncate(path, 64 << 30)
+    entry: dict[str, Any] = bench.input(path, None)
+    return entry
+
+
+@pytest.mark.parametrize("level", ["guard", "copy"])
+def test_the_verification_of_inputs_takes_of_the_jobs_time(bench: Any, level: str) -> None:
+    entry = large(bench)
+    bench.work.mkdir()
+    status, record = bench.sh(
+        "touch ran",
+        walltime_seconds=0.2,
+        inputs=[bench.input(bench.file("small", b"x"), None), entry],
+        steps={"cleanup": ["/bin/sh", "-c", "touch cleaned"]},
+        protection={"level": level, "arguments": True, "folder": str(bench.folder / "private")},
+    )
+    assert (status, record["status"], record["exceeded"]) == (1, "failed", "walltime_seconds")
+    assert record["failure"] == (
+        f"the job may take 0.2 s: they were over before the command started, while {entry['name']!r} was read"
+    )
+    assert [path.name for path in bench.work.iterdir()] == ["cleaned"]
+
+
+def test_what_is_staged_in_takes_of_the_jobs_time(bench: Any) -> None:
+    entry = {**large(bench), "path": "in", "role": "inout"}
+    stage_in = [{"from": str(bench.folder / "large"), "to": "in", "copy": True}]
+    status, record = bench.sh("touch ran", walltime_seconds=0.02, inputs=[entry], stage_in=stage_in)
+    assert (status, record["exceeded"]) == (1, "walltime_seconds")
+
+
+HANGING = """
+import json, os, sys
+from integrity.wrapper import content, in_time
+from integrity.wrapper.run import run_attempt
+
+class Hanging:
+    # The module os, of which a read never comes back, as from a file server that does not answer.
+    def __getattr__(self, name):
+        return getattr(os, name)
+    def readv(self, descriptor, buffers):
+        if sys.argv[2] == "stopped":
+            os.kill(os.getpid(), 15)
+        os.read(never, 1)
+
+never, _open = os.pipe()
+content.os = Hanging()
+in_time.HUNG_SECONDS = 0.05
+status = run_attempt(json.load(sys.stdin), sys.argv[1])
+print(json.dumps([status, in_time.hangs()]))
+"""
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_read_that_does_not_come_back_is_given_up(bench: Any, stopped: bool) -> None:
+    """At the end of the job's time, or when the wrapper is told to stop before; the process ends."""
+    entry = bench.input(bench.file("in", b"x"), None)
+    description = bench.describe(["/bin/true"], inputs=[entry], walltime_seconds=900 if stopped else 0.1)
+    done = subprocess.run(
+        [sys.executable, "-c", HANGING, str(bench.record_path), "stopped" if stopped else ""],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        input=json.dumps(description),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (json.loads(done.stdout), done.stderr) == ([1, True], "")
+    assert bench.record["exceeded"] == (None if stopped else "walltime_seconds")
+    assert bench.record["failure"].startswith("stopped by SIGTERM" if stopped else "the job may take 0.1 s")
