@@ -1,7 +1,7 @@
 """Does the DuckLake catalog say what the commits say?
 
-Whatever is wrong with it is no damage: nothing in the store reads it, and it is made anew from the commits. A catalog
-that was copied while somebody wrote to it is torn more often than not.
+Nothing in the store reads it, and it is made anew from the commits: one that is behind, torn, or of other commits is no
+damage, since who writes next mends it. One that goes on to tell clients what no commit says is.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from provenance.store import Store
 
 _ADVICE = "--rebuild makes it anew"
+_MISLEADS = "`pirene store check --rebuild` makes it anew; until then believe nothing that was read through it"
 _NEWEST = "SELECT max(snapshot_id) FROM ducklake_snapshot"
 
 
@@ -64,7 +65,8 @@ def compared(store: Store) -> Iterator[Finding]:
             found = f"{difference.wrong.value}: {difference.what}"
             if difference.wrong is Wrong.STALE:
                 found = difference.what
-            yield Finding(Kind.STALE, FILE_NAME, expected, found, _ADVICE)
+            kind = Kind.MALFORMED if difference.misleads else Kind.STALE
+            yield Finding(kind, FILE_NAME, expected, found, _MISLEADS if difference.misleads else _ADVICE)
     except LakeError as error:
         yield Finding(Kind.STALE, FILE_NAME, expected, str(error), "check again when nobody is at work on it")
     except ReadFailedError as error:

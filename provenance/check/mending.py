@@ -57,7 +57,7 @@ def _mended(storage: Storage, report: Report) -> list[Repair]:
     done += _finished(store, [one.path for one in report.findings if one.kind is Kind.UNERASED])
     done += _wide_made_anew(store, report.findings, is_sound=all(repair.done for repair in done))
     done += _without_stale(storage, report)
-    if any(finding.kind is Kind.STALE and finding.path == FILE_NAME for finding in report.findings):
+    if any(finding.path == FILE_NAME and finding.kind is not Kind.UNREADABLE for finding in report.findings):
         done.append(_rebuilt(storage))
     return done
 
@@ -152,7 +152,7 @@ def _rebuilt(storage: Storage) -> Repair:
 
 def _is_beyond_repair(finding: Finding) -> bool:
     is_segment = finding.path.startswith("segments/") and finding.kind in (Kind.MISSING, Kind.CHANGED)
-    is_derived = is_segment or _is_wide(finding)
+    is_derived = is_segment or _is_wide(finding) or finding.path == FILE_NAME
     may_be_mended = finding.kind in (Kind.UNCHECKED, Kind.UNERASED)
     return finding.kind.verdict.exit_code != 0 and not may_be_mended and not is_derived
 

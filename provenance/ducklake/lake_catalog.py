@@ -68,9 +68,7 @@ def extend(connection: Connection, store: Store, snapshot: Snapshot, data_path: 
     Raises CannotExtendError, and as `build` does.
     """
     newest = newest_snapshot(connection)
-    if newest is None or newest > snapshot.number or described_mark(connection) != _mark(store):
-        raise CannotExtendError
-    if newest > 0 and nonce(connection, newest) != _nonce_of(store, newest):
+    if newest is None or not is_to_be_continued(connection, store, newest, snapshot):
         raise CannotExtendError
     catalog = lake_tables.CATALOG
     moved = update(catalog).where(catalog.c.key == "data_path", catalog.c.value != data_path)
@@ -78,6 +76,15 @@ def extend(connection: Connection, store: Store, snapshot: Snapshot, data_path: 
     if newest < snapshot.number:
         _grow(connection, store, newest, snapshot)
     return newest
+
+
+def is_to_be_continued(connection: Connection, store: Store, newest: int, snapshot: Snapshot) -> bool:
+    """Whether a catalog whose newest snapshot is ``newest`` is of the commits that the store has, and written as this
+    version writes it. Else it is made anew when the next commits come.
+    """
+    if newest > snapshot.number or described_mark(connection) != _mark(store):
+        return False
+    return newest == 0 or nonce(connection, newest) == _nonce_of(store, newest)
 
 
 def described_mark(connection: Connection) -> str | None:

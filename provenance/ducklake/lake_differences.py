@@ -21,8 +21,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from provenance.ducklake import lake, lake_tables
-from provenance.ducklake.lake import absolute_data_path, is_not_ours_to_mend, place, statistics_named
-from provenance.ducklake.lake_catalog import build
+from provenance.ducklake.lake import (
+    RELATIVE_DATA_PATH,
+    absolute_data_path,
+    is_not_ours_to_mend,
+    place,
+    statistics_named,
+)
+from provenance.ducklake.lake_catalog import build, is_to_be_continued
 from provenance.ducklake.lake_growth import newest_snapshot
 from provenance.errors import LakeError
 from provenance.history.snapshot import Snapshot
@@ -50,11 +56,15 @@ class Wrong(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One way in which a catalog is not what the commits make of it: which catalog (for people), and what, in words."""
+    """One way in which a catalog is not what the commits make of it: which catalog (for people), and what, in words.
+
+    ``misleads``: it would be continued as it is, so that clients are told what no commit says until it is made anew.
+    """
 
     catalog: str
     wrong: Wrong
     what: str
+    misleads: bool = False
 
 
 def differences(store: Store, target: Address | None = None) -> list[Difference]:
@@ -91,22 +101,27 @@ def _on_postgres(store: Store, target: Address) -> list[Difference]:
 
 def _compared(connection: Connection, store: Store, name: str, data_path: str) -> list[Difference]:
     there = newest_snapshot(connection)  # before the store is asked, which goes on meanwhile
-    newest = store.snapshot().number
-    as_of = newest if there is None else min(there, newest)
-    found: list[tuple[Wrong, str]] = []
-    if as_of < newest:
-        found.append((Wrong.STALE, f"it has commits up to {as_of}, the store has {newest}"))
+    snapshot = store.snapshot()
+    as_of = snapshot.number if there is None else min(there, snapshot.number)
+    # What an erasure that did not come to its end has left in it is that erasure's business.
+    stays = there is not None and there >= snapshot.rewritten and is_to_be_continued(connection, store, there, snapshot)
+    found: list[Difference] = []
+    if as_of < snapshot.number:
+        behind = f"it has commits up to {as_of}, the store has {snapshot.number}"
+        found.append(Difference(name, Wrong.STALE, behind))
     with _expected(store, as_of, data_path) as expected:
         for table in lake_tables.METADATA.sorted_tables:
-            found += _of_table(table, connection, expected)
+            # A catalog that is not beside the data says where that is; it may have moved, and the next commit says so.
+            misleads = stays and (table is not lake_tables.CATALOG or data_path == RELATIVE_DATA_PATH)
+            found += (Difference(name, wrong, what, misleads) for wrong, what in _of_table(table, connection, expected))
     schema = connection.get_execution_options().get("schema_translate_map", {}).get(None)
     ours = lake_tables.METADATA.tables.keys()
     found += [
-        (Wrong.FOREIGN, f"table {other}")
+        Difference(name, Wrong.FOREIGN, f"table {other}", stays)
         for other in sorted(inspect(connection).get_table_names(schema=schema))
         if other.startswith("ducklake_") and other not in ours
     ]
-    return [Difference(name, wrong, what) for wrong, what in found]
+    return found
 
 
 def _of_table(table: Table, connection: Connection, expected: Connection) -> Iterator[tuple[Wrong, str]]:

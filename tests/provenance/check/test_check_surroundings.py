@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
-from provenance.check.findings import Finding, Kind
+from provenance.check.findings import Finding, Kind, Verdict
 from provenance.check.mending import check_and_mend
+from provenance.check.tampering import check_log
 from provenance.check.whole import check_store
+from provenance.ducklake import lake
 from provenance.history.commits import CommitKind
 from provenance.ingest.ingest import ingest
 from provenance.segments.batch import Batch
@@ -59,34 +63,89 @@ def test_a_catalog_that_is_behind_is_stale_and_none_at_all_is_nothing_to_say(liv
     assert notes(lived_in) == {}
 
 
+def in_the_catalog(store: Store, statement: str) -> None:
+    with closing(sqlite3.connect(store.root / "lake.sqlite")) as connection, connection:
+        connection.executescript(statement)
+
+
+A_FOREIGN_FILE = """
+CREATE TABLE c AS SELECT * FROM ducklake_data_file WHERE data_file_id = 2;
+UPDATE c SET data_file_id = 999, path = 'other.parquet';
+INSERT INTO ducklake_data_file SELECT * FROM c;
+"""
+
+
 @pytest.mark.parametrize(
     "statement",
     [
         "UPDATE ducklake_data_file SET record_count = 7 WHERE data_file_id = 3",
+        "UPDATE ducklake_data_file SET path = 'other.parquet' WHERE data_file_id = 3",
         "UPDATE ducklake_data_file SET end_snapshot = NULL WHERE end_snapshot IS NOT NULL",
         "UPDATE ducklake_data_file SET begin_snapshot = 1 WHERE data_file_id = 9",
+        "UPDATE ducklake_file_column_stats SET max_value = min_value",
         "DELETE FROM ducklake_data_file WHERE data_file_id = 2",
-        "INSERT INTO ducklake_data_file SELECT * FROM ducklake_data_file WHERE data_file_id = 2",
-        "DROP TABLE ducklake_data_file",
-        "DROP TABLE ducklake_snapshot",
+        A_FOREIGN_FILE,
     ],
 )
-def test_a_catalog_with_another_story_is_stale_and_made_anew(lived_in: Store, statement: str) -> None:
-    path = lived_in.root / "lake.sqlite"
-    with closing(sqlite3.connect(path)) as connection, connection:
-        if statement.startswith("INSERT"):
-            copied = "CREATE TABLE c AS SELECT * FROM ducklake_data_file WHERE data_file_id = 2"
-            connection.execute(copied)
-            connection.execute("UPDATE c SET data_file_id = 999, path = 'other.parquet'")
-            statement = "INSERT INTO ducklake_data_file SELECT * FROM c"
-        connection.execute(statement)
-    assert {(one.kind, one.path) for one in notes(lived_in).values()} == {(Kind.STALE, "lake.sqlite")}
-    report = check_and_mend(lived_in.storage, rebuild=True)
+@pytest.mark.parametrize("mend", ["rebuild", "repair"])
+def test_a_catalog_that_tells_another_story_is_damaged_and_made_anew(
+    lived_in: Store, statement: str, mend: str
+) -> None:
+    """Whoever writes next would only add to it."""
+    in_the_catalog(lived_in, statement)
+    _commit(lived_in)
+    lived_in.project()
+    report = check_store(lived_in.storage)
+    assert (report.verdict, {(one.kind, one.path) for one in report.findings}) == (
+        Verdict.DAMAGED,
+        {(Kind.MALFORMED, "lake.sqlite")},
+    )
+    log = check_log(lived_in.storage)
+    assert (log.verdict.exit_code, {one.path for one in log.findings}) == (1, {"lake.sqlite"})
+    report = check_and_mend(lived_in.storage, rebuild=mend == "rebuild", repair=mend == "repair")
     assert report.findings == ()
     (repair,) = report.repairs
     assert (repair.path, repair.done, repair.what) == (
-        "lake.sqlite", True, "made anew from the commits, up to commit 8"
+        "lake.sqlite", True, "made anew from the commits, up to commit 9"
     )  # fmt: skip
+
+
+def test_a_catalog_that_names_other_data_is_damaged(lived_in: Store) -> None:
+    in_the_catalog(lived_in, "UPDATE ducklake_metadata SET value = '/elsewhere/' WHERE key = 'data_path'")
+    report = check_store(lived_in.storage)
+    assert {(one.kind, one.path) for one in report.findings} == {(Kind.MALFORMED, "lake.sqlite")}
+    assert any("/elsewhere/" in one.found for one in report.findings)
+
+
+def test_a_catalog_of_a_store_that_moved_is_stale(
+    lived_in: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the user's cache, where it says from which folder the store was read."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(lake.os, "access", lambda *_: False)
+    lived_in.project()
+    moved = tmp_path / "moved"
+    shutil.copytree(lived_in.root, moved)
+    findings = check_store(Store.open(moved).storage).findings
+    assert {(one.kind, one.path) for one in findings} == {(Kind.STALE, "lake.sqlite")}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TABLE ducklake_data_file",
+        "DROP TABLE ducklake_snapshot",
+        "UPDATE ducklake_metadata SET value = '{}' WHERE key = 'pirene'",
+        "DELETE FROM ducklake_snapshot WHERE snapshot_id = 8",
+        "UPDATE ducklake_snapshot_changes SET commit_extra_info = 'another' WHERE snapshot_id = 8",
+    ],
+)
+def test_a_catalog_that_nobody_would_go_on_with_is_stale(lived_in: Store, statement: str) -> None:
+    in_the_catalog(lived_in, statement)
+    assert {(one.kind, one.path) for one in notes(lived_in).values()} == {(Kind.STALE, "lake.sqlite")}
+    _commit(lived_in)
+    lived_in.project()
+    assert notes(lived_in) == {}
 
 
 def test_a_checkpoint_that_was_made_wrong_is_stale(lived_in: Store) -> None:
