@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from integrity.errors import EvidenceError
-from integrity.log.note import SigningKey, VerifierKey, base64_text, from_base64
+from integrity.log.note import SigningKey, VerifierKey, base64_text, from_base64, not_trusted
 
 IN_TOTO = "application/vnd.in-toto+json"
 """The type of a payload that is an in-toto Statement."""
@@ -60,8 +60,7 @@ def opened_envelope(data: bytes, trusted: Sequence[VerifierKey]) -> tuple[str, b
                 raise EvidenceError(f"the signature of {key.name} is not of this payload: it was altered")
             signers.append(key)
     if not signers:
-        names = ", ".join(str(name) for name, _ in signatures) or "nobody"
-        raise EvidenceError(f"signed by {names}, which is not among the {len(trusted)} trusted keys")
+        raise not_trusted([name for name, _ in signatures], trusted)
     return kind, payload, tuple(dict.fromkeys(signers))
 
 

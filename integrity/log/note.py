@@ -57,7 +57,9 @@ class VerifierKey:
     def parse(cls, text: str) -> VerifierKey:
         """The key of this `text`. ValueError: it is none, or of another kind than Ed25519."""
         name, _, rest = text.partition("+")
-        _, _, encoded = rest.partition("+")
+        key_id, _, encoded = rest.partition("+")
+        if not (name and key_id and encoded):
+            raise ValueError(f"{text!r}: expected NAME+ID+KEY, as `pirene log key` shows it")
         key = cls(name, _key_bytes(encoded))
         if key.text != text:
             raise ValueError(f"{text!r}: the id is not that of the name and the key")
@@ -191,13 +193,17 @@ def opened(data: bytes, trusted: Sequence[VerifierKey]) -> tuple[str, tuple[Veri
                 raise EvidenceError(f"the signature of {key.name} is not of this text: it was altered")
             signers.append(key)
     if not signers:
-        names = ", ".join(f"{one.name}+{one.key_id.hex()}" for one in signatures)
-        raise EvidenceError(
-            f"signed by {names}, which is not among the {len(trusted)} trusted keys",
-            hint="if it should be, get the public key from whoever it belongs to (`pirene log key` shows it there), "
-            "and `pirene log trust` it here",
-        )
+        raise not_trusted([f"{one.name}+{one.key_id.hex()}" for one in signatures], trusted)
     return text, tuple(dict.fromkeys(signers))
+
+
+def not_trusted(names: Sequence[str], trusted: Sequence[VerifierKey]) -> EvidenceError:
+    """The error to raise where none of the keys of these names that signed something is trusted."""
+    return EvidenceError(
+        f"signed by {', '.join(names) or 'nobody'}, which is not among the {len(trusted)} trusted keys",
+        hint="if it should be, get the public key from whoever it belongs to (`pirene log key` shows it there), "
+        "and `pirene log trust` it here",
+    )
 
 
 def base64_text(data: bytes) -> str:

@@ -46,6 +46,8 @@ class EntryProof:
         """The reverse of `data`. Raises EvidenceError for what is no proof."""
         above, blank, checkpoint = data.partition(b"\n\n")
         try:
+            if not above.isascii():
+                raise ValueError("it is not ASCII")
             first, *lines = above.decode("ascii").split("\n")
             if first.encode() != FIRST_LINE or not blank:
                 raise ValueError(f"expected {FIRST_LINE.decode()} and an empty line before a checkpoint")

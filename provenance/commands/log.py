@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,12 +122,14 @@ def verify(
     from integrity.log.checkpoint import opened_checkpoint
     from provenance.commands.printing import existing_store, print_document
 
-    if (proof is None) == (since is None):
-        raise click.UsageError("say what to verify: PROOF, or --since FILE")
+    if proof is not None and since is not None:
+        raise click.UsageError(f"PROOF ({proof}) and --since are two questions: ask one at a time")
     if proof is not None:
-        _verify_file(proof.read_bytes(), _trusted(keys), output_format)
+        with _named(proof):
+            _verify_file(proof.read_bytes(), _trusted(keys), output_format)
         return
-    assert since is not None
+    if since is None:
+        raise click.UsageError("say what to verify: PROOF, or --since FILE")
     from functools import partial
 
     from provenance.check.tampering import check_log
@@ -133,7 +137,8 @@ def verify(
     from provenance.evidence.history import continued
 
     trusted, store = _trusted(keys), existing_store(invocation)
-    checkpoint = opened_checkpoint(since.read_bytes(), trusted)
+    with _named(since):
+        checkpoint = opened_checkpoint(since.read_bytes(), trusted)
     report = check_log(store.storage, trusted=trusted, progress=partial(progress_bar, invocation))
     result = continued(store, checkpoint, trusted, besides=report.altered)
     print_document(result.document()) if output_format == "json" else _print_continuation(result)
@@ -170,6 +175,17 @@ def trust(invocation: Invocation, public_key: str, why: str) -> None:
     folder = key_folder()
     added = folder.trust(parsed, why)
     invocation.note(f"{parsed.name} {'is trusted from now on' if added else 'was trusted already'}")
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Errors about what is in a file name it."""
+    from integrity.errors import EvidenceError
+
+    try:
+        yield
+    except EvidenceError as error:
+        raise EvidenceError(f"{path}: {error}", hint=error.hint) from error
 
 
 def _verify_file(data: bytes, trusted: tuple[VerifierKey, ...], output_format: str) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from integrity.log.note import VerifierKey
 from integrity.merkle import Tree, leaf_hash
 from provenance.errors import NOT_THERE, ReadFailedError
+from provenance.history.commits import FOLDER as COMMITS
 from provenance.history.commits import commit_name, numbers_in
 from provenance.history.entry import entry
 from provenance.log.commit_document import Voucher, document_in, voucher
@@ -54,7 +55,7 @@ def examine(storage: Storage, store_id: str, trusted: tuple[VerifierKey, ...]) -
 
 def examine_readable(storage: Storage, store_id: str, trusted: tuple[VerifierKey, ...]) -> Examination:
     """The same of what can be read; each file that cannot is a discrepancy. The root is then not to be signed, nor is
-    anything to be concluded from leaves that are not known. Raises ReadFailedError: which files there are is unknown.
+    anything to be concluded from leaves that are not known. Raises UnsupportedStoreError.
     """
     files = read_files(storage, store_id, trusted)  # first: a commit is there before the log says so
     return _Walk(storage, store_id, trusted, files, PulledCommits(storage, trusted)).whole()
@@ -87,6 +88,8 @@ class _Walk:
     def whole(self) -> Examination:
         self.found += self.files.discrepancies
         numbers = self._numbers()
+        if numbers is None:  # then the log, too, has nothing to be compared with
+            return self._examined(0)
         newest = max(numbers, default=0)
         next_number = 1
         for number, data in zip(numbers, self.storage.together(self._read, numbers), strict=True):
@@ -102,6 +105,9 @@ class _Walk:
         if not self.lost:
             blamed = {one.path for one in self.found}
             self.found += compare_files(self.storage, self.files, self.leaves, self.seen, blamed)
+        return self._examined(newest)
+
+    def _examined(self, newest: int) -> Examination:
         checkpoint = self.files.checkpoint
         return Examination(
             size=newest,
@@ -112,12 +118,15 @@ class _Walk:
             discrepancies=tuple(self.found),
         )
 
-    def _numbers(self) -> list[int]:
-        """Of the commits that are there, sorted."""
+    def _numbers(self) -> list[int] | None:
+        """Of the commits that are there, sorted; None: nobody knows which there are."""
         try:
             return numbers_in(self.storage)
         except NOT_THERE:
             return []
+        except ReadFailedError as error:
+            self.found.append(unread(COMMITS, "the commits", error))
+            return None
 
     def _gap(self, first: int, end: int) -> None:
         """Commits that are not there, up to one that is: named once, however many they are, and not looked for."""
@@ -180,7 +189,7 @@ class _Walk:
 
     def _erased_since(self, newest: int) -> None:
         """An erasure that was published, and took to rewriting, while the commits were read."""
-        for number in self._numbers():
+        for number in self._numbers() or ():
             if number > newest:
                 document = document_in(self._read(number), self.store_id, number, commit_name(number))
                 if not isinstance(document, str) and "erased" in document:

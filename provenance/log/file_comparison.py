@@ -55,8 +55,9 @@ def compare_files(
         yield from _checkpoint(checkpoint, root, newest)
     elif CHECKPOINT not in blamed:
         yield from _no_checkpoint(storage, seen, newest)
-    size = min(max(seen, checkpoint.size if checkpoint else 0), newest)
-    yield from _missing(storage, files, size, made, blamed)
+    if files.whole:
+        size = min(max(seen, checkpoint.size if checkpoint else 0), newest)
+        yield from _missing(storage, files, size, made, blamed)
 
 
 def _checkpoint(checkpoint: Checkpoint, root: bytes | None, newest: int) -> Iterator[Discrepancy]:

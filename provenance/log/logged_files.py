@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,49 +22,61 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class LoggedFiles:
     """``tiles`` are those that have the form of one, ``leaves`` the hashes in those of level 0: number of a commit ->
-    (hash, name of the tile); ``checkpoint`` None: there is none that says anything.
+    (hash, name of the tile); ``checkpoint`` None: there is none that says anything. ``whole``: it is known which
+    files there are.
     """
 
     tiles: Mapping[Tile, bytes]
     leaves: Mapping[int, tuple[bytes, str]]
     checkpoint: Checkpoint | None
     signed: SignedCheckpoint | None
+    whole: bool
     discrepancies: tuple[Discrepancy, ...]
 
 
 def read_files(storage: Storage, store_id: str, trusted: tuple[VerifierKey, ...]) -> LoggedFiles:
-    """Read the whole log. Raises ReadFailedError: which files there are is not known."""
+    """Read the whole log."""
     found: list[Discrepancy] = []
     checkpoint, signed = _checkpoint(storage, store_id, trusted, found)  # first: tiles are there before it says so
-    tiles = _tiles(storage, found)
+    listed = _listed(storage, found)
+    tiles = _tiles(storage, listed or (), found)
     leaves: dict[int, tuple[bytes, str]] = {}
     for tile in sorted(tiles, key=lambda one: one.width):
         if tile.level == 0:
             hashes = split(tile, tiles[tile])
             first = tile.index * WIDTH + 1
             leaves.update({first + at: (hashed, tile_name(tile)) for at, hashed in enumerate(hashes)})
-    return LoggedFiles(tiles, leaves, checkpoint, signed, tuple(found))
+    return LoggedFiles(tiles, leaves, checkpoint, signed, listed is not None, tuple(found))
 
 
-def _tiles(storage: Storage, found: list[Discrepancy]) -> dict[Tile, bytes]:
+def _listed(storage: Storage, found: list[Discrepancy]) -> list[str] | None:
+    """The names of its files; None: nobody knows which there are."""
+    try:
+        return [stored.name for stored in storage.stored(FOLDER)]
+    except ReadFailedError as error:
+        found.append(unread(FOLDER, "the files of the log", error))
+        return None
+
+
+def _tiles(storage: Storage, names: Iterable[str], found: list[Discrepancy]) -> dict[Tile, bytes]:
     tiles: dict[Tile, bytes] = {}
-    for stored in storage.stored(FOLDER):
-        if stored.name == CHECKPOINT or stored.name.endswith(TEMPORARY) or _is_of_nfs(stored.name):
+    for name in names:
+        if name == CHECKPOINT or name.endswith(TEMPORARY) or _is_of_nfs(name):
             continue
-        tile = tile_at(stored.name)
+        tile = tile_at(name)
         if tile is None:
-            found.append(Discrepancy(Gravity.ALTERED, stored.name, "no such file", "a file", "see whose it is"))
+            found.append(Discrepancy(Gravity.ALTERED, name, "no such file", "a file", "see whose it is"))
             continue
         try:
-            data = storage.read(stored.name)
+            data = storage.read(name)
         except NOT_THERE:
             continue  # narrow ones go when a full one takes their place; what must be there is looked for later
         except ReadFailedError as error:
-            found.append(unread(stored.name, f"{tile.width} hashes", error))
+            found.append(unread(name, f"{tile.width} hashes", error))
             continue
         if len(data) != tile.width * HASH_BYTES:
             expected = f"{tile.width} hashes, {tile.width * HASH_BYTES} bytes"
-            found.append(Discrepancy(Gravity.ALTERED, stored.name, expected, f"{len(data)} bytes", REBUILD))
+            found.append(Discrepancy(Gravity.ALTERED, name, expected, f"{len(data)} bytes", REBUILD))
             continue
         tiles[tile] = data
     return tiles

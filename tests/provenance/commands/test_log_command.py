@@ -1,0 +1,132 @@
+"""`pirene log` says of what is wrong where it is, what was expected, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from integrity.log.note import SigningKey
+from provenance.errors import ReadFailedError
+from provenance.evidence.history import new_checkpoint
+from provenance.storage.interface import Stored
+from provenance.storage.local import LocalStorage
+from provenance.store import Store
+from tests.provenance.command_line import Ended, pirene_ended
+from tests.provenance.log.conftest import files
+
+STRANGER = SigningKey.generate("pirene/stranger@elsewhere")
+
+
+@pytest.fixture
+def logged(tmp_path: Path) -> Store:
+    from provenance.history.commits import CommitKind
+
+    store = Store.open(tmp_path / ".pirene")
+    for number in (1, 2, 3):
+        store.commit(CommitKind.REGISTER, files(number, number))
+    store.project()
+    return store
+
+
+def log(store: Store, *arguments: str) -> Ended:
+    return pirene_ended("--store", str(store.root), "log", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"", "no proof: expected c2sp.org/tlog-proof@v1 and an empty line before a checkpoint"),
+        ("é\n\nx".encode(), "no proof: it is not ASCII"),
+        (b"\xff", "no proof: it is not ASCII"),
+        (b"{", "no envelope: "),
+    ],
+)
+def test_what_is_no_proof_is_named(logged: Store, tmp_path: Path, content: bytes, what: str) -> None:
+    path = tmp_path / "given"
+    path.write_bytes(content)
+    done = log(logged, "verify", str(path))
+    assert (done.exit_code, done.stdout) == (4, "")
+    assert done.stderr.startswith(f"pirene: {path}: {what}")
+
+
+def test_a_checkpoint_that_is_none_is_named(logged: Store, tmp_path: Path) -> None:
+    path = tmp_path / "given"
+    path.write_bytes(b"x")
+    done = log(logged, "verify", "--since", str(path))
+    assert done.exit_code == 4
+    assert done.stderr.startswith(f"pirene: {path}: no signed note: expected text, an empty line, and lines with sig")
+
+
+def test_a_key_that_is_not_trusted_is_named_with_the_file(logged: Store, tmp_path: Path) -> None:
+    path = tmp_path / "given"
+    path.write_bytes(new_checkpoint(logged))
+    done = log(logged, "verify", "--since", str(path), "--key", STRANGER.verifier().text)
+    assert done.exit_code == 4
+    first, hint = done.stderr.splitlines()
+    assert first.startswith(f"pirene: {path}: signed by pirene/")
+    assert "`pirene log trust` it here" in hint
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        ((), "say what to verify: PROOF, or --since FILE"),
+        (("{path}", "--since", "{path}"), "PROOF ({path}) and --since are two questions: ask one at a time"),
+        (("{path}", "--key", ""), "neither a file nor a key: '': expected NAME+ID+KEY, as `pirene log key` shows it"),
+        (("{path}", "--key", "x+y"), "neither a file nor a key: 'x+y': expected NAME+ID+KEY"),
+    ],
+)
+def test_what_was_not_asked_rightly(logged: Store, tmp_path: Path, arguments: tuple[str, ...], what: str) -> None:
+    path = tmp_path / "given"
+    path.write_bytes(b"")
+    done = log(logged, "verify", *(one.format(path=path) for one in arguments))
+    assert done.exit_code == 2
+    assert what.format(path=path) in done.stderr
+
+
+def refusing(method: Callable[..., object], folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system does not say what is in a folder."""
+    name = method.__name__
+
+    def refused(storage: LocalStorage, asked: str = "") -> object:
+        if asked == folder or (name == "stored" and folder.startswith(asked)):
+            raise ReadFailedError(f"{storage.where(folder)}: Permission denied", hint="see to it")
+        return method(storage, asked)
+
+    monkeypatch.setattr(LocalStorage, name, refused)
+
+
+@pytest.mark.parametrize("folder", ["log", "commits"])
+def test_a_folder_that_cannot_be_read_is_incomplete_and_reported(
+    logged: Store, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if folder == "log":
+        refusing(LocalStorage.stored, folder, monkeypatch)
+    refusing(LocalStorage.names, folder, monkeypatch)
+    done = log(logged, "check")
+    assert done.exit_code == 3, done
+    assert f"incomplete: {folder}: expected the " in done.stdout
+    assert "Permission denied" in done.stdout
+    assert "tampered" not in done.stdout
+
+
+def test_what_can_be_read_beside_an_unreadable_folder_is_compared(
+    logged: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = LocalStorage.stored
+
+    def stored(storage: LocalStorage, folder: str) -> Iterator[Stored]:
+        if folder == "log":
+            raise ReadFailedError(f"{storage.where(folder)}: Permission denied")
+        return real(storage, folder)
+
+    monkeypatch.setattr(LocalStorage, "stored", stored)
+    path = logged.root / "commits" / "000000000002.json"
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes().replace(b'"author":null', b'"author":"x"'))
+    done = log(logged, "check")
+    assert done.exit_code == 4
+    assert "tampered: commits/000000000002.json" in done.stdout
+    assert "incomplete: log: expected the files of the log, found" in done.stdout
