@@ -82,20 +82,25 @@ class LogStatus(StrEnum):
     ABSENT = "absent"  # there is none
     CONSISTENT = "consistent"  # every commit is the leaf that the log has for it
     MISMATCH = "mismatch"  # some commit is not
+    UNVERIFIED = "unverified"  # nothing contradicts it, and not all of it is signed by a key that is trusted
     UNKNOWN = "unknown"  # they could not be compared
 
 
 @dataclass(frozen=True, slots=True)
 class LogState:
-    """The log as the audit saw it: its size in leaves, its root (32 bytes), and whether the store agrees with it."""
+    """The log as the audit saw it: its size in leaves, its root (32 bytes), and whether the store agrees with it;
+    ``unverified`` says what nobody vouches for who is trusted, one sentence each.
+    """
 
     status: LogStatus = LogStatus.ABSENT
     size: int | None = None
     root: bytes | None = None
+    unverified: tuple[str, ...] = ()
 
     def document(self) -> dict[str, object]:
         """The state as `pirene.audit/1` has it."""
-        return {"size": self.size, "root": hex_text(self.root), "status": self.status.value}
+        said = {"size": self.size, "root": hex_text(self.root), "status": self.status.value}
+        return {**said, "unverified": list(self.unverified)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,13 +219,13 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """Tampering outranks damage, damage outranks incompleteness; whatever was not verified is incomplete, and so is
-        a scope without copies: nothing was found good.
+        """Tampering outranks damage, damage outranks incompleteness; whatever was not verified is incomplete, what the
+        store says of the copies included, and so is a scope without copies: nothing was found good.
         """
         verdicts = [meaning(finding.kind) for finding in self.findings]
         if self.log.status is LogStatus.MISMATCH:
             verdicts.append(Verdict.TAMPERED)
-        if self.log.status is LogStatus.UNKNOWN:
+        if self.log.status in (LogStatus.UNVERIFIED, LogStatus.UNKNOWN):
             verdicts.append(Verdict.INCOMPLETE)
         if self.coverage.verified < self.coverage.replicas or not self.coverage.replicas or self.obstacle is not None:
             verdicts.append(Verdict.INCOMPLETE)

@@ -17,7 +17,7 @@ from provenance.log.keys import trusted_or_none, warn
 from provenance.storage.recorded import difference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from provenance.history.commits import Segment
     from provenance.history.snapshot import Snapshot
@@ -45,11 +45,22 @@ def log_state(store: Store, snapshot: Snapshot | None, stage: str) -> tuple[LogS
     except ReadFailedError as error:
         warn(f"the log was not compared with the store: {error}")
         return LogState(LogStatus.UNKNOWN), ()
-    if altered:
-        return LogState(LogStatus.MISMATCH, examination.size, examination.root), tuple(altered)
-    if examination.logged is None:
+    unverified = tuple(_unverified(examination.discrepancies))
+    if examination.logged is None and not altered and not unverified:
         return LogState(), ()
-    return LogState(LogStatus.CONSISTENT, examination.size, examination.root), ()
+    status = LogStatus.MISMATCH if altered else LogStatus.UNVERIFIED if unverified else LogStatus.CONSISTENT
+    return LogState(status, examination.size, examination.root, unverified), tuple(altered)
+
+
+def _unverified(discrepancies: Iterable[Discrepancy]) -> Iterator[str]:
+    """What nobody vouches for, in one sentence for all files that lack the same: a store may have many of them."""
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for one in discrepancies:
+        if one.gravity is Gravity.UNVERIFIED:
+            lacking.setdefault((one.expected, one.found), []).append(one.path)
+    for (expected, found), paths in lacking.items():
+        where = paths[0] if len(paths) == 1 else f"{len(paths)} files, such as {paths[0]}"
+        yield f"{where}: expected {expected}, found {found}"
 
 
 def _altered_segments(store: Store, snapshot: Snapshot, stage: str) -> Iterator[Finding]:

@@ -17,13 +17,14 @@ from provenance.reports.wording import (
     comparison,
     copies,
     in_words,
+    log_in_words,
     nothing_there,
     obstacle_in_words,
     place,
     scope_in_words,
     what_is_known,
 )
-from query.terminal_text import harmless
+from query.terminal_text import harmless, harmless_lines
 
 if TYPE_CHECKING:
     from integrity.findings import Finding
@@ -96,6 +97,9 @@ def _cases(report: Report) -> Iterator[_Case]:
     log = report.log.status
     if log is LogStatus.MISMATCH:
         yield _Case("log", "log", "failure", "log-mismatch", "the store does not agree with its log")
+    elif log is LogStatus.UNVERIFIED:
+        details = harmless_lines("\n".join(report.log.unverified))
+        yield _Case("log", "log", "error", "log-unverified", log_in_words(log), details)
     elif log is LogStatus.UNKNOWN:
         yield _Case("log", "log", "error", "log-unknown", "the log could not be compared with the store")
     else:

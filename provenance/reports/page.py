@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from integrity.findings import Verdict, meaning
-from integrity.report import LogStatus
 from provenance.reports import wording
 from query.context import amount
 from query.terminal_text import harmless
@@ -30,12 +29,6 @@ _TITLES = {
     Verdict.DAMAGED: "Damaged",
     Verdict.INCOMPLETE: "Incomplete",
     Verdict.TAMPERED: "Tampered",
-}
-_LOG = {
-    LogStatus.ABSENT: "This store has no tamper-evident log: nobody could tell if its history had been rewritten.",
-    LogStatus.CONSISTENT: "Every commit is the one that the log has.",
-    LogStatus.UNKNOWN: "The tamper-evident log could not be compared with the store: see `pirene log check`.",
-    LogStatus.MISMATCH: "Some commit is not the one that the log has: see `pirene log check`.",
 }
 
 
@@ -74,7 +67,7 @@ def page(report: Report) -> str:
         affected_jobs=sorted({name for finding in bad for name in finding.affected_jobs}),
         sample=None if report.sample is None else wording.sample_in_words(report.sample),
         overhead=None if report.overhead is None else wording.overhead_in_words(report.overhead),
-        log=_LOG[report.log.status],
+        log=wording.log_in_words(report.log.status),
         amount=amount,
         copies=wording.copies,
     )

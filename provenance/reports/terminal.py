@@ -44,6 +44,8 @@ def lines(report: Report, *, with_repair_plan: bool = False) -> Iterator[str]:
         yield from _finding(finding)
     yield ""
     yield f"log: {report.log.status.value}"
+    for unverified in report.log.unverified:
+        yield f"  not verified: {harmless(unverified)}"
     yield f"read {amount_of_bytes(report.effort.read_bytes)} in {report.effort.seconds:.3g} s"
     if report.overhead is not None:
         yield f"verification of jobs: {overhead_in_words(report.overhead)}"

@@ -6,6 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, assert_never
 
 from integrity.findings import FindingClass, Verdict, meaning
+from integrity.report import LogStatus
 from provenance.urls import local_path
 from query.context import amount
 from query.terminal_text import harmless
@@ -82,11 +83,29 @@ def verdict_in_words(report: Report) -> str:
             return _damage(report)
         case Verdict.INCOMPLETE if not coverage.replicas:
             return nothing_there(report)
+        case Verdict.INCOMPLETE if coverage.verified == coverage.replicas:
+            return f"All {copies(coverage.replicas)} are as the store says. {log_in_words(report.log.status)}"
         case Verdict.INCOMPLETE:
             return f"No damage was found, but only {coverage.verified} of {coverage.replicas} copies could be verified."
         case Verdict.TAMPERED:
             return "What is in the store is not what was recorded in its tamper-evident log."
     assert_never(report.verdict)
+
+
+def log_in_words(status: LogStatus) -> str:
+    """What the tamper-evident log says of the store."""
+    match status:
+        case LogStatus.ABSENT:
+            return "This store has no tamper-evident log: nobody could tell if its history had been rewritten."
+        case LogStatus.CONSISTENT:
+            return "Every commit is the one that the log has."
+        case LogStatus.UNVERIFIED:
+            return "Not all that the store says is signed by a key that is trusted here: see `pirene log check`."
+        case LogStatus.UNKNOWN:
+            return "The tamper-evident log could not be compared with the store: see `pirene log check`."
+        case LogStatus.MISMATCH:
+            return "Some commit is not the one that the log has: see `pirene log check`."
+    assert_never(status)
 
 
 def obstacle_in_words(report: Report) -> str | None:

@@ -78,6 +78,7 @@ def test_what_was_not_verified_is_never_clean() -> None:
 def test_a_log_that_disagrees_is_tampering() -> None:
     assert report(log=LogState(LogStatus.MISMATCH, 5, b"\x03" * 32)).exit_code == 4
     assert report(log=LogState(LogStatus.CONSISTENT, 5, b"\x03" * 32)).exit_code == 0
+    assert report(log=LogState(LogStatus.UNVERIFIED, 5, b"\x03" * 32, ("commit 1: unsigned",))).exit_code == 3
 
 
 def test_four_outranks_one_outranks_three() -> None:
@@ -138,7 +139,7 @@ def test_the_document() -> None:
                 "error": None,
             }
         ],
-        "log": {"size": 7, "root": "ab" * 32, "status": "consistent"},
+        "log": {"size": 7, "root": "ab" * 32, "status": "consistent", "unverified": []},
         "gaps": [
             {
                 "why": "not-there",
@@ -183,7 +184,7 @@ def test_the_document() -> None:
         "reproduce": ["pirene audit"],
         "obstacle": None,
     }
-    assert report().document()["log"] == {"size": None, "root": None, "status": "absent"}
+    assert report().document()["log"] == {"size": None, "root": None, "status": "absent", "unverified": []}
 
 
 @pytest.mark.parametrize("numbers", [(1, 2, 0, 0), (1, -1, 0, 0), (1, 0, 2, 0), (1, 0, 0, 2)])

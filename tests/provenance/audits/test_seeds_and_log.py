@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import html
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,8 +20,10 @@ from provenance.audits.scrubs import Limits, SampleSize, scrub_store
 from provenance.errors import ReadFailedError
 from provenance.history.entry import entry_of
 from provenance.log.files import CHECKPOINT, stated
+from provenance.log.keys import key_folder
 from provenance.registration.raw_files import add_files
 from provenance.store import Store
+from tests.provenance.command_line import pirene_ended
 
 
 @pytest.fixture
@@ -93,3 +97,33 @@ def test_a_log_that_cannot_be_compared_does_not_keep_damage_quiet(
     assert "the log was not compared with the store: commits/3: Input/output error" in caplog.text
     (tmp_path / "3.dat").write_bytes(b"x")
     assert audit_store(files).exit_code == 1
+
+
+@pytest.mark.parametrize("command", ["audit", "scrub"])
+@pytest.mark.parametrize("format_", ["table", "json", "html", "junit"])
+def test_what_nobody_vouches_for_is_said_in_every_format(
+    files: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str, format_: str
+) -> None:
+    """To somebody with another key, who does not trust that of the author."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "another"))
+    done = pirene_ended("--store", str(files.root), command, "--format", format_)
+    assert done.exit_code == 3, done
+    said = html.unescape(done.stdout)
+    what = (
+        "5 files, such as commits/000000000001.json: expected a signature of a key that you trust, found one of another"
+    )
+    assert what in said
+    if format_ == "json":
+        assert json.loads(done.stdout)["log"]["status"] == "unverified"
+    else:
+        assert ("log: unverified" if format_ == "table" else "Not all that the store says is signed by a key") in said
+
+
+def test_a_key_that_is_trusted_then_is_enough(files: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    files.project()
+    key = key_folder().signing_key("x").verifier()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "another"))
+    assert audit_store(files).exit_code == 3
+    key_folder().trust(key, "the author's")
+    report = audit_store(files)
+    assert (report.exit_code, report.log.status, report.log.unverified) == (0, LogStatus.CONSISTENT, ())

@@ -45,6 +45,11 @@ def test_every_finding_is_a_case(damaged: Report) -> None:
 @pytest.mark.parametrize("which", ["clean", "incomplete", "damaged"])
 def test_it_is_green_only_where_the_audit_is(which: str, request: pytest.FixtureRequest) -> None:
     report = request.getfixturevalue(which)
-    for one in (report, replace(report, log=LogState(LogStatus.MISMATCH, 3, bytes(32)))):
+    unverified = LogState(LogStatus.UNVERIFIED, 3, bytes(32), ("commits/1: unsigned", "commits/2: unsigned"))
+    for one in (
+        report,
+        replace(report, log=LogState(LogStatus.MISMATCH, 3, bytes(32))),
+        replace(report, log=unverified),
+    ):
         suite = suite_of(one)
         assert (suite.failures + suite.errors == 0) is (one.exit_code == 0)
