@@ -37,5 +37,5 @@ def audit(
             return audit_store(store, asked=scope, author=current_user(), advance=advance)
 
     report = of_store(invocation, "audit", look)
-    print_report(report, output_format, with_repair_plan=with_repair_plan)
+    print_report(invocation, report, output_format, with_repair_plan=with_repair_plan)
     context.exit(report.exit_code)

@@ -75,8 +75,8 @@ def repair_plan_option(command: Command) -> Command:
     )(command)
 
 
-def print_report(report: Report, output_format: str, *, with_repair_plan: bool) -> None:
-    """Print a report on standard output."""
+def print_report(invocation: Invocation, report: Report, output_format: str, *, with_repair_plan: bool) -> None:
+    """Print a report on standard output; for people with ``-q`` what is found, and no more."""
     from provenance.commands.printing import print_document, standard_output
 
     match output_format:
@@ -91,9 +91,10 @@ def print_report(report: Report, output_format: str, *, with_repair_plan: bool) 
 
             standard_output().write(junit(report))
         case "table":
-            from provenance.reports.terminal import lines
+            from provenance.reports.terminal import in_brief, lines
 
-            for line in lines(report, with_repair_plan=with_repair_plan):
+            is_brief = invocation.quiet and not with_repair_plan
+            for line in in_brief(report) if is_brief else lines(report, with_repair_plan=with_repair_plan):
                 click.echo(line)
         case _:
             raise ValueError(output_format)

@@ -68,5 +68,5 @@ def scrub(
             return scrub_store(store, asked=scope, limits=limits, author=current_user(), advance=advance)
 
     report = of_store(invocation, "scrub", look)
-    print_report(report, output_format, with_repair_plan=with_repair_plan)
+    print_report(invocation, report, output_format, with_repair_plan=with_repair_plan)
     context.exit(report.exit_code)

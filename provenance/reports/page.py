@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jinja2
+from markupsafe import Markup
 
 from integrity.findings import Verdict, meaning
 from provenance.reports import wording
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from integrity.report import Report
 
 _SHOWN_FINDINGS = 500
+_SHOWN_STEPS = 200
 _SHOWN_NAMES = 25
 _SHOWN_IN_BRIEF = 6
+_CLIPPED = 60  # characters of a name in the overview; below it is whole
 _TITLES = {
     Verdict.CLEAN: "Clean",
     Verdict.DAMAGED: "Damaged",
@@ -50,7 +53,8 @@ def page(report: Report) -> str:
         "bytes": wording.amount_of_bytes,
         "comparison": wording.comparison,
         "shown": _shown,
-        "brief": lambda names: _shown(names, _SHOWN_IN_BRIEF),
+        "brief": lambda names: _shown([_clipped(name) for name in names], _SHOWN_IN_BRIEF),
+        "clipped": lambda names: ", ".join(map(_clipped, names)),
     }
     bad = [finding for finding in report.findings if meaning(finding.kind) is not Verdict.INCOMPLETE]
     return environment.get_template("report.html.jinja").render(
@@ -63,18 +67,25 @@ def page(report: Report) -> str:
         findings=report.findings[:_SHOWN_FINDINGS],
         more_findings=max(0, len(report.findings) - _SHOWN_FINDINGS),
         bad=bad,
-        affected_files=sorted({name for finding in bad for name in finding.affected_files}),
+        affected_files=wording.affected_files(bad),
         affected_jobs=sorted({name for finding in bad for name in finding.affected_jobs}),
         sample=None if report.sample is None else wording.sample_in_words(report.sample),
         overhead=None if report.overhead is None else wording.overhead_in_words(report.overhead),
         log=wording.log_in_words(report.log.status),
         amount=amount,
         copies=wording.copies,
+        at_most=_SHOWN_STEPS,
     )
 
 
-def _shown(names: Sequence[str], at_most: int = _SHOWN_NAMES) -> str:
-    """Names, in one line; of many the first."""
-    shown = harmless(", ".join(names[:at_most]))
+def _clipped(name: str) -> str:
+    """A name as far as there is room for it at a glance."""
+    text = harmless(name)
+    return text if len(text) <= _CLIPPED else f"{text[: _CLIPPED - 1]}…"
+
+
+def _shown(names: Sequence[str], at_most: int = _SHOWN_NAMES) -> Markup:
+    """Names, in one line; of many the first. Each keeps its own direction of writing to itself."""
+    shown = Markup(", ").join(Markup("<bdi>{}</bdi>").format(harmless(name)) for name in names[:at_most])
     rest = len(names) - at_most
-    return f"{shown} and {rest} more" if rest > 0 else shown
+    return shown + f" and {rest} more" if rest > 0 else shown

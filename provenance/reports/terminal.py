@@ -26,15 +26,18 @@ if TYPE_CHECKING:
     from integrity.report import Coverage, Report
 
 
+def in_brief(report: Report) -> Iterator[str]:
+    """The verdict, and a line for each finding: for those who look only when something is wrong."""
+    yield from _verdict(report)
+    for finding in report.findings:
+        where = f"  {place(finding.url)}" if finding.url else ""
+        yield f"{finding.kind.value}: {harmless(finding.name)}{where}"
+
+
 def lines(report: Report, *, with_repair_plan: bool = False) -> Iterator[str]:
     """The report, line by line."""
-    coverage = report.coverage
-    found = f"{amount(len(report.findings), 'findings')}; " if report.findings else ""
-    yield f"{report.verdict.value}: {found}{coverage.verified} of {copies(coverage.replicas)} read and compared"
-    said = obstacle_in_words(report) if coverage.replicas else nothing_there(report)
-    if said is not None:
-        yield said
-    yield from _coverage(coverage)
+    yield from _verdict(report)
+    yield from _coverage(report.coverage)
     if report.sample is not None:
         drawn, bound = sample_in_words(report.sample)
         yield f"sample: {drawn}"
@@ -56,6 +59,15 @@ def lines(report: Report, *, with_repair_plan: bool = False) -> Iterator[str]:
         yield from _repair(report.repair, report.reproduce[0])
     elif report.repair:
         yield "what brings the files back: --repair-plan"
+
+
+def _verdict(report: Report) -> Iterator[str]:
+    coverage = report.coverage
+    found = f"{amount(len(report.findings), 'findings')}; " if report.findings else ""
+    yield f"{report.verdict.value}: {found}{coverage.verified} of {copies(coverage.replicas)} read and compared"
+    said = obstacle_in_words(report) if coverage.replicas else nothing_there(report)
+    if said is not None:
+        yield said
 
 
 def _coverage(coverage: Coverage) -> Iterator[str]:

@@ -12,6 +12,8 @@ from query.context import amount
 from query.terminal_text import harmless
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from integrity.findings import Finding, Sight
     from integrity.report import Overhead, Report, Sample
 
@@ -129,10 +131,18 @@ def nothing_there(report: Report) -> str:
 
 def _damage(report: Report) -> str:
     bad = [finding for finding in report.findings if meaning(finding.kind) is Verdict.DAMAGED]
-    affected = {name for finding in bad for name in finding.affected_files}
-    verb = "is" if len(bad) == 1 else "are"
-    made = f"{amount(len(affected), 'files')} {'was' if len(affected) == 1 else 'were'} made with them"
-    return f"{copies(len(bad))} {verb} damaged or missing; {made if affected else 'nothing was made with them'}."
+    affected = affected_files(bad)
+    verb, them = ("is", "it") if len(bad) == 1 else ("are", "them")
+    made = f"{amount(len(affected), 'other files')} {'was' if len(affected) == 1 else 'were'} made with {them}"
+    return (
+        f"{copies(len(bad))} {verb} damaged or missing; {made if affected else f'nothing else was made with {them}'}."
+    )
+
+
+def affected_files(bad: Iterable[Finding]) -> list[str]:
+    """Names of files downstream of damage that are not damaged themselves."""
+    bad = list(bad)
+    return sorted({name for finding in bad for name in finding.affected_files} - {finding.name for finding in bad})
 
 
 def scope_in_words(report: Report) -> str:

@@ -241,3 +241,13 @@ def test_what_a_job_refused_is_told_apart_by_what_the_store_knows(
     ingest(runs.store, [record_bytes(2, 2, run=runs.ids["left"], inputs=[bad], **ended)])
     (finding,) = json_of(audit, "left", exit_code=1)["findings"]
     assert (finding["class"], finding["stage"]) == (kind, "pre-exec")
+
+
+def test_quiet_is_the_verdict_and_a_line_for_each_finding(runs, run_command):
+    quiet = {"quiet": True}
+    assert run_command(audit, invocation=quiet).stdout == "clean: 6 of 6 copies read and compared\n"
+    path = runs.output("left", "mid.dat")
+    flip(path)
+    said = run_command(audit, exit_code=1, invocation=quiet).stdout.splitlines()
+    assert said == ["damaged: 1 finding; 6 of 6 copies read and compared", f"content-mismatch: mid.dat  {path}"]
+    assert "to repair" in run_command(audit, "--repair-plan", exit_code=1, invocation=quiet).stdout

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from integrity.findings import FindingClass
+from integrity.repair import RepairPlan
 from integrity.report import Report
 from provenance.reports.page import page
 from provenance.reports.wording import in_words
@@ -110,6 +111,36 @@ def test_a_million_findings_do_not_make_a_page_that_no_browser_opens(damaged: Re
     text = page(many)
     assert len(text) < 2_000_000
     assert "and 999500 more, all in the JSON report" in text
+
+
+def test_ten_thousand_steps_do_not_hide_what_is_found(damaged: Report) -> None:
+    repair = RepairPlan(
+        damaged.repair.restores * 10_000,
+        damaged.repair.recopies * 10_000,
+        damaged.repair.reruns * 10_000,
+        damaged.repair.commands * 10_000,
+    )
+    text = page(replace(damaged, repair=repair))
+    assert len(text) < 1_000_000
+    assert "And 9800 more to restore" in text
+    assert text.count("and 9800 more, all in the JSON report") == 2
+
+
+def test_the_overview_has_room_for_three_boxes_whatever_the_names(damaged: Report) -> None:
+    long = "x" * 300
+    finding = replace(damaged.findings[0], name=long, affected_files=(long,), affected_jobs=(long,))
+    text = page(replace(damaged, findings=(finding,)))
+    overview = text[text.index("What is damaged") : text.index("step by step")]
+    assert "x" * 59 + "…" in overview and "x" * 60 not in overview
+    assert long in text[text.index("Findings") :]
+
+
+def test_what_is_damaged_itself_is_not_among_the_other_files_that_it_affects(damaged: Report) -> None:
+    one = replace(damaged.findings[0], name="growth.csv", affected_files=("summary.txt", "figure.svg"))
+    other = replace(damaged.findings[0], name="summary.txt", affected_files=())
+    text = Strict(page(replace(damaged, findings=(one, other)))).text
+    assert "2 copies are damaged or missing; 1 other file was made with them." in text
+    assert "1 other file was made with it, by 2 jobs: figure.svg They need" in text
 
 
 def chromium(folder: Path, address: str, *options: str) -> bytes:
