@@ -55,6 +55,9 @@ def test_the_answers_are_the_ones_that_the_session_promises(answers: dict[str, s
     assert "mlo-co2-1984.csv" in used_with_gaps
     assert "mlo-co2-1964.csv" not in used_with_gaps  # partial: the selection left it out
     assert "reused" in answer(answers, "pirene run co2-el-nino.yml -d second")
+    assert answers["pirene log check"].splitlines()[0].startswith("clean: ")
+    assert "and nothing else changed" in answer(answers, "pirene log verify --since")
+    assert answer(answers, "pirene log verify result.proof").startswith("proven: file result.json with sha256 ")
 
 
 def test_every_link_leads_somewhere() -> None:
