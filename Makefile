@@ -3,6 +3,7 @@
 #   make test    all tests
 #   make faults  what `make test` has of killed and failing commits, and of one to every table besides
 #   make chaos   every fault at every point of the pipeline a hundred times, 100 000 clean verifications
+#   make bits    every bit of every kind of file that the log speaks for, and of proofs, checkpoints and attestations
 #   make fuzz    questions and bytes that nobody thought of, for SECONDS=3600 unless told
 #   make check   ruff, mypy, import-linter, vermin
 #   make bench   measure and rewrite docs/benchmarks.md
@@ -15,7 +16,7 @@ TESTS ?=
 # How long `make fuzz` takes.
 SECONDS ?= 3600
 
-.PHONY: demo test faults chaos fuzz check bench clean
+.PHONY: demo test faults chaos bits fuzz check bench clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -50,6 +51,10 @@ faults: .venv/.stamp-dev
 
 chaos: .venv/.stamp-dev
 	PIRENE_TEST_CHAOS=100 $(BIN)/python -m pytest --timeout=7200 tests/planner/chaos
+
+bits: .venv/.stamp-dev
+	PIRENE_TEST_EVERY_BIT=1 $(BIN)/python -m pytest -n $(JOBS) --timeout=7200 tests/provenance/log/test_every_bit.py \
+	  tests/integrity/log/test_log_notes.py tests/integrity/attestation
 
 fuzz: .venv/.stamp-dev
 	$(BIN)/python -m tests.query.fuzz $(SECONDS)

@@ -66,7 +66,7 @@ def grown(size: int, start: TiledTree | None = None) -> TiledTree:
 
 def test_each_hash_is_that_of_its_leaves() -> None:
     size = 66_000
-    leaves = [b"%d" % number for number in range(size)]
+    leaves = tuple(b"%d" % number for number in range(size))
     made = grown(size).made()
     assert made.keys() == set(tiles_of(size))
     for tile, at in ((Tile(0, 0), 0), (Tile(0, 257, 208), 207), (Tile(1, 0), 255), (Tile(1, 1, 1), 0)):

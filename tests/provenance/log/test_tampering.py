@@ -7,7 +7,6 @@ import json
 import random
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -19,8 +18,6 @@ from integrity.findings import Verdict
 from integrity.log.checkpoint import Checkpoint, opened_checkpoint
 from integrity.log.note import SigningKey
 from integrity.merkle import root_hash
-from provenance.check import contents
-from provenance.check.findings import Kind
 from provenance.check.tampering import LogReport, check_log
 from provenance.check.whole import check_store
 from provenance.errors import ReadFailedError
@@ -75,37 +72,6 @@ def test_an_untouched_store_is_clean(logged: Store) -> None:
         root_hash(map(entry_of, documents[:size])).hex() for size in range(8)
     ]
     assert report.document()["log"] == {"size": 8, "root": examination.root.hex(), "logged": 7, "signed": 8}
-
-
-def test_every_byte_counts(logged: Store, tmp_path: Path) -> None:
-    """One bit of each file, another each time: what is superseded and each tile included."""
-    chance = random.Random(6)
-    names = [stored.name for stored in logged.storage.stored("") if stored.name.split("/")[0] in RECORDED]
-    assert len([name for name in names if name.startswith("log/")]) == 3
-    assert len(names) > 16
-    trusted = trusted_keys()
-    ever = [segment for commit in logged.all_commits() for segment in commit.segments]
-    for name in names:
-        path = logged.root / name
-        data = path.read_bytes()
-        path.chmod(0o644)
-        for _ in range(3):
-            changed = bytearray(data)
-            at = chance.randrange(len(data))
-            changed[at] ^= 1 << chance.randrange(8)
-            path.write_bytes(changed)
-            if name.startswith("segments/"):
-                (segment,) = [one for one in ever if one.path == name]
-                findings = list(contents.examine(logged.storage, [segment], lambda _: None))
-                assert [(one.path, one.kind) for one in findings] == [(name, Kind.CHANGED)], (name, at)
-            else:
-                discrepancies = examine(logged.storage, logged.store_id, trusted).discrepancies
-                grave = {one.path for one in discrepancies if one.gravity.value != "behind"}
-                assert grave == {name}, (name, at, discrepancies)
-        if name in (ever[0].path, ever[-1].path):
-            assert name in tampered(logged)
-        path.write_bytes(data)
-    assert check_log(logged.storage).verdict is Verdict.CLEAN
 
 
 RECORDED = ("commits", "segments", "log")
