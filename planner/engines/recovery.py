@@ -4,7 +4,8 @@
 The digest that is expected stays the one that the plan or a record gives; only where its bytes come from changes. So
 that nothing goes round in circles, every copy is read at most once after it was found bad, and every producer is
 brought back at most once by inputs that did not match, as long as this engine is at work. A copy that could not be read
-(a read error, or somebody touched it during the look) and is good after all is given to the same job once more.
+(a read error, or somebody touched it during the look) and is good after all is given to the same job once more; where
+it cannot be read for longer nothing says that it is damaged, and the job has its retries.
 
 Nobody knows whether an input that was altered while a job ran was altered by that job. It is recovered once, and the
 job reads private copies from then on: if it was the job, it does not spoil one copy after the other.
@@ -74,6 +75,7 @@ class Recovery:
         self._copies = copies
         self._tried: set[str] = set()  # paths of copies that were found bad, or were taken in place of such
         self._brought_back: set[int] = set()
+        self._read_in_vain: Counter[int] = Counter()
         self._given_again: set[tuple[int, str]] = set()
         # Paths of outputs that a good copy took the place of, each with the jobs that start after that for sure.
         self._mended: dict[str, set[int]] = {}
@@ -96,7 +98,9 @@ class Recovery:
         """
         uses = {use.name: use for use in job.uses if use.role in READS}
         bad = [seen for seen in record.inputs if seen.finding is not None]
-        parts = [self._input(job, record, uses.get(seen.name), seen, state) for seen in bad]
+        parts = self._tried_again(
+            job, bad, [self._input(job, record, uses.get(seen.name), seen, state) for seen in bad]
+        )
         lost = [part.reason for part in parts if isinstance(part, Lost)]
         if lost or not parts:
             return Lost("; ".join(lost) or "nothing is known of what did not match")
@@ -154,6 +158,22 @@ class Recovery:
             return False
         starts_after.add(job.number)
         return self._copies.check(now, owner, job, record.attempt).finding is None
+
+    def _tried_again(
+        self, job: EngineJob, bad: Sequence[Input], parts: Sequence[Recovered | Lost]
+    ) -> Sequence[Recovered | Lost]:
+        """The same, but with one of the job's retries if all that is lost could not be read."""
+        lost = [seen for seen, part in zip(bad, parts, strict=True) if isinstance(part, Lost)]
+        if not lost or any(seen.finding != FindingClass.UNREADABLE for seen in lost) or job.on_mismatch == "fail":
+            return parts
+        if self._read_in_vain[job.number] >= job.retries:
+            return parts
+        self._read_in_vain[job.number] += 1
+        which = f"retry {self._read_in_vain[job.number]} of {job.retries}"
+        return [
+            part if isinstance(part, Recovered) else Recovered((f"{part.reason}: it is tried again ({which})",))
+            for part in parts
+        ]
 
     def sent_altered(self, job: EngineJob, name: str) -> Recovered | Lost:
         """What can be done about a file of the engine's own that did not reach a job as it was sent."""

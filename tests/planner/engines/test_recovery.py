@@ -394,6 +394,34 @@ def test_a_copy_that_could_not_be_read_and_is_good_is_read_once_more(bench: Benc
     )
 
 
+@pytest.mark.parametrize("readable_at", [3, 4])
+def test_an_input_that_cannot_be_read_for_long_has_the_retries_of_its_job(bench: Bench, readable_at: int) -> None:
+    """Nothing says that it is damaged: nobody could look at it."""
+    raw = bench.world.raw("a", "raw data\n")
+    inputs_of, attempts = HandOver.inputs_of, [0]
+
+    def hide(self: HandOver, job: Any) -> Any:
+        attempts[0] += 1
+        if attempts[0] == 1:
+            raw.unlink()
+            os.mkfifo(raw)
+        if attempts[0] == readable_at:
+            raw.unlink()
+            raw.write_text("raw data\n")
+        return inputs_of(self, job)
+
+    bench.monkeypatch.setattr(HandOver, "inputs_of", hide)
+    state, _ = bench.run([{**READ, "profiles": {"dagman": {"retry": "2"}}}])
+    lost = "its input a is unreadable, no other copy of it is left, and no job of this run makes it"
+    again = [("read", "recovering", f"{lost}: it is tried again (retry {number} of 2)") for number in (1, 2)]
+    if readable_at == 3:
+        assert (state, bench.job_states()) == ("succeeded", again)
+        assert bench.attempts() == {"read": ("succeeded", 3)}
+    else:
+        assert (state, bench.job_states()) == ("failed", [*again, ("read", "unrecoverable", lost)])
+        assert bench.attempts() == {"read": ("integrity_failed", 3)}
+
+
 @pytest.mark.parametrize("other_copies", [1, 0])
 def test_two_readers_of_one_damaged_output_have_it_mended_once(bench: Bench, other_copies: int) -> None:
     """Both have read it before the first of them is recovered: the second finds the copy that came for the first."""
