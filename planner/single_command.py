@@ -46,6 +46,8 @@ from provenance.segments.batch import Batch
 from provenance.store import Store
 from provenance.users import current_user
 
+_PASSED_ON = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
+_BY_THE_KERNEL = 0x80  # si_code of a signal that a terminal sends to all processes in its foreground (sigaction(2))
 KICKSTART = Path(integrity.__file__).with_name("kickstart.py")
 
 
@@ -185,8 +187,11 @@ class _Run:
         without = f"the wrapper ended with status {status} and left no record"
         taken = self._spool.take_in(self._store, self._run, without=without)
         self._store.project()
+        failure = taken.failure
+        if failure is not None and taken.refused:
+            failure += "".join(f"; {sentence}" for sentence in _known_bytes(self._store, self._run))
         return CommandResult(
-            self._run_id, taken.failure, refused=taken.refused, interrupted=taken.interrupted, said=taken.said
+            self._run_id, failure, refused=taken.refused, interrupted=taken.interrupted, said=taken.said
         )
 
     def _description(self) -> Mapping[str, object]:
@@ -226,25 +231,35 @@ class _Run:
         }  # fmt: skip
 
 
+def _known_bytes(store: Store, run: int) -> list[str]:
+    """What the store knows of bytes that were found in the place of inputs, one sentence each."""
+    sql = "SELECT name, finding FROM checks WHERE run = ? AND finding IN ('stale', 'swapped') ORDER BY number"
+    whose = {"stale": "an earlier version of it", "swapped": "another file"}
+    rows = store.rows(sql, [run], tables=["checks"])
+    return [f"{name} is {finding}: it has the bytes of {whose[finding]}" for name, finding in rows]
+
+
 def _run_wrapper(description: Mapping[str, object], record: Path) -> int:
-    """Run the wrapper on our terminal; its exit status. Ctrl-C reaches it by itself, other signals are passed on."""
+    """Run the wrapper on our terminal; its exit status. What the terminal sends (Ctrl-C) reaches it by itself, what
+    somebody sends to us alone is passed on.
+    """
     description_path = record.with_name("job.json")
     description_path.write_text(json.dumps(description), encoding="ascii")
-    # Handlers, not SIG_IGN: what is ignored stays so in the wrapper, what is handled does not. What was ignored when we
-    # started (nohup) stays ignored in both.
-    before = {
-        number: signal.signal(number, lambda number, frame: None)
-        for number in (signal.SIGINT, signal.SIGQUIT)
-        if signal.getsignal(number) is not signal.SIG_IGN
-    }
+    # Waited for instead of handled: a handler is not told who sent a signal. What was ignored when we started (nohup)
+    # stays ignored in both.
+    watched = {number for number in _PASSED_ON if signal.getsignal(number) is not signal.SIG_IGN}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*watched, signal.SIGCHLD})
     try:
         wrapper = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(KICKSTART), "--job", str(description_path), "--record", str(record)]
+            [sys.executable, "-I", "-S", str(KICKSTART), "--job", str(description_path), "--record", str(record)],
+            preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, before),
         )
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                before[number] = signal.signal(number, lambda number, frame: wrapper.send_signal(number))
-        return wrapper.wait()
+        while (status := wrapper.poll()) is None:
+            came = signal.sigwaitinfo({*watched, signal.SIGCHLD})
+            if came.si_signo in watched and came.si_code != _BY_THE_KERNEL:
+                wrapper.send_signal(came.si_signo)
+        while signal.sigtimedwait(watched, 0) is not None:
+            pass  # it came too late for the wrapper, and is not for us
+        return status
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
+import signal
+import subprocess
+import termios
 import time
 from pathlib import Path
 
@@ -105,6 +109,58 @@ def test_an_input_that_is_not_what_the_store_knows(site) -> None:
         "actual": hashlib.sha256(b"evil").hexdigest(),
     }
     assert site.query("jobs show status") == [{"status": "integrity_failed"}]
+
+
+def test_an_input_that_is_an_earlier_version_or_another_file_is_called_so(site) -> None:
+    (site.folder / "other").write_text("something else")
+    for content in ("first", "second"):
+        (site.folder / "a").write_text(content)
+        site.run("files", "add", "a", "other")
+    for content, said in (("first", "a is stale: it has the bytes of an earlier version of it"),
+                          ("something else", "a is swapped: it has the bytes of another file")):  # fmt: skip
+        (site.folder / "a").write_text(content)
+        result = site.run("exec", "--in", "a", "--", "cat", "a", code=1)
+        assert said in result.err and "expected sha256 " in result.err
+
+
+@pytest.fixture
+def unignored():
+    """SIGINT ends what the test starts, also where the tests themselves are a background job of a script."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("unignored")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_it_alone_ends_the_command(site, number) -> None:
+    process = site.start("exec", "--", "/bin/sh", "-c", "echo begun; exec sleep 60")
+    assert process.stdout.readline() == "begun\n"
+    process.send_signal(number)
+    assert process.wait(timeout=30) == 130
+    assert site.query("jobs show status") == [{"status": "failed"}]
+    process.communicate()
+
+
+@pytest.mark.usefixtures("unignored")
+def test_a_key_of_the_terminal_ends_the_command_once(site) -> None:
+    """It reaches the wrapper by itself: passed on as well it would be a second one, which ends the grace."""
+    keyboard, terminal = os.openpty()
+    script = "trap 'sleep 0.5; echo well ended; exit 3' TERM; echo begun; while :; do sleep 0.1; done"
+    process = subprocess.Popen(
+        site.argv("exec", "--", "/bin/sh", "-c", script),
+        cwd=site.folder, env=dict(site.environment), stdin=terminal, stdout=terminal, stderr=subprocess.PIPE,
+        preexec_fn=lambda: (os.setsid(), fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)),
+    )  # fmt: skip
+    os.close(terminal)
+    with os.fdopen(keyboard, "r+b", buffering=0) as screen:
+        assert b"begun" in screen.read(100)
+        screen.write(b"\x03")
+        shown = b""
+        while b"well ended" not in shown:
+            shown += screen.read(100)
+        assert process.wait(timeout=30) == 130
+    process.communicate()
 
 
 def test_reuse(site) -> None:
