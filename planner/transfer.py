@@ -2,7 +2,7 @@
 folder.
 
 Nothing is ever half there: files arrive under their name by rename. A move within a file system keeps the very bytes
-that were hashed; a copy is hashed while it moves and read back past the page cache before it counts.
+that were hashed; a copy is read back past the page cache and hashed before it counts: what it was made of is read once.
 """
 
 from __future__ import annotations

@@ -93,8 +93,8 @@ class Draft:
                 raise self._refused(error) from error
             # A file system that reserves nothing: the record takes its chance at the end.
 
-    def publish(self, document: "Mapping[str, Any]") -> None:
-        """Write the record, fsync, link it to its name, fsync of the folder.
+    def publish(self, document: "Mapping[str, Any]") -> str:
+        """Write the record, fsync, link it to its name, fsync of the folder; the sha256 of what was to be written.
 
         A failed fsync is final: what the system then holds in its cache is not what the disk has.
         """
@@ -113,6 +113,7 @@ class Draft:
                 os.close(folder)
         except OSError as error:
             raise self._refused(error) from error
+        return digest_of(data)
 
     def discard(self) -> None:
         """Remove the temporary name; a record that has been published keeps its own."""
@@ -126,10 +127,12 @@ class Draft:
         return UnrecordedError("cannot write %r: %s" % (to_text(self.record), reason(error)))
 
 
-def write_digest(record: bytes) -> None:
-    """Put the sha256 of a record beside it: it goes on a journey, and is to arrive as it was written."""
+def write_digest(record: bytes, sha256: str) -> None:
+    """Put the sha256 of a record beside it: it goes on a journey, and is to arrive as it was written. What reads it
+    again, now or there, may find other bytes: they are not asked.
+    """
     try:
-        with open(record, "rb") as reader, open(record + b".sha256", "wb") as writer:
-            writer.write(digest_of(reader.read()).encode("ascii") + b"\n")
+        with open(record + b".sha256", "wb") as writer:
+            writer.write(sha256.encode("ascii") + b"\n")
     except OSError as error:
         raise UnrecordedError("cannot write the digest of %r: %s" % (to_text(record), reason(error))) from error

@@ -56,9 +56,9 @@ def _recorded(description: "Mapping[str, Any]", record_path: "str | bytes", stop
         draft = Draft(record)
         try:
             document = made(Attempt(job, stop))
-            draft.publish(document)
+            sha256 = draft.publish(document)
             if job.deliver is not None:
-                write_digest(record)
+                write_digest(record, sha256)
         finally:
             draft.discard()
     except UnrecordedError as error:

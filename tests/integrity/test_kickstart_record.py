@@ -8,6 +8,7 @@ import os
 import pwd
 import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def test_the_key_sets_are_pinned(bench: Any) -> None:
     assert set(record["usage"]) == set(USAGE_KEYS.split())
     assert set(record["machine"]) == {"uname", "page_size", "ram_total", "cpu_count"}
     assert set(record["machine"]["uname"]) == {"system", "nodename", "release", "version", "machine"}
-    assert set(record["wrapper"]) == {"version", "python", "sha256"}
+    assert set(record["wrapper"]) == {"version", "python", "sha256", "archive_sha256"}
 
 
 def test_a_success_and_what_is_copied_from_the_description(bench: Any) -> None:
@@ -288,3 +289,38 @@ def test_on_a_full_disk_no_command_starts(monkeypatch: pytest.MonkeyPatch, tmp_p
     with pytest.raises(UnrecordedError, match="No space left on device"):
         Draft(os.fsencode(tmp_path / "record.json"))
     assert list(tmp_path.iterdir()) == []
+
+
+ALTERED_AT_ONCE = """
+import json, os, sys
+from integrity.wrapper import record_file
+from integrity.wrapper.run import run_attempt
+
+class Altering:
+    # The module os, by which a record has other bytes as soon as it has its name.
+    def __getattr__(self, name):
+        return getattr(os, name)
+    def link(self, path, name):
+        os.link(path, name)
+        with open(name, "r+b") as file:
+            file.write(b"[")
+
+record_file.os = Altering()
+sys.exit(run_attempt(json.load(sys.stdin), sys.argv[1]))
+"""
+
+
+def test_the_digest_beside_a_record_is_that_of_what_was_written(bench: Any) -> None:
+    """Not of what is read back: a bit that flips on the disk at once would be vouched for."""
+    (bench.folder / "out").mkdir()
+    subprocess.run(
+        [sys.executable, "-c", ALTERED_AT_ONCE, str(bench.record_path)],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+        input=json.dumps(bench.describe(["/bin/true"], deliver=str(bench.folder / "out"))),
+        text=True,
+        check=True,
+    )
+    found = bench.record_path.read_bytes()
+    stated = Path(f"{bench.record_path}.sha256").read_text().strip()
+    assert found[:1] == b"["
+    assert stated == bench.digest_of(b"{" + found[1:])
