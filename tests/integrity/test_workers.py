@@ -45,14 +45,31 @@ workers.close()
 """
 
 
+HANGING = """
+import os
+from integrity.wrapper import content, in_time
+
+class Hanging:
+    # The module os, of which a read never comes back from a file of seven bytes.
+    def __getattr__(self, name):
+        return getattr(os, name)
+    def readv(self, descriptor, buffers):
+        return os.readv(never if os.fstat(descriptor).st_size == 7 else descriptor, buffers)
+
+never, _open = os.pipe()
+content.os = Hanging()
+in_time.HUNG_SECONDS = 0.05
+"""
+
+
 class Driver:
     """A process with workers, which makes an attempt for each request."""
 
-    def __init__(self, bench: Any) -> None:
+    def __init__(self, bench: Any, program: str = DRIVER) -> None:
         self.bench = bench
         self.number = 0
         self.process = subprocess.Popen(
-            [sys.executable, "-c", DRIVER],
+            [sys.executable, "-c", program],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -216,6 +233,18 @@ def test_one_that_is_killed_is_told_of_and_replaced(driver: Driver) -> None:
         assert (third["ended"][1], record["stdout"]["text"]) == (0, "fine\n")
         assert len({first["pid"], second["pid"], third["pid"]}) == 3
     assert driver.bench.processes() == []
+
+
+def test_one_that_hangs_in_a_read_makes_no_other_attempt(bench: Any) -> None:
+    """Nobody knows when that read comes back: its process ends, by the status that it would have said."""
+    driver = Driver(bench, HANGING + DRIVER)
+    entry = bench.input(bench.file("in", b"seven.."), None)
+    first, record = driver.make("true", inputs=[entry], walltime_seconds=0.1)
+    assert (first["ended"], record["exceeded"]) == (["the attempt", 1], "walltime_seconds")
+    second, record = driver.make("echo fine")
+    assert (second["ended"][1], record["stdout"]["text"]) == (0, "fine\n")
+    assert first["pid"] != second["pid"] and not bench.alive(first["pid"])
+    assert driver.close() == 0
 
 
 def test_a_description_that_is_longer_than_a_pipe_holds(driver: Driver) -> None:
