@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from provenance.errors import DamagedStoreError
+from provenance.ingest.ingest import ingest
 from provenance.ingest.quarantine import quarantine, quarantined
 from provenance.storage.durable import TEMPORARY
 
@@ -44,6 +46,13 @@ def test_a_run_asks_for_what_came_from_its_folder(store):
 
 def test_an_empty_quarantine_is_empty(store):
     assert quarantined(store) == []
+
+
+def test_a_pipe_in_place_of_a_record_is_not_waited_for(store, tmp_path):
+    os.mkfifo(tmp_path / "1-1.json")
+    (rejected,) = ingest(store, [tmp_path / "1-1.json"]).rejected
+    assert rejected.path == tmp_path / "1-1.json"
+    assert [each.origin for each in quarantined(store)] == [rejected.path]
 
 
 def test_what_a_killed_writer_left_is_no_note(store):
