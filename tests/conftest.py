@@ -94,10 +94,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _keys_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Whatever signs in a test signs with keys that are made for it, not with those of whoever runs the tests."""
+def _folders_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Whatever signs in a test signs with keys that are made for it, not with those of whoever runs the tests; and their
+    cache stays as it is.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
 
 

@@ -96,8 +96,8 @@ class Storage(Protocol):
 
     def paths(self, segments: Sequence[Segment]) -> list[Path]:
         """Local files with the bytes of segments, in the same order: themselves, or copies that were compared with
-        their digests. Raises DamagedStoreError for a segment that had to be fetched and is missing or not as recorded,
-        ReadFailedError for one that could not be, UserFolderError.
+        their digests, each once. Raises DamagedStoreError for a segment that is not as recorded, or had to be fetched
+        and is missing, ReadFailedError for one that could not be, UserFolderError.
         """
 
     def distrust(self, segments: Sequence[Segment]) -> None:

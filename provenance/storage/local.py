@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provenance.errors import NOT_THERE, ReadFailedError, lost, read_failed
+from provenance.storage.compared import Compared
 from provenance.storage.durable import (
     TEMPORARY,
     discard,
@@ -33,6 +34,7 @@ class LocalStorage:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._prepared: set[str] = set()
+        self._compared = Compared(root)
 
     @property
     def location(self) -> str:
@@ -109,7 +111,8 @@ class LocalStorage:
         discard(self.root / name)
 
     def paths(self, segments: Sequence[Segment]) -> list[Path]:
-        """The segments themselves: a query reads too little of them to compare digests each time."""
+        """The segments themselves, each compared with its digest once."""
+        self._compared.compare(segments)
         return [self.root / segment.path for segment in segments]
 
     def distrust(self, segments: Sequence[Segment]) -> None:

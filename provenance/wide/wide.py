@@ -252,10 +252,7 @@ def _wide(number: int, said: Any) -> Wide:
 
 
 def _is_there(storage: Storage, wide: Wide) -> bool:
-    """Whether the files are there, in full as far as their sizes tell: a copy of a store may lack some. Those that had
-    to be fetched were compared with their digests; what is wrong with the others is seen when they are read, or by a
-    check of the store.
-    """
+    """Whether the files are there, and are what was written: a copy of a store may lack some."""
     try:
         paths = storage.paths(wide.parts)
         return all(path.stat().st_size == each.size for path, each in zip(paths, wide.parts, strict=True))

@@ -484,6 +484,8 @@ def test_segments_of_an_older_schema_are_read_with_nulls(store: Store) -> None:
     commit.chmod(0o644)
     document = json.loads(commit.read_text())
     del document["segments"][0]["columns"]["parent"]
+    data = path.read_bytes()
+    document["segments"][0].update(size=len(data), sha256=hashlib.sha256(data).hexdigest())
     del document["seal"]
     commit.write_bytes(sealed(document))
 
