@@ -25,6 +25,7 @@ from integrity.wrapper.streams import Streams
 
 TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, NoReturn
 
 KILL_INTERVAL_SECONDS = 0.05  # between rounds of SIGKILL, for processes that were forked during the last one
@@ -82,7 +83,7 @@ class Command:
         except OSError as error:
             raise no_room(program[0], error) from error
         self._begin = time.monotonic()
-        wrapper = os.getpid()
+        wrapper, prctl = os.getpid(), libc_prctl()
         # A signal that arrives between fork and exec must reach the command, not die in this program's handler.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, (*STOP_SIGNALS, signal.SIGCHLD))
         try:
@@ -93,7 +94,7 @@ class Command:
             os.close(error_end)
             raise no_room(program[0], error) from error
         if self.pid == 0:
-            _become(job, program, streams.ends, stop, mask, wrapper, error_end)
+            _become(job, program, streams.ends, stop, mask, wrapper, prctl, error_end)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.close(error_end)
         streams.close_ends()
@@ -103,8 +104,7 @@ class Command:
         grace KILL.
         """
         poll = select.poll()
-        for descriptor in (self._stop.wake, self._errors):
-            poll.register(descriptor, select.POLLIN)
+        poll.register(self._stop.wake, select.POLLIN)
         self._streams.watch(poll)
         while self._reap():
             self._checkpoint_if_due()
@@ -112,13 +112,9 @@ class Command:
             for descriptor, _ in poll.poll(self._pause_milliseconds()):
                 if descriptor == self._stop.wake:
                     self._stop.drain()
-                elif descriptor == self._errors:
-                    poll.unregister(descriptor)
-                    self._hear_of_exec()
                 else:
                     self._streams.ready(descriptor, poll)
-        if self._errors >= 0:
-            self._hear_of_exec()
+        self._hear_of_exec()
         self._streams.drain()
         self._wait_for_readers()
         self._streams.close()
@@ -178,10 +174,10 @@ class Command:
                 send(pid, signal.SIGCONT)  # a stopped process must wake up to end
 
     def _hear_of_exec(self) -> None:
+        """Whether exec was refused: the child ended at once then, and nobody need be woken before."""
         text = os.read(self._errors, 16)
         self.exec_errno = int(text) if text else None
         os.close(self._errors)
-        self._errors = -1
 
     def _reap(self) -> bool:
         """Take all that has ended; False once there is no descendant left."""
@@ -211,11 +207,15 @@ def _become(
     stop: Stop,
     mask: "Any",
     wrapper: int,
+    prctl: "Callable[[int, int], int]",
     errors: int,
 ) -> "NoReturn":
-    """In the forked child: turn into the command. Dies with the wrapper; reports a refused exec through ``errors``."""
+    """In the forked child: turn into the command. Dies with the wrapper; reports a refused exec through ``errors``.
+
+    The less is done in here the better: each page that the child writes to, be it to count a reference, is copied.
+    """
     try:
-        libc_prctl()(PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != wrapper:
             os._exit(CODE_NOT_RUNNABLE)  # the wrapper died before the line above took effect
         os.setsid()  # a job that signals its process group must not reach the wrapper
@@ -224,7 +224,8 @@ def _become(
             os.dup2(descriptor, target)
         stop.reset()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        impose(job.limits, job.grace_seconds)
+        if job.limits:
+            impose(job.limits, job.grace_seconds)
         os.execve(program[0], program[1], job.environment)
     except OSError as error:
         os.write(errors, b"%d" % (error.errno or errno.EIO))

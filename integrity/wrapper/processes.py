@@ -12,14 +12,14 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
 
-_loaded: "list[Callable[..., int]]" = []
+_loaded: "list[Callable[[int, int], int]]" = []
 
 
 def libc_prctl() -> "Callable[[int, int], int]":
     """prctl(2) with one argument; raises OSError. Loaded once: who forks wrappers does it for all of them."""
     if not _loaded:
-        _loaded.append(c_function("prctl", "iLLLL"))
-    return lambda option, value: _loaded[0](option, value, 0, 0, 0)
+        _loaded.append(c_function("prctl", "iL"))  # as all uses of it here
+    return _loaded[0]
 
 
 def ended_children() -> "Iterator[tuple[int, int]]":
