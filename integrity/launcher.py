@@ -11,10 +11,8 @@ what the command started falls to the launcher, which ends it.
 
 from __future__ import annotations
 
-import json
 import os
 import select
-import signal
 import sys
 
 TYPE_CHECKING = False  # the module `typing` would be in every wrapper's memory
@@ -27,9 +25,11 @@ if __name__ == "__main__":
 
 from integrity.wrapper.command_line import open_standard_descriptors
 from integrity.wrapper.facts import facts
+from integrity.wrapper.json_text import parse, unparse
 from integrity.wrapper.notation import to_bytes
 from integrity.wrapper.processes import PR_SET_CHILD_SUBREAPER, libc_prctl
 from integrity.wrapper.run import complain
+from integrity.wrapper.signals import signal
 from integrity.wrapper.stop import STOP_SIGNALS
 from integrity.wrapper.workers import Workers, share_memory
 
@@ -124,7 +124,7 @@ class Launcher:
 
     def _answer(self, line: bytes | bytearray, *, closed: bool) -> None:
         try:
-            request = json.loads(line)
+            request = parse(line.decode("utf-8"))
             if "start" in request:
                 description = request["start"]
                 job, attempt, record = int(description["job"]), int(description["attempt"]), str(request["record"])
@@ -166,7 +166,7 @@ class Launcher:
             self._reply({"ended": task.job, "attempt": task.attempt, "status": status, "record": there})
 
     def _reply(self, document: dict[str, Any]) -> None:
-        self._replies += json.dumps(document).encode("ascii") + b"\n"
+        self._replies += unparse(document).encode("ascii") + b"\n"
 
     def _write(self) -> None:
         """Send what the pipe takes; an engine that does not read must not keep us from reading what it writes."""
