@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integrity.damage_rate import upper_bound
+from integrity.scrub import drawn
 
 WILKS = {0: 59, 1: 93, 2: 124, 3: 153, 4: 181, 5: 208}
 """S. S. Wilks (1941): the smallest samples of which the first, second ... largest value exceeds 95 % of the population
@@ -53,19 +54,41 @@ def exact_tail(damaged: int, drawn: int, rate: Fraction) -> Fraction:
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 80).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n - 1))))
 def test_at_the_bound_so_little_damage_is_one_in_twenty(case: tuple[int, int]) -> None:
-    drawn, damaged = case
-    bound = Fraction(upper_bound(drawn, damaged))
+    count, damaged = case
+    bound = Fraction(upper_bound(count, damaged))
     step = Fraction(1, 10**9)
-    assert exact_tail(damaged, drawn, bound + step) < Fraction(1, 20) < exact_tail(damaged, drawn, bound - step)
+    assert exact_tail(damaged, count, bound + step) < Fraction(1, 20) < exact_tail(damaged, count, bound - step)
+
+
+@pytest.mark.parametrize(("population", "damaged", "count"), [(400, 20, 60), (400, 3, 100), (50, 10, 20)])
+def test_of_many_samples_as_they_are_drawn_one_in_twenty_promises_too_much(
+    population: int, damaged: int, count: int
+) -> None:
+    """Drawn as a scrub draws, with a thousand seeds: how often is the damage that is there above the bound?"""
+    draws = 1_000
+    too_low = 0
+    for number in range(draws):
+        sample = drawn(range(population), count, b"seed %d" % number, lambda item: b"copy %d" % item)
+        too_low += upper_bound(count, sum(item < damaged for item in sample)) < damaged / population
+    assert too_low / draws <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / draws)
+
+
+def test_a_bound_that_promised_more_would_be_caught() -> None:
+    """The same with the bound of a smaller sample, 299 for 1 %, said of one of 150: more than one in twenty is wrong."""
+    wrong = 0
+    for number in range(300):
+        sample = drawn(range(1_000), 150, b"seed %d" % number, lambda item: b"copy %d" % item)
+        wrong += not any(item < 11 for item in sample) and upper_bound(299, 0) < 11 / 1_000
+    assert wrong / 300 > 0.1
 
 
 def test_the_ends() -> None:
     assert upper_bound(0, 0) == 1.0
     assert upper_bound(7, 7) == 1.0
     assert upper_bound(1, 0) == pytest.approx(0.95)
-    for damaged, drawn in ((-1, 3), (4, 3)):
+    for damaged, count in ((-1, 3), (4, 3)):
         with pytest.raises(ValueError, match="more than all of it"):
-            upper_bound(drawn, damaged)
+            upper_bound(count, damaged)
 
 
 def test_many_are_no_matter_of_time_or_precision() -> None:
