@@ -74,6 +74,8 @@ def page(report: Report) -> str:
         log=wording.log_in_words(report.log.status),
         amount=amount,
         copies=wording.copies,
+        is_store_in_doubt=wording.is_store_in_doubt(report),
+        mend_the_store=wording.MEND_THE_STORE,
         at_most=_SHOWN_STEPS,
     )
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from provenance.answers.output import time_text
 from provenance.reports.wording import (
+    MEND_THE_STORE,
     amount_of_bytes,
     comparison,
     copies,
+    is_store_in_doubt,
     nothing_there,
     obstacle_in_words,
     overhead_in_words,
@@ -22,7 +24,6 @@ from query.terminal_text import harmless
 
 if TYPE_CHECKING:
     from integrity.findings import Finding
-    from integrity.repair import RepairPlan
     from integrity.report import Coverage, Report
 
 
@@ -56,7 +57,7 @@ def lines(report: Report, *, with_repair_plan: bool = False) -> Iterator[str]:
         yield f"again: {harmless(command)}"
     if with_repair_plan:
         yield ""
-        yield from _repair(report.repair, report.reproduce[0])
+        yield from _repair(report)
     elif report.repair:
         yield "what brings the files back: --repair-plan"
 
@@ -105,10 +106,14 @@ def _finding(finding: Finding) -> Iterator[str]:
         yield f"  good at   {harmless(url)}"
 
 
-def _repair(plan: RepairPlan, again: str) -> Iterator[str]:
+def _repair(report: Report) -> Iterator[str]:
     """What to do, in the order of its doing."""
-    if not plan:
+    plan, again = report.repair, report.reproduce[0]
+    if is_store_in_doubt(report):
+        yield f"first of all: {MEND_THE_STORE}"
+    elif not plan:
         yield "nothing has to be repaired"
+    if not plan:
         return
     yield "to repair, in this order:"
     for restore in plan.restores:

@@ -110,6 +110,23 @@ def log_in_words(status: LogStatus) -> str:
     assert_never(status)
 
 
+MEND_THE_STORE = (
+    "trust no answer of this store until its damaged files are restored, from a backup or another copy of the store"
+    " (`pirene log check` names every place); then audit again"
+)
+"""What to do first where commits, segments or the log are not what they were."""
+
+
+def is_of_store(finding: Finding) -> bool:
+    """Whether it is the store itself that is wrong, and not a copy of a file."""
+    return comparison(finding) is None
+
+
+def is_store_in_doubt(report: Report) -> bool:
+    """Whether what the store says of files cannot be relied on."""
+    return report.obstacle is not None or any(map(is_of_store, report.findings))
+
+
 def obstacle_in_words(report: Report) -> str | None:
     """What the audit could not do because the store is damaged; None: it did all."""
     if report.obstacle is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import struct
 import subprocess
@@ -12,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from integrity.findings import FindingClass
+from integrity.findings import Finding, FindingClass
 from integrity.repair import RepairPlan
-from integrity.report import Report
+from integrity.report import Coverage, Report
 from provenance.reports.page import page
+from provenance.reports.terminal import lines
 from provenance.reports.wording import in_words
 
+AT = dt.datetime(2026, 11, 23, 5, 20, tzinfo=dt.UTC)
 LIGHT_VERDICT, DARK_VERDICT = (0x7B, 0x1F, 0xA2), (0xD9, 0xA0, 0xF0)
 LIGHT_PAPER, DARK_PAPER = (0xFF, 0xFF, 0xFF), (0x14, 0x17, 0x1A)
 VOID = {"meta", "br"}
@@ -141,6 +144,28 @@ def test_what_is_damaged_itself_is_not_among_the_other_files_that_it_affects(dam
     text = Strict(page(replace(damaged, findings=(one, other)))).text
     assert "2 copies are damaged or missing; 1 other file was made with them." in text
     assert "1 other file was made with it, by 2 jobs: figure.svg They need" in text
+
+
+def test_damage_of_the_store_puts_all_that_it_says_in_doubt(clean: Report) -> None:
+    """What to do is to mend the store; nothing is said of files that nobody looked at."""
+    at = Finding(FindingClass.CATALOG_MISMATCH, "commits/2.json", "", "audit", AT, error="expected this, found that")
+    nothing = replace(clean, coverage=Coverage(0, 0), findings=(at,), obstacle="commits/2.json: no commit")
+    for report in (nothing, replace(clean, findings=(at,))):
+        text = Strict(page(report)).text
+        assert "All that this store says of files" in text
+        assert "First of all: trust no answer of this store until its damaged files are restored" in text
+        assert "expected this, found that" in text
+        for false in (
+            "no other file was made",
+            "Nothing can be repaired",
+            "last seen good",
+            "none is known",
+            "read by",
+        ):
+            assert false not in text
+        said = list(lines(report, with_repair_plan=True))
+        assert any(line.startswith("first of all: trust no answer") for line in said)
+        assert "nothing has to be repaired" not in said
 
 
 def chromium(folder: Path, address: str, *options: str) -> bytes:
