@@ -141,7 +141,8 @@ def _draw(
         )
     known_then = there if commit is None else _known_then(store, snapshot.at(number), scope, there)
     population = [copy for copy in known_then if copy.expectation.is_protected and copy.expectation.path is not None]
-    chosen = drawn(population, size.of(len(population)), seed(store, number), _name)
+    drawn_with = seed(store, number)
+    chosen = drawn(population, size.of(len(population)), drawn_with, _name)
     done = {} if commit is None else _found_good_since(store, snapshot, number, chosen)
     if len(done) == len(chosen):
         done = {}  # there is nothing to go on with: who asks for a sample that was read has it read again
@@ -153,7 +154,7 @@ def _draw(
         found_good_since=min(done.values(), default=None),
         population=len(population),
         commit=number,
-        seed=seed(store, number),
+        seed=drawn_with,
     )
 
 

@@ -80,7 +80,8 @@ def verdict_in_words(report: Report) -> str:
     coverage = report.coverage
     match report.verdict:
         case Verdict.CLEAN:
-            return f"All {coverage.verified} copies were read, and every byte is as recorded."
+            read = "The one copy was" if coverage.verified == 1 else f"All {copies(coverage.verified)} were"
+            return f"{read} read, and every byte is as recorded."
         case Verdict.DAMAGED:
             return _damage(report)
         case Verdict.INCOMPLETE if not coverage.replicas:
@@ -88,7 +89,8 @@ def verdict_in_words(report: Report) -> str:
         case Verdict.INCOMPLETE if coverage.verified == coverage.replicas:
             return f"All {copies(coverage.replicas)} are as the store says. {log_in_words(report.log.status)}"
         case Verdict.INCOMPLETE:
-            return f"No damage was found, but only {coverage.verified} of {coverage.replicas} copies could be verified."
+            verified = f"{coverage.verified} of {copies(coverage.replicas)}"
+            return f"No damage was found, but only {verified} could be verified."
         case Verdict.TAMPERED:
             return "What is in the store is not what was recorded in its tamper-evident log."
     assert_never(report.verdict)
@@ -221,7 +223,7 @@ def what_is_known(finding: Finding) -> str:
 def sample_in_words(sample: Sample) -> tuple[str, str]:
     """What was drawn and found; and what that says of all from which it was drawn."""
     drawn = (
-        f"{sample.read} of {sample.wanted} that were drawn from {sample.population} copies,"
+        f"{sample.read} of {sample.wanted} that were drawn from {copies(sample.population)},"
         f" {sample.damaged} damaged (seed: commit {sample.commit})"
     )
     if sample.earliest is not None:

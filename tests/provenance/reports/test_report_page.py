@@ -63,7 +63,7 @@ def test_it_says_what_is_damaged_what_it_affects_and_what_to_do_before_all_else(
     places = [text.index(title) for title in order]
     assert places == sorted(places)
     for expected in (
-        "30 of 40 copies were read",
+        "30 of 40 copies read from the first byte to the last",
         "at 95 % confidence at most 23.9 % of these copies are damaged",
         "1.5 s of hashing for 300 s of jobs: 0.5 %",
         "Read 123 MB in 4.5 s",
@@ -104,6 +104,8 @@ def test_clean_and_incomplete(clean: Report, incomplete: Report) -> None:
     assert "Clean All 3 copies were read, and every byte is as recorded." in good
     assert "What is damaged" not in good
     assert "no tamper-evident log" in good
+    one = Strict(page(replace(clean, coverage=Coverage(1, 1)))).text
+    assert "The one copy was read" in one and "1 of 1 copy read" in one and "1 copies" not in one
     text = Strict(page(incomplete)).text
     assert "Incomplete No damage was found, but only 1 of 3 copies could be verified." in text
     assert "it cannot be read from this machine far.dat" in text
