@@ -21,9 +21,10 @@ from typing import Generic, TypeVar
 Content = TypeVar("Content", bound=Hashable)
 Job = TypeVar("Job", bound=Hashable)
 
-_TRIED_AT_MOST = 1024
-"""Ways to choose among jobs that make the same contents from others. Almost always there is one; where there are more
-than these, each content is made by the job that can run first, and a set of jobs that share more may be smaller.
+_LOOKED_AT_MOST = 1_000_000
+"""Contents, while all ways to choose among jobs that make the same are tried: some seconds. Almost always there is one
+way; where it would take more, each content is made by the job that can run first, and a set of jobs that share more may
+be smaller.
 """
 
 
@@ -57,7 +58,7 @@ def needed(wanted: Iterable[Content], past: Past[Content, Job]) -> Needed[Conten
     best = _plan(wanted, {content: some[0] for content, some in ways.items()}, lost.reads)
     assert best is not None  # the first way of each content is open before any that builds on it
     open_ways = {content: some for content, some in ways.items() if len(some) > 1}
-    if math.prod(map(len, open_ways.values())) <= _TRIED_AT_MOST:
+    if math.prod(map(len, open_ways.values())) * len(ways) <= _LOOKED_AT_MOST:
         chosen = {content: some[0] for content, some in ways.items()}
         for choice in itertools.product(*open_ways.values()):
             chosen.update(zip(open_ways, choice, strict=True))

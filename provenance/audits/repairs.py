@@ -141,8 +141,11 @@ def repair_plan(looks: Looks, contents: Contents, dependents: Dependents) -> Rep
         if (good := contents.urls(contents.of(file)))
         for name, url in places[file]
     )
+    damaged: dict[Content, list[tuple[str, str]]] = {}
+    for damaged_file, some in places.items():
+        damaged.setdefault(contents.of(damaged_file), []).extend(some)
     return RepairPlan(
-        restores=tuple(_restore(content, places, contents) for content in found.to_restore),
+        restores=tuple(_restore(content, damaged.get(content, ()), contents) for content in found.to_restore),
         recopies=recopies,
         reruns=dependents.reruns(found.jobs),
         commands=tuple(_commands(recopies)),
@@ -161,8 +164,7 @@ def _look_up_what_may_be_needed(files: Iterable[FileKey], contents: Contents, de
         level = [file for job in jobs for file in dependents.inputs(job)]
 
 
-def _restore(content: Content, places: dict[FileKey, list[tuple[str, str]]], contents: Contents) -> Restore:
-    damaged = [place for file in places if contents.of(file) == content for place in places[file]]
+def _restore(content: Content, damaged: Sequence[tuple[str, str]], contents: Contents) -> Restore:
     name = damaged[0][0] if damaged else contents.name(content)
     urls = tuple(dict.fromkeys([url for _, url in damaged])) or contents.lost_urls(content)
     return Restore(name, content if isinstance(content, bytes) else None, urls)
