@@ -6,21 +6,19 @@ copy.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from integrity.audit import Check, CheckVerdict, Expectation, check
 from planner.engine_plan import EngineJob, EnginePlan
 from planner.engines.describe import InputFile
+from provenance.audits.check_rows import CheckRows
 from provenance.audits.verification import KnownContents
 from provenance.copies.replicas import Replica, add_event
 from provenance.copies.same_content import contents_by_name, good_copies
-from provenance.identity import new_run_id, source_of
 from provenance.segments.batch import Batch
 from provenance.store import Store
 
-_STAGE = "stage-in"
 _EVENTS = {CheckVerdict.MISMATCH: "quarantined", CheckVerdict.MISSING: "missing"}
 
 
@@ -31,8 +29,7 @@ class StoredCopies:
         self._plan = plan
         self._store = store
         self._rows = rows
-        self._source = source_of(new_run_id())
-        self._number = 0
+        self._checks = CheckRows("stage-in")
 
     def good(self, sha256: bytes, first: tuple[int, int] | None) -> Sequence[Replica]:
         """Copies that the store calls good; see `good_copies`."""
@@ -52,7 +49,8 @@ class StoredCopies:
             earlier_sha256s=contents_by_name(self._store, file.name, snapshot) - {file.sha256},
         )
         seen = check(expectation, KnownContents(self._store, snapshot))
-        self._add_check(seen, file, job, attempt)
+        of = (self._plan.run, job.number, attempt)
+        self._checks.add(self._rows(), seen, site=job.site, digest_origin=file.digest_origin, attempt=of)
         event = _EVENTS.get(seen.verdict)
         if event is not None and owner is not None and file.url is not None:
             reason = f"{seen.finding} seen for job {job.id}, attempt {attempt}"
@@ -61,31 +59,3 @@ class StoredCopies:
                 self._rows(), event, source=source, file=number, url=file.url, site=job.site, at=seen.at, reason=reason
             )
         return seen
-
-    def _add_check(self, seen: Check, file: InputFile, job: EngineJob, attempt: int) -> None:
-        self._number += 1
-        self._rows().add(
-            "checks",
-            source=self._source,
-            number=self._number,
-            run=self._plan.run,
-            job=job.number,
-            attempt=attempt,
-            file_source=file.source,
-            file=file.file,
-            name=file.name,
-            url=file.url,
-            site=job.site,
-            stage=_STAGE,
-            expected_sha256=file.sha256,
-            actual_sha256=seen.actual_sha256,
-            expected_size_bytes=file.size_bytes,
-            actual_size_bytes=None if seen.stat is None else seen.stat.size,
-            verdict=seen.verdict.value,
-            finding=None if seen.finding is None else seen.finding.value,
-            digest_origin=file.digest_origin,
-            protection="none",
-            at=seen.at,
-            duration_seconds=seen.seconds,
-            host=socket.gethostname(),
-        )

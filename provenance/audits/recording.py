@@ -6,18 +6,17 @@ again reinstated.
 from __future__ import annotations
 
 import logging
-import socket
 import time
 from typing import TYPE_CHECKING, Literal
 
 from integrity.audit import Check, CheckVerdict
+from provenance.audits.check_rows import CheckRows
 from provenance.audits.scope import Copy
 from provenance.copies.later_digests import add_first_reading, is_first_reading
 from provenance.copies.observations import still_news
 from provenance.copies.replicas import add_event
 from provenance.errors import DamagedStoreError, ReadFailedError, WriteFailedError
 from provenance.history.commits import CommitKind
-from provenance.identity import new_run_id, source_of
 from provenance.segments.batch import Batch
 from query.terminal_text import harmless
 
@@ -39,49 +38,21 @@ class Recorder:
         self._snapshot = snapshot
         self._stage = stage
         self._author = author
-        self._source = source_of(new_run_id())
-        self._host = socket.gethostname()
+        self._checks = CheckRows(stage)
         self._batch = Batch()
-        self._number = 0
         self._committed = time.monotonic()
 
     def add(self, copy: Copy, check: Check) -> None:
         """Add the rows of one look. Bytes of which nobody knows what they should be are no check."""
         if check.verdict is CheckVerdict.UNKNOWN:
             return
-        self._add_check(copy, check)
+        self._checks.add(self._batch, check, site=copy.site, digest_origin=copy.digest_origin)
         if is_first_reading(check):
             add_first_reading(self._batch, check)
         self._add_event(copy, check)
         is_due = time.monotonic() - self._committed >= _COMMIT_SECONDS
         if is_due or self._batch.rows("checks") >= _COMMIT_CHECKS:
             self.commit()
-
-    def _add_check(self, copy: Copy, check: Check) -> None:
-        expectation = check.expectation
-        self._batch.add(
-            "checks",
-            source=self._source,
-            number=self._number,
-            file_source=expectation.source,
-            file=expectation.file,
-            name=expectation.name,
-            url=expectation.url,
-            site=copy.site,
-            stage=self._stage,
-            expected_sha256=expectation.sha256,
-            actual_sha256=check.actual_sha256,
-            expected_size_bytes=expectation.size,
-            actual_size_bytes=None if check.stat is None else check.stat.size,
-            verdict=check.verdict.value,
-            finding=None if check.finding is None else check.finding.value,
-            digest_origin=copy.digest_origin,
-            protection="none",
-            at=check.at,
-            duration_seconds=check.seconds,
-            host=self._host,
-        )
-        self._number += 1
 
     def _add_event(self, copy: Copy, check: Check) -> None:
         expectation = check.expectation
