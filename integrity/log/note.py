@@ -94,10 +94,13 @@ class SigningKey:
         """The key of this `text`. ValueError, which does not show it: it is none."""
         name, _, rest = text.removeprefix(_PRIVATE).partition("+")
         _, _, encoded = rest.partition("+")
-        key = cls(name, _key_bytes(encoded, secret=True))
-        if key.text != text:
-            raise ValueError("the id of a private key is not that of its name and itself")
-        return key
+        try:
+            key = cls(name, _key_bytes(encoded))
+            if key.text == text:
+                return key
+        except ValueError:
+            pass  # what it says shows the key
+        raise ValueError("expected one line PRIVATE+KEY+NAME+ID+SEED, the id being that of the name and the key")
 
     @classmethod
     def generate(cls, name: str) -> SigningKey:
@@ -230,13 +233,13 @@ def _loaded(seed: bytes) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(seed)
 
 
-def _key_bytes(encoded: str, *, secret: bool = False) -> bytes:
+def _key_bytes(encoded: str) -> bytes:
     try:
         data = from_base64(encoded)
     except ValueError:
         data = b""
     if len(data) != 1 + _KEY_BYTES or data[:1] != _ED25519:
-        raise ValueError(f"{'a private key' if secret else repr(encoded)}: expected a key of Ed25519 in base64")
+        raise ValueError(f"{encoded!r}: expected a key of Ed25519 in base64")
     return data[1:]
 
 

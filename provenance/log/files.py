@@ -6,6 +6,7 @@ written after the tiles that it needs, and they after the commits that they are 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from integrity.errors import EvidenceError
@@ -51,10 +52,11 @@ def stated(storage: Storage) -> Checkpoint | None:
 
 
 def fetching(storage: Storage) -> Fetch:
-    """Reads tiles; for one that was narrow and has grown full, the full one. Raises DamagedStoreError for one that is
-    not there, ReadFailedError.
+    """Reads tiles, each once; for one that was narrow and has grown full, the full one. Raises DamagedStoreError for
+    one that is not there, ReadFailedError.
     """
 
+    @cache
     def fetch(tile: Tile) -> bytes:
         names = [tile_name(tile), tile_name(Tile(tile.level, tile.index, WIDTH))]
         for name in dict.fromkeys(names):

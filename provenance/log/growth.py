@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from integrity.errors import EvidenceError, KeyFileError
 from integrity.log.checkpoint import Checkpoint
 from integrity.log.proofs import of_tiles
-from integrity.log.tiles import WIDTH, Tile, TiledTree
+from integrity.log.tiles import WIDTH, Fetch, Tile, TiledTree
 from provenance.errors import NOT_THERE, DamagedStoreError, LogMisfitError
 from provenance.log.chain import read_leaves
 from provenance.log.files import CHECKPOINT, FOLDER, fetching, origin_of, stated, tile_name
@@ -32,9 +32,10 @@ def extend(store: Store) -> Checkpoint | None:
     storage, size = store.storage, store.snapshot().number
     try:
         before = stated(storage)
-        tree = TiledTree(before.size, fetching(storage)) if before else TiledTree()
+        fetch = fetching(storage)
+        tree = TiledTree(before.size, fetch) if before else TiledTree()
         if before is not None:
-            _require_fit(store, before, tree)
+            _require_fit(store, before, tree, fetch)
     except (EvidenceError, ValueError, DamagedStoreError) as error:
         raise error if isinstance(error, LogMisfitError) else _misfit(store, str(error)) from error
     if before is not None and before.size >= size:
@@ -50,7 +51,7 @@ def extend(store: Store) -> Checkpoint | None:
     return _written(store, tree)
 
 
-def _require_fit(store: Store, before: Checkpoint, tree: TiledTree) -> None:
+def _require_fit(store: Store, before: Checkpoint, tree: TiledTree, fetch: Fetch) -> None:
     """Raise LogMisfitError unless the checkpoint is of this store, of its tiles, and of the last commit that it has.
 
     Anybody who may write to the store can have put checkpoint and tiles there; the commit is signed, and says the root
@@ -61,7 +62,7 @@ def _require_fit(store: Store, before: Checkpoint, tree: TiledTree) -> None:
         raise _misfit(store, f"{storage.where(CHECKPOINT)} is not of its tiles")
     if not before.size:
         return
-    hashed = of_tiles(before.size, fetching(storage))
+    hashed = of_tiles(before.size, fetch)
     for document, leaf in read_leaves(storage, [before.size]):
         stated_root = document.get("log_root")
         if leaf != hashed(before.size - 1, before.size) or (

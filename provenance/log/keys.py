@@ -42,7 +42,7 @@ def trusted_or_none() -> tuple[VerifierKey, ...]:
     try:
         return trusted_keys()
     except KeyFileError as error:
-        warn(f"signatures are not verified: {error}")
+        warn(f"signatures are not verified: {_with_advice(error)}")
         return ()
 
 
@@ -55,7 +55,7 @@ def own_key() -> SigningKey | None:
                 _known[place] = key_folder().signing_key(current_user())
             except KeyFileError as error:
                 _known[place] = None
-                warn(f"commits are not signed: {error}")
+                warn(f"commits are not signed: {_with_advice(error)}")
         return _known[place]
 
 
@@ -66,6 +66,10 @@ def signed(commit: Commit) -> Commit:
         return commit
     text = signed_text(document_of(commit))
     return replace(commit, signature=Signature.of(text.encode(), key).text)
+
+
+def _with_advice(error: KeyFileError) -> str:
+    return f"{error}; {error.hint}" if error.hint else str(error)
 
 
 def warn(message: str) -> None:

@@ -79,9 +79,10 @@ def test_a_private_key_is_not_shown() -> None:
     key = SigningKey.parse(PRIVATE)
     assert "AYEKFAL" not in f"{key!r} {key}"
     for wrong in (PRIVATE[:-2], PRIVATE.replace("c74f", "c74e"), PUBLIC, ""):
-        with pytest.raises(ValueError) as error:
+        with pytest.raises(ValueError, match=r"^expected one line PRIVATE") as error:
             SigningKey.parse(wrong)
         assert "AYEKFAL" not in str(error.value)
+        assert error.value.__context__ is None  # nor where a traceback is shown
 
 
 def test_every_bit_of_a_note_counts() -> None:

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -350,3 +351,53 @@ def test_the_chain_is_of_the_thread_that_won(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(write, (one, other), (4, 5)))
     assert grave(one) == []
+
+
+@pytest.mark.parametrize("which", ["logged", "long"])
+def test_a_commit_reads_as_little_of_a_long_history_as_of_a_short_one(
+    which: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a process that has just come: checkpoint and edge of the log once, and the newest commit."""
+    store: Store = request.getfixturevalue(which)
+    store.sum_up()
+    store = Store.open(store.root)
+    names: list[str] = []
+    read_file = LocalStorage.read
+
+    def counted(storage: LocalStorage, name: str, size: int | None = None) -> bytes:
+        names.append(name)
+        return read_file(storage, name, size)
+
+    monkeypatch.setattr(LocalStorage, "read", counted)
+    add(store, 7_000)
+    of_log = [name for name in names if name.startswith("log/")]
+    assert sorted(of_log) == sorted(set(of_log))
+    assert len(of_log) <= 3
+    commits = {name for name in names if name.startswith("commits/")}
+    newest = store.snapshot().number
+    assert commits <= {commit_name(number) for number in (newest - 1, newest)}
+    assert len(names) <= 8
+
+
+@pytest.mark.parametrize(
+    ("mode", "text", "advice"),
+    [
+        (0o600, "garbage", "expected one line PRIVATE.*; restore it from a backup, or remove it"),
+        (0o644, "", "others may read this private key.*; chmod 600"),
+    ],
+)
+def test_a_key_file_that_cannot_be_used_is_named_with_what_to_do(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    mode: int,
+    text: str,
+    advice: str,
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    path = keys.key_folder().signing_path
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    path.chmod(mode)
+    add(Store.open(tmp_path / "store"), 1)
+    assert re.search(f"commits are not signed: {path}: .*{advice}", caplog.text)
