@@ -20,7 +20,7 @@ from query.sql_conditions import Conditions
 from query.sql_relations import Relating
 from query.sql_scope import Scope
 from query.sql_select import Select
-from query.sql_values import Values
+from query.sql_values import Values, absent
 from query.vocabulary import Entity, Vocabulary
 
 
@@ -153,7 +153,7 @@ class Compiler:
             f"{by} AS by_now",
             f"lag({by}) OVER {window} AS by_before",
         ]
-        missing = [f"({part} IS NULL)" for part in parts]  # a list is not missing, and no group either
+        missing = [absent(part) for part in parts]  # a list is not missing, and no group either
         self.note_left_out(select, missing, clause, rows.entity)
         select.where.extend(f"NOT {sql}" for sql in missing)
         names = ", ".join(f"k{number}" for number in range(len(key)))

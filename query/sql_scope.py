@@ -81,6 +81,14 @@ class Scope:
         one, two = self._metadata_key()
         return f"(({one}, {two}) IN (SELECT m.source, m.number FROM {self._values(key)} AND {condition('m.')}))"
 
+    def has_value(self, key: str) -> str:
+        """A condition on the row: it has a value of ``key``, or a list of them, which may be empty."""
+        if key in self.table.columns:
+            return f"({self._column(key)}text_form IS NOT NULL)"
+        return self.metadata_rows(
+            key, lambda before: f"({before}text_form IS NOT NULL OR {before}position IS NOT NULL)"
+        )
+
     def path_key(self, name: str) -> tuple[str, ...]:
         """The key of the thing that the many-to-one path ``name`` leads to, null where there is none."""
         self._joins.update(self.table.path_joins.get(name, ()))
@@ -111,7 +119,7 @@ class Scope:
         # What was written is the text form, unless it was a null, which is shown as one.
         return (
             f"CASE WHEN {column}values > 0 THEN [{{'key': {self.binder.bind(key, 'VARCHAR')}, "
-            f"'position': {column}position, 'written': {column}text_form, 'written_type': {column}written_type, "
+            f"'position': NULL::BIGINT, 'written': {column}text_form, 'written_type': {column}written_type, "
             f"'text_form': {column}text_form}}] END"
         )
 

@@ -65,7 +65,7 @@ def _forms(values: Values, found: Metadata, name: str, text: str) -> list[str]:
     written = f"{_TYPES}[min(list_position({_TYPES}, {values.column(found, 'written_type')}))]"
     forms.append(f"CAST({written} AS VARCHAR) AS {name}_written_type")
     there = f"CASE WHEN {text} IS NULL THEN 0 ELSE 1 END AS {name}_values"
-    return [f"{text} AS {name}_text_form", *forms, f"CAST(NULL AS BIGINT) AS {name}_position", there]
+    return [f"{text} AS {name}_text_form", *forms, there]
 
 
 def _aggregate(values: Values, each: resolved.Aggregate) -> str:

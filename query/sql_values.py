@@ -22,6 +22,15 @@ def number_of_metadata(before: str) -> Pair:
     return Pair(f"{before}integer_form", f"CASE WHEN {before}integer_form IS NULL THEN {before}float_form END")
 
 
+def absent(value: str) -> str:
+    """True where a value is null, never null.
+
+    Not a bare IS NULL, which the engine hands to the reader of Parquet: in a row group with one text and nulls, written
+    without a dictionary, DuckDB 2.0 takes it to be true of every row (docs/decisions/0026-one-text-and-nulls.md).
+    """
+    return f"coalesce({value} IS NULL, FALSE)"
+
+
 class Values:
     """Values of the rows of one scope."""
 
@@ -175,7 +184,7 @@ class Values:
             case BuiltIn(type=FieldType.TEXTS):
                 return f"(coalesce(len({self.field(found)}), 0) = 0)"
             case BuiltIn():
-                return f"({self.field(found)} IS NULL)"
+                return absent(self.field(found))
             case Arithmetic(form=Form.TIME):
                 return f"({self.time(found)} IS NULL)"
             case Arithmetic():
@@ -186,13 +195,7 @@ class Values:
                 assert_never(unreachable)
 
     def _present(self, found: Metadata) -> str:
-        if not found.seen:
-            return "FALSE"
-
-        def any_value(before: str) -> str:
-            return f"({before}text_form IS NOT NULL OR {before}position IS NOT NULL)"
-
-        return self.scope.along(found.path, lambda scope: scope.metadata_rows(found.key, any_value))
+        return self.scope.along(found.path, lambda scope: scope.has_value(found.key)) if found.seen else "FALSE"
 
     def order_keys(self, found: Value) -> tuple[str, ...]:
         """What to sort by, most significant first; missing values are null."""

@@ -74,8 +74,8 @@ class EntityTable:
     in ``job.x``: name -> (entity, SQL expressions over ``e`` and ``path_joins`` that equal that entity's key, null if
     there is none). ``columns`` are metadata keys whose current values stand in the rows themselves, because each row
     has one value of the key at most and none has a list: key -> name p of columns ``p_text_form``, ``p_integer_form``,
-    ``p_float_form``, ``p_boolean_form``, ``p_time_form``, ``p_written_type``, ``p_position`` (always null) and
-    ``p_values``: how many there are, 0, null or 1. ``in_order``: ``sql`` gives its rows in the order of ``key``.
+    ``p_float_form``, ``p_boolean_form``, ``p_time_form``, ``p_written_type`` and ``p_values``: how many there are, 0,
+    null or 1. ``in_order``: ``sql`` gives its rows in the order of ``key``.
     """
 
     entity: Entity

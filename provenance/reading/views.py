@@ -43,6 +43,10 @@ VIEWS = (
     "run_overview",
 )
 """The views, each after those that it is made of."""
+_MADE_ONCE = frozenset({"reused_jobs"})
+"""Views that are made as tables, when they are needed: few rows of many, which a statement mentions for each step of a
+walk. To plan three steps takes half the time so.
+"""
 
 Parameters = Sequence[object] | Mapping[str, object]
 Row = tuple[Any, ...]
@@ -104,6 +108,10 @@ class Reading:
         self._defined: set[str] = set()
         self.wide: list[Segment] = []
         """Files of wide tables that statements read besides the segments of the snapshot."""
+        self.named: dict[str, str] = {}
+        """FROM text by the names that stand for it in statements: what is read once needs no view, whose every column
+        is looked at when it is made and again when it is read.
+        """
         self.wide_left_aside = False
         """Whether a wide table turned out to be damaged: statements over one would fail."""
 
@@ -146,7 +154,8 @@ class Reading:
         """The rows of a statement as they come, a few thousand at a time; another statement ends the stream."""
         with damage_named(self.store.storage, self.snapshot, self.wide):
             self.define(sql)
-            result = self._connection.execute(sql, parameters)
+            spelled_out = _WORD.sub(lambda word: self.named.get(word[0], word[0]), sql)
+            result = self._connection.execute(spelled_out, parameters)
             while block := result.fetchmany(_BLOCK_ROWS):
                 yield block
 
@@ -191,7 +200,8 @@ def show(
         parts = (store.relation(name, snapshot) for name in ("files", f"file_digests{IN_ORDER}"))
         connection.execute(f"CREATE OR REPLACE TEMP VIEW files AS {filled_files(*parts)}")
     for view in views:
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS {view_sql(view)}")
+        kind = "TABLE" if view in _MADE_ONCE else "VIEW"
+        connection.execute(f"CREATE OR REPLACE TEMP {kind} {view} AS {view_sql(view)}")
 
 
 def read_from(tables: Sequence[str]) -> frozenset[str]:

@@ -64,8 +64,29 @@ def _options(rows: pa.Table, repeating: Collection[str], looked_up: Sequence[str
         **_form(),
         "use_dictionary": [_leaf(field) for field in rows.schema if field.name in repeating] or False,
         "column_encoding": encodings,
+        "write_statistics": _with_statistics(rows, repeating),
         "bloom_filter_options": filters,
     }
+
+
+def _with_statistics(rows: pa.Table, repeating: Collection[str]) -> bool | list[str]:
+    """The columns that get bounds. One of texts or bytes, without a dictionary, gets none if some row group has nulls
+    and one value only: DuckDB 2.0 takes all rows of that for nulls where it filters by IS NULL or IS DISTINCT FROM.
+    """
+    mistaken = {field.name for field in rows.schema if field.name not in repeating and _is_one_and_null(rows, field)}
+    return True if not mistaken else [_leaf(field) for field in rows.schema if field.name not in mistaken]
+
+
+def _is_one_and_null(rows: pa.Table, field: pa.Field) -> bool:
+    column = rows.column(field.name)
+    if not (pa.types.is_string(field.type) or pa.types.is_binary(field.type)) or not column.null_count:
+        return False
+    for start in range(0, len(column), ROW_GROUP_ROWS):
+        group = column.slice(start, ROW_GROUP_ROWS)
+        bounds = pc.min_max(group)
+        if group.null_count and bounds["min"].is_valid and bounds["min"] == bounds["max"]:
+            return True
+    return False
 
 
 def _form() -> dict[str, Any]:

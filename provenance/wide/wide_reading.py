@@ -80,7 +80,7 @@ def _table_since(reading: Reading, table: EntityTable, found: wide.Wide) -> _Tab
     view, columns = f"wide_{table.entity.value}", found.columns()
     keys = {key.name: key for key in found.keys.values()}
     parts = ", ".join(quoted(str(path)) for path in reading.store.storage.paths(found.parts))
-    rows = f"read_parquet([{parts}])"
+    rows = f"read_parquet([{parts}], hive_partitioning = false)"
     reading.wide.extend(found.parts)
     changed = _changed(reading, table, found)
     if changed is not None:
@@ -91,10 +91,7 @@ def _table_since(reading: Reading, table: EntityTable, found: wide.Wide) -> _Tab
         rows = (
             f"(SELECT e.* FROM {rows} AS e ANTI JOIN {view}_changed AS c ON {same} UNION ALL BY NAME FROM {view}_later)"
         )
-    positions = ", ".join(f"NULL::BIGINT AS {column}_position" for column in columns.values())
-    reading.make(
-        f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {', '.join(filter(None, ['*', positions]))} FROM {rows}"
-    )
+    reading.named[view] = rows
     return _Table(table, view, columns, keys, _seen(reading, table, found), in_order=changed is None)
 
 

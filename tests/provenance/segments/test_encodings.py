@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from provenance.segments.encodings import options_for_questions, write_options
+from provenance.segments.encodings import ROW_GROUP_ROWS, options_for_questions, write_options
 
 ROWS = 30_000
 RANDOM = random.Random(7)
@@ -137,3 +137,41 @@ def test_filters_find_both_zeros(tmp_path: Path) -> None:
         for zero in (0.0, -0.0):
             sql = f"SELECT count(*) FROM read_parquet('{path}') WHERE x = $1"
             assert connection.execute(sql, [zero]).fetchall() == [(20,)]
+
+
+def groups_of(values: list[str | None]) -> pa.Table:
+    """The values as texts and as bytes, which `write_options` gives no dictionary here, with their positions."""
+    blobs = [None if value is None else value.encode() for value in values]
+    return pa.table(
+        {"n": pa.array(range(len(values))), "t": pa.array(values, pa.string()), "b": pa.array(blobs, pa.binary())}
+    )
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param(["a", None], id="one text"),
+        pytest.param([None, "", None], id="an empty one"),
+        pytest.param(["a" * 40, None, "a" * 40], id="a long one"),
+        pytest.param([None, None], id="none"),
+        pytest.param(["a", "b", None], id="two"),
+        pytest.param([*(f"{n:06d}" for n in range(ROW_GROUP_ROWS)), "last", None], id="in the last row group"),
+    ],
+)
+def test_duckdb_finds_what_is_missing(tmp_path: Path, values: list[str | None]) -> None:
+    path = written(tmp_path, groups_of(values))
+    missing = [(n,) for n, value in enumerate(values) if value is None]
+    others = [(n,) for n, value in enumerate(values) if value != values[0]]
+    with duckdb.connect(config={"threads": "1"}) as connection:
+        for column, first in (("t", values[0]), ("b", None if values[0] is None else values[0].encode())):
+            rows = f"SELECT n FROM read_parquet('{path}') WHERE {column}"
+            assert connection.execute(f"{rows} IS NULL").fetchall() == missing
+            assert connection.execute(f"{rows} IS DISTINCT FROM $1", [first]).fetchall() == others
+
+
+def test_other_columns_keep_their_bounds(tmp_path: Path) -> None:
+    table = groups_of(["a", None]).append_column("list", pa.array([["x"], ["y"]]))
+    group = pq.read_metadata(written(tmp_path, table)).row_group(0)
+    chunks = [group.column(position) for position in range(group.num_columns)]
+    bounds = {chunk.path_in_schema: chunk.is_stats_set for chunk in chunks}
+    assert bounds == {"n": True, "t": False, "b": False, "list.list.element": True}

@@ -193,16 +193,30 @@ def test_answers_are_the_same_with_and_without(
     assert list(wide_tables.examine(store, store.snapshot(), frozenset(), lambda _: None)) == []
 
 
-@pytest.fixture
-def promoted(store: Store) -> Store:
-    """A store of four files and four jobs with keys, and their wide tables."""
+def fill(store: Store) -> None:
+    """Four files and four jobs with keys, and their wide tables."""
     steps: list[tuple[Any, ...]] = []
     for number in range(4):
         steps.append(("thing", 1, number))
         steps += [("say", entity, 1, number, "site", VALUES[number]) for entity in ("file", "job")]
     take(store, steps)
     promote(store)
+
+
+@pytest.fixture
+def promoted(store: Store) -> Store:
+    """A store with what `fill` brings."""
+    fill(store)
     return store
+
+
+def test_a_folder_that_is_named_like_a_partition_says_nothing_of_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store.open(tmp_path / "name=of nobody" / "field_status=gone" / ".pirene")
+    fill(store)
+    assert is_used(store)
+    assert answers(store) == without(store, answers, monkeypatch)
 
 
 def test_a_key_that_becomes_a_list_somewhere_is_read_from_the_tables(
