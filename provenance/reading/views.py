@@ -43,7 +43,7 @@ VIEWS = (
     "run_overview",
 )
 """The views, each after those that it is made of."""
-_MADE_ONCE = frozenset({"reused_jobs"})
+MADE_ONCE = frozenset({"reused_jobs"})
 """Views that are made as tables, when they are needed: few rows of many, which a statement mentions for each step of a
 walk. To plan three steps takes half the time so.
 """
@@ -200,7 +200,7 @@ def show(
         parts = (store.relation(name, snapshot) for name in ("files", f"file_digests{IN_ORDER}"))
         connection.execute(f"CREATE OR REPLACE TEMP VIEW files AS {filled_files(*parts)}")
     for view in views:
-        kind = "TABLE" if view in _MADE_ONCE else "VIEW"
+        kind = "TABLE" if view in MADE_ONCE else "VIEW"
         connection.execute(f"CREATE OR REPLACE TEMP {kind} {view} AS {view_sql(view)}")
 
 

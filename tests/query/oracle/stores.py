@@ -15,7 +15,7 @@ from provenance.answers.vocabulary import WIDE, Rows, StoreVocabulary
 from provenance.history.commits import CommitKind
 from provenance.metadata import Written
 from provenance.metadata_rows import add_metadata
-from provenance.reading.views import VIEWS, Reading
+from provenance.reading.views import MADE_ONCE, VIEWS, Reading
 from provenance.schema import BY_NAME, IN_ORDER
 from provenance.segments.batch import Batch
 from provenance.store import Store
@@ -86,6 +86,8 @@ class Loaded(Reading):
         super().__init__(store, snapshot if horizon == snapshot.number else snapshot.at(horizon))
         for name in (*BY_NAME, *(table + IN_ORDER for table in BY_NAME), *VIEWS):
             connection = self.define(f"SELECT * FROM {name}")
+            if name in MADE_ONCE:
+                continue  # it is a table already
             connection.execute(f"CREATE TEMP TABLE loaded_{name} AS SELECT * FROM {name}")
             connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM loaded_{name}")
         self.vocabulary = Remembered(self.rows)
