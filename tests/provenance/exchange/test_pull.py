@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import hashlib
 import json
-import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -28,6 +26,7 @@ from provenance.orphans import orphans
 from provenance.segments.batch import Batch
 from provenance.storage.local import LocalStorage
 from provenance.store import Store
+from tests.provenance.held import is_held
 
 Named = Callable[[str], Store]
 
@@ -518,17 +517,6 @@ def test_two_pulls_at_once_bring_everything_once(named: Named, monkeypatch: pyte
     assert pull.pull(laptop, cluster).commit is None
     assert rows(laptop) == [(1, 1), (2, 2), (3, 3)]
     assert orphans(laptop) == []
-
-
-def is_held(folder: Path) -> bool:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def _digest(path: Path) -> str:

@@ -18,6 +18,7 @@ from provenance.publishing import publication, turns
 from provenance.publishing.turns import alone, turn
 from provenance.segments.batch import Batch
 from provenance.store import Store
+from tests.provenance.held import is_held
 
 
 @contextmanager
@@ -34,17 +35,6 @@ def commit(store: Store, run: int) -> None:
     batch = Batch()
     batch.add("job_edges", run=run)
     store.commit(CommitKind.PLAN, batch)
-
-
-def is_held(folder: Path) -> bool:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def test_one_at_a_time_has_a_turn(store: Store) -> None:
