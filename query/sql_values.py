@@ -26,7 +26,7 @@ def absent(value: str) -> str:
     """True where a value is null, never null.
 
     Not a bare IS NULL, which the engine hands to the reader of Parquet: in a row group with one text and nulls, written
-    without a dictionary, DuckDB 2.0 takes it to be true of every row (docs/decisions/0026-one-text-and-nulls.md).
+    without a dictionary, DuckDB 2.0 takes it to be true of every row (docs/decisions/0027-one-text-and-nulls.md).
     """
     return f"coalesce({value} IS NULL, FALSE)"
 
