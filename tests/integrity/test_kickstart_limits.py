@@ -180,14 +180,14 @@ def test_the_verification_of_inputs_takes_of_the_jobs_time(bench: Any, level: st
     bench.work.mkdir()
     status, record = bench.sh(
         "touch ran",
-        walltime_seconds=0.2,
+        walltime_seconds=1,
         inputs=[bench.input(bench.file("small", b"x"), None), entry],
         steps={"cleanup": ["/bin/sh", "-c", "touch cleaned"]},
         protection={"level": level, "arguments": True, "folder": str(bench.folder / "private")},
     )
     assert (status, record["status"], record["exceeded"]) == (1, "failed", "walltime_seconds")
     assert record["failure"] == (
-        f"the job may take 0.2 s: they were over before the command started, while {entry['name']!r} was read"
+        f"the job may take 1 s: they were over before the command started, while {entry['name']!r} was read"
     )
     assert [path.name for path in bench.work.iterdir()] == ["cleaned"]
 
