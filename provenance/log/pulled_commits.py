@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from integrity.merkle import Tree, leaf_hash, root_hash
 from provenance.errors import NOT_THERE
 from provenance.history.commits import commit_name
 from provenance.history.entry import entry
-from provenance.log.commit_document import Voucher, voucher
+from provenance.log.commit_document import Voucher, document_in, voucher
 from provenance.log.discrepancy import Discrepancy, Gravity
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ class PulledCommits:
 
     def examine(self, number: int, document: Mapping[str, Any]) -> Iterator[Discrepancy]:
         """What is wrong with the commits of others that commit ``number``, with this document, brings. Raises
-        ReadFailedError.
+        ReadFailedError, UnsupportedStoreError for one of a newer format.
         """
         for pulled in document.get("pulled", ()):
             try:
@@ -51,13 +50,15 @@ class PulledCommits:
             yield from self._lines(commit_name(number), pulled, content.splitlines())
 
     def _lines(self, name: str, pulled: Mapping[str, Any], lines: Sequence[bytes]) -> Iterator[Discrepancy]:
-        path = pulled["path"]
-        try:
-            documents = [json.loads(line) for line in lines]
-            entries = [entry(document) for document in documents]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            yield Discrepancy(Gravity.ALTERED, path, "a commit on each line", repr(error))
-            return
+        path, store = pulled["path"], pulled["store"]
+        documents = list[Mapping[str, Any]]()
+        for number, line in enumerate(lines, start=pulled["first"]):
+            document = document_in(line, store, number, path)
+            if isinstance(document, str):
+                yield Discrepancy(Gravity.ALTERED, path, f"commit {number} of store {store} on its line", document)
+                return
+            documents.append(document)
+        entries = list(map(entry, documents))
         root = root_hash(entries).hex()
         if pulled.get("root") not in (None, root):
             yield Discrepancy(Gravity.ALTERED, path, f"commits with the root {pulled['root']}, as {name} states", root)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -22,9 +24,13 @@ from provenance.check.tampering import LogReport, check_log
 from provenance.errors import LogMisfitError
 from provenance.evidence.history import continued, new_checkpoint
 from provenance.evidence.proving import prove
+from provenance.history.canonical import SEAL, sealed
 from provenance.history.commits import CommitKind, commit_name, encode, read
 from provenance.history.entry import entry
+from provenance.history.foreign import path_of
 from provenance.log import keys
+from provenance.log.discrepancy import Gravity
+from provenance.log.examination import examine
 from provenance.log.files import CHECKPOINT, FOLDER, origin_of, tile_name
 from provenance.log.growth import extend, rebuild
 from provenance.store import Store
@@ -122,6 +128,42 @@ def test_a_commit_after_damage_does_not_vouch_for_what_was_before(logged: Store)
     assert commit_name(8) in unverified(report)
     shutil.rmtree(logged.root / FOLDER)
     assert check_log(logged.storage).verdict is Verdict.TAMPERED  # the log was there, commit 8 says
+
+
+OTHER = "11111111-1111-4111-8111-111111111111"
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        (b'{"segments":[]}', "no commit: "),
+        (b'{"log_root":null,"segments":[],"signature":3}', "no commit: "),
+        (b'{"log_root":null,"segments":[],"signature":"nobody"}', "no commit: "),
+        (b'{"segments":[],"signature":null}', "no commit: "),
+        (b'{"segments":[],"signature":null,"x":NaN}', "no commit: "),
+        (b"[" * 100_000, "no commit: the JSON is nested too deeply"),
+        (None, "commit 8 of store "),
+    ],
+    ids=["no-signature", "number", "no-number", "no-root", "nan", "nested", "of-another"],
+)
+def test_lines_that_are_not_the_pulled_commits_are_findings(logged: Store, line: bytes | None, found: str) -> None:
+    """Of a pull that somebody wrote: checks and audits tell it, whatever it brings."""
+    newest = (logged.root / commit_name(8)).read_bytes()
+    content = (line or newest) + b"\n"
+    digest = hashlib.sha256(content).hexdigest()
+    path = path_of(OTHER, 1, digest)
+    (logged.root / path).parent.mkdir(parents=True)
+    (logged.root / path).write_bytes(content)
+    document = json.loads(newest)
+    pulled: dict[str, Any] = {"store": OTHER, "first": 1, "path": path, "size": len(content), "sha256": digest}
+    pulled["commits"] = [{"time": document["time"], "follows": 8}]
+    changed = {"number": 9, "kind": "pull", "segments": [], "signature": None, "log_root": None, "pulled": [pulled]}
+    kept = {key: value for key, value in document.items() if key != SEAL}
+    (logged.root / commit_name(9)).write_bytes(sealed(kept | changed))
+    said = examine(logged.storage, logged.store_id, keys.trusted_keys()).discrepancies
+    (discrepancy,) = (one for one in said if one.path == path and one.gravity is Gravity.ALTERED)
+    assert discrepancy.expected == f"commit 1 of store {OTHER} on its line"
+    assert re.match(found, discrepancy.found)
 
 
 def verified(store: Store, kept: bytes, tmp_path: Path, *options: str) -> tuple[int, str]:
