@@ -28,7 +28,9 @@ _CHOICES = ("once", "always", "never")
 _SETTLED_NS = 2_000_000_000
 """What changed so short a while ago may change again within one tick of its ctime: it is not remembered."""
 _MOST_BYTES = 4 << 20
-"""Some forty thousand lines. Beyond that most are of segments that were merged into others long ago."""
+"""Some thirty-five thousand lines. Beyond that a file is set aside as the older one, and one is begun anew: most lines
+are of segments that were merged into others long ago, and those that are still asked for move over.
+"""
 
 
 class Compared:
@@ -37,6 +39,7 @@ class Compared:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._lines: set[str] | None = None
+        self._older: set[str] = set()
 
     def compare(self, segments: Sequence[Segment]) -> None:
         """Compare those that were not yet (PIRENE_COMPARE_SEGMENTS: once, always: by each process, or never).
@@ -55,43 +58,52 @@ class Compared:
             self._remember(new)
 
     def _compared(self, segment: Segment, known: set[str]) -> str | None:
-        """The line of a segment that was compared just now and is to be remembered; None: nothing is."""
+        """The line of a segment that is to be remembered; None: it stands there already, or must not."""
         path = self._root / segment.path
         try:
-            before, line = _line(path, segment)
+            changed_ns, line = _line(path, segment)
             if line in known:
                 return None
-            compare(path, segment)
-            after, still = _line(path, segment)
+            if line not in self._older:
+                compare(path, segment)
+                if _line(path, segment)[1] != line:
+                    return None
         except NOT_THERE:
             return None
         except OSError as error:
             raise read_failed(str(path), error) from error
-        if still != line:
-            return None
         known.add(line)
-        return line if max(before, after) < time.time_ns() - _SETTLED_NS else None
+        return line if changed_ns < time.time_ns() - _SETTLED_NS else None
 
     def _known(self, how: str) -> set[str]:
         if self._lines is None:
             self._lines = set()
             if how == "once":
                 with contextlib.suppress(OSError):
-                    self._lines.update(self._file().read_text("ascii", "replace").split("\n"))
+                    self._lines, self._older = map(_remembered, self._files())
         return self._lines
 
     def _remember(self, lines: Sequence[str]) -> None:
         """Add lines, which others may do at the same time; what cannot be kept is compared again."""
         with contextlib.suppress(OSError):
-            file = self._file()
+            file, older = self._files()
             file.parent.mkdir(parents=True, exist_ok=True)
+            if file.exists() and file.stat().st_size > _MOST_BYTES:
+                file.replace(older)
             with file.open("a", encoding="ascii") as stream:
-                if stream.tell() > _MOST_BYTES:
-                    stream.truncate(0)
                 stream.write("".join(f"\n{line}" for line in lines))  # a line that was torn spoils no other
 
-    def _file(self) -> Path:
-        return cache_folder("compared") / hashlib.sha256(os.fsencode(self._root)).hexdigest()[:32]
+    def _files(self) -> tuple[Path, Path]:
+        """Where lines are added, and those that were set aside."""
+        file = cache_folder("compared") / hashlib.sha256(os.fsencode(self._root)).hexdigest()[:32]
+        return file, file.with_suffix(".older")
+
+
+def _remembered(file: Path) -> set[str]:
+    try:
+        return set(file.read_text("ascii", "replace").split("\n"))
+    except OSError:
+        return set()
 
 
 def _line(path: Path, segment: Segment) -> tuple[int, str]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from provenance.errors import DamagedStoreError, UserFolderError
-from provenance.history.commits import CommitKind
+from provenance.history.commits import CommitKind, Segment
 from provenance.segments.batch import Batch
 from provenance.storage import compared
 from provenance.store import Store
@@ -145,7 +145,7 @@ def test_a_choice_that_is_none_is_refused(filled: Store, monkeypatch: pytest.Mon
         edges(filled)
 
 
-@pytest.mark.parametrize("cache_is", ["a file", "torn", "full"])
+@pytest.mark.parametrize("cache_is", ["a file", "torn", "two"])
 def test_a_cache_that_is_no_good_costs_time_only(
     cache_is: str, filled: Store, read: list[str], cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,8 +158,35 @@ def test_a_cache_that_is_no_good_costs_time_only(
         case "torn":
             file.write_bytes(b"\xff\x00" + file.read_bytes()[:50])
         case _:
-            monkeypatch.setattr(compared, "_MOST_BYTES", 10)
-            file.write_text("x" * 100 + "\n")
+            file.with_suffix(".older").mkdir()
     assert [edges(filled), edges(filled)] == [expected, expected]
-    assert len(read) == (3 if cache_is == "a file" else 2)
-    assert cache.is_file() or "x" not in file.read_text("ascii", "replace")
+    assert len(read) == {"a file": 3, "torn": 2, "two": 1}[cache_is]
+
+
+@pytest.fixture
+def full_at_450_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some four lines, of files that count as settled at once."""
+    monkeypatch.setattr(compared, "_SETTLED_NS", -(1 << 62))
+    monkeypatch.setattr(compared, "_MOST_BYTES", 450)
+
+
+def part(root: Path, number: int) -> Segment:
+    data = str(number).encode()
+    (root / f"{number}.parquet").write_bytes(data)
+    return Segment("files", f"{number}.parquet", 1, len(data), 0, hashlib.sha256(data).hexdigest(), {})
+
+
+def test_what_is_asked_for_outlives_a_full_cache(full_at_450_bytes: None, tmp_path: Path, read: list[str]) -> None:
+    """However many segments there are: that one is new is no reason to compare the others."""
+    segments = [part(tmp_path, number) for number in range(12)]
+    for most in range(4, 13):
+        compared.Compared(tmp_path).compare(segments[:most])  # as another process has it
+    assert sorted(read) == sorted(segment.path for segment in segments)
+
+
+def test_a_cache_does_not_grow_for_ever(full_at_450_bytes: None, tmp_path: Path, cache: Path) -> None:
+    sizes = []
+    for number in range(40):
+        compared.Compared(tmp_path).compare([part(tmp_path, number)])
+        sizes.append(sum(file.stat().st_size for file in cache.iterdir()))
+    assert max(sizes) < 4 * 450
