@@ -75,19 +75,19 @@ def chains_to_pull(store: Store, snapshot: Snapshot, other: Store, theirs: Snaps
     """
     found: list[Chain] = []
     for maker in sorted({other.store_id, *theirs.foreign.stores()}):
-        known, offered = _known(store, snapshot, maker), _known(other, theirs, maker)
-        common = min(known, offered)
+        here, offered = known(store, snapshot, maker), known(other, theirs, maker)
+        common = min(here, offered)
         if common and not _agree(store, snapshot, other, theirs, maker, common):
             raise _forked(store, other, maker, common)
-        if maker == store.store_id and offered > known:
+        if maker == store.store_id and offered > here:
             raise CannotMergeError(
-                f"{other.storage.location} has commits {known + 1} to {offered} of store {maker}, "
+                f"{other.storage.location} has commits {here + 1} to {offered} of store {maker}, "
                 f"which {store.storage.location} has lost: it was restored from a backup, or copied",
                 hint="restore it from a newer copy; to work with a copy of a store, make it with `pirene pull` into a "
                 "new store",
             )
-        if offered > known:
-            chain = _chain(other, theirs, maker, known + 1, offered)
+        if offered > here:
+            chain = _chain(other, theirs, maker, here + 1, offered)
             if chain is not None:
                 found.append(chain)
     return found
@@ -199,7 +199,7 @@ def documents_of(store: Store, snapshot: Snapshot, maker: str, first: int, last:
         yield from lines[max(first - pulled.first, 0) : min(last - pulled.first + 1, len(pulled.commits))]
 
 
-def _known(store: Store, snapshot: Snapshot, maker: str) -> int:
+def known(store: Store, snapshot: Snapshot, maker: str) -> int:
     """The newest commit of ``maker`` that ``store`` has."""
     return snapshot.number if maker == store.store_id else snapshot.foreign.known(maker)
 

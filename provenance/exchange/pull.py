@@ -50,7 +50,7 @@ class PullReport:
 
     ``commit`` is the local commit that made it visible; None: a dry run, or there was nothing. ``rows`` counts by table
     what the commits brought; ``size_bytes`` are those of the ``segments`` that hold it in the other store.
-    ``unverified`` of the commits are signed by nobody whom the user trusts.
+    ``unverified`` commits there, merges that are not taken over among them, are signed by nobody whom the user trusts.
     """
 
     commit: int | None
@@ -83,7 +83,7 @@ def pull(
         if not chains:
             return PullReport(None, (), {}, 0, 0)
         refuse_the_future(chains, accept=accept_future)
-        unverified = require_genuine(store, snapshot, other, chains, trusted)
+        unverified = require_genuine(store, snapshot, other, theirs, chains, trusted)
         chains = without_erased(store, snapshot, chains)
         try:
             report = _attempt(_Attempt(store, snapshot, other, theirs, chains), dry_run, begin)

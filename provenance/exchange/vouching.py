@@ -8,12 +8,12 @@ signed whom the user trusts are taken, and counted: `pirene log check` calls the
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from integrity.errors import EvidenceError
 from integrity.merkle import Tree, leaf_hash
-from provenance.exchange.chains import Chain, documents_of
+from provenance.exchange.chains import Chain, documents_of, known
 from provenance.history.entry import entry, entry_of
 from provenance.log.commit_document import Voucher, voucher
 
@@ -24,26 +24,42 @@ if TYPE_CHECKING:
 
 
 def require_genuine(
-    store: Store, snapshot: Snapshot, other: Store, chains: Sequence[Chain], trusted: Sequence[VerifierKey]
+    store: Store,
+    snapshot: Snapshot,
+    other: Store,
+    theirs: Snapshot,
+    chains: Sequence[Chain],
+    trusted: Sequence[VerifierKey],
 ) -> int:
-    """How many commits of the chains, as ``other`` has them, have no signature of a ``trusted`` key.
+    """How many commits that ``store`` as of ``snapshot`` does not know have no signature of a ``trusted`` key: those of
+    the chains, and all of ``other`` itself as of ``theirs``.
 
-    Raises EvidenceError for the first that was altered, or that was made after others than ``store`` as of ``snapshot``
-    knows and the chain has.
+    Raises EvidenceError for the first that was altered, or that was made after others than those before it.
     """
+    offered = {chain.store: chain.documents for chain in chains}
+    # Not only what is taken over: a merge that came last stays there, and its rows are those that are copied.
+    own = other.store_id
+    offered[own] = tuple(documents_of(other, theirs, own, known(store, snapshot, own) + 1, theirs.number))
     unverified = 0
-    for chain in chains:
+    for maker, documents in sorted(offered.items()):
         tree = Tree()
-        for data in documents_of(store, snapshot, chain.store, 1, chain.first - 1):
+        for data in documents_of(store, snapshot, maker, 1, known(store, snapshot, maker)):
             tree.append(leaf_hash(entry_of(data)))
-        for document in map(json.loads, chain.documents):
-            vouched = voucher(document, trusted)
-            if vouched is Voucher.FALSE:
-                raise _refused(other, document, "it is not what its author signed")
-            if document["log_root"] not in (None, tree.root().hex()):
-                raise _refused(other, document, "it was made after other commits than those that are there before it")
-            unverified += vouched is not Voucher.TRUSTED
-            tree.append(leaf_hash(entry(document)))
+        unverified += _unverified(other, map(json.loads, documents), tree, trusted)
+    return unverified
+
+
+def _unverified(other: Store, documents: Iterable[dict[str, Any]], tree: Tree, trusted: Sequence[VerifierKey]) -> int:
+    """How many of some commits are; ``tree``, over the commits before them, grows by them."""
+    unverified = 0
+    for document in documents:
+        vouched = voucher(document, trusted)
+        if vouched is Voucher.FALSE:
+            raise _refused(other, document, "it is not what its author signed")
+        if document["log_root"] not in (None, tree.root().hex()):
+            raise _refused(other, document, "it was made after other commits than those that are there before it")
+        unverified += vouched is not Voucher.TRUSTED
+        tree.append(leaf_hash(entry(document)))
     return unverified
 
 

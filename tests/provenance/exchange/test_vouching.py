@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from integrity.errors import EvidenceError
@@ -14,9 +16,12 @@ from integrity.findings import Verdict
 from integrity.log.note import Signature, SigningKey
 from provenance.check.tampering import check_log
 from provenance.exchange.pull import pull
-from provenance.history.commits import Commit, CommitKind, commit_name, document_of, encode
+from provenance.history.commits import Commit, CommitKind, Segment, commit_name, document_of, encode
 from provenance.history.entry import signed_text
 from provenance.log import keys
+from provenance.schema import Table
+from provenance.segments.segment_files import merged
+from provenance.storage.interface import Storage
 from provenance.store import Store
 from tests.provenance.command_line import Ended, pirene_ended
 from tests.provenance.log.conftest import files, rewrite
@@ -124,6 +129,38 @@ def test_what_nobody_vouches_for_is_taken_and_said(ours: Store, theirs: Store) -
     found = [one.found for one in report.findings if one.verdict is Verdict.INCOMPLETE]
     assert found == ["1 of others", "none on 2 of 6 commits"]
     assert report.verdict is Verdict.INCOMPLETE
+
+
+def merge_unsigned(store: Store) -> None:
+    """As somebody does who has no key, and puts other sizes in the place of those that were registered."""
+
+    def forged(storage: Storage, table: Table, segments: Sequence[Segment]) -> pa.Table:
+        rows = merged(storage, table, segments)
+        at = rows.schema.get_field_index("size_bytes")
+        return rows.set_column(at, rows.schema.field(at), pc.multiply(rows.column(at), 1000))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keys, "own_key", lambda: None)
+        patch.setattr("provenance.segments.segment_files.merged", forged)
+        assert Store.open(store.root).compact()
+
+
+def test_a_merge_that_nobody_signed_is_said_though_it_is_not_taken_over(ours: Store, tmp_path: Path) -> None:
+    """It came last, and its rows are those that are copied."""
+    theirs = Store.open(tmp_path / "signed")
+    for number in (1, 2, 3):
+        say(theirs, number)
+    merge_unsigned(theirs)
+    report = pull(ours, Store.open(theirs.root))
+    assert (report.commits, report.unverified) == (3, 1)
+
+
+def test_a_merge_that_is_not_what_its_author_signed_is_refused(ours: Store, theirs: Store) -> None:
+    assert theirs.compact()
+    rewrite(theirs, 6, edit_author)
+    with pytest.raises(EvidenceError, match=r"commit 6 of store .*: it is not what its author signed"):
+        pull(ours, Store.open(theirs.root))
+    assert not ours.snapshot().number
 
 
 def test_another_history_in_what_was_pulled_is_tampering(
