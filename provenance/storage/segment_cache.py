@@ -1,8 +1,8 @@
 """Copies of segments that are far away, in the user's cache: DuckDB reads files of this machine.
 
 A copy is named for the digest that it was compared with when it came, so stores share them and one that is pulled or
-moved finds its own. The cache is bounded: those that nobody has used for longest go first. It may be deleted at any
-time.
+moved finds its own; it is compared again when its file has changed since. The cache is bounded: those that nobody has
+used for longest go first. It may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provenance.errors import UserFolderError, lost
+from provenance.errors import DamagedStoreError, UserFolderError, lost
+from provenance.storage.compared import Compared
 from provenance.storage.durable import TEMPORARY, discard, sync_folder
 from provenance.storage.recorded import not_as_recorded
 from provenance.user_folders import cache_folder
@@ -31,8 +32,10 @@ LIMIT_BYTES = 10_000_000_000
 """What the copies may take, unless the user says otherwise: some tens of millions of files with their metadata."""
 PARALLEL = 8
 """So many come at a time: one stream seldom fills a line."""
-_NOTED_SECONDS = 60
-"""A use is noted when the last one was noted longer ago: a query should not write for each file it reads."""
+_NOTED_SECONDS = 1800
+"""A use is noted when the last one was noted longer ago: a query should not write for each file it reads, and what was
+written to has to be compared again.
+"""
 _KEPT_SECONDS = 3600
 """What was used within the hour stays: somebody may be about to open it."""
 _CHUNK_BYTES = 1 << 20
@@ -54,16 +57,19 @@ class SegmentCache:
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self._compared: Compared | None = None
 
     def paths(self, segments: Sequence[Segment]) -> list[Path]:
         """Where the copies are, in order; those that are not there yet are fetched.
 
-        Raises DamagedStoreError, UserFolderError, and what the source raises.
+        Raises DamagedStoreError, UserFolderError (for a copy that is not what was fetched, too), ReadFailedError, and
+        what the source raises.
         """
         folder = _folder()
         wanted = {segment.sha256: segment for segment in segments}
         try:
-            absent = [segment for segment in wanted.values() if not _noted(_path(folder, segment), segment.size)]
+            there = {digest for digest, segment in wanted.items() if _noted(_path(folder, segment), segment.size)}
+            absent = [segment for digest, segment in wanted.items() if digest not in there]
             if absent:
                 self._fetch_all(folder, absent)
                 evict(folder, limit_bytes())
@@ -72,6 +78,7 @@ class SegmentCache:
                 f"{folder}: {error.strerror or error}",
                 hint=f"make room, or name another folder in XDG_CACHE_HOME; {VARIABLE} limits what it holds",
             ) from error
+        self._compare(folder, [wanted[digest] for digest in sorted(there)])
         return [_path(folder, segment) for segment in segments]
 
     def distrust(self, segments: Sequence[Segment]) -> None:
@@ -89,6 +96,15 @@ class SegmentCache:
                 f"{bad[0]}: this copy of a segment is not what was fetched any more; it is removed now",
                 hint="do it again; if this comes back, look at the disk",
             )
+
+    def _compare(self, folder: Path, segments: Sequence[Segment]) -> None:
+        """Compare the copies of segments that were there, each once while it stays as it is."""
+        if self._compared is None:
+            self._compared = Compared(folder)
+        try:
+            self._compared.compare([replace(each, path=str(_path(folder, each))) for each in segments])
+        except DamagedStoreError:
+            self.distrust(segments)
 
     def _fetch_all(self, folder: Path, segments: Sequence[Segment]) -> None:
         for name in {_path(folder, segment).parent for segment in segments}:

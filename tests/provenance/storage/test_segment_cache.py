@@ -103,6 +103,16 @@ def test_a_copy_that_changed_goes_and_is_named(far: Far, cache: SegmentCache) ->
     assert far.fetched == [good.path, bad.path, bad.path]
 
 
+def test_a_copy_that_changed_answers_no_question(far: Far, cache: SegmentCache) -> None:
+    """A bit flips on the disk of the cache, and the copy is as long as before."""
+    good, bad = far.add(b"good"), far.add(b"bad!")
+    _, path = cache.paths([good, bad])
+    path.write_bytes(b"bad?")
+    with pytest.raises(UserFolderError, match=f"{bad.sha256}.*this copy of a segment is not what was fetched any more"):
+        cache.paths([good, bad])
+    assert [found.read_bytes() for found in cache.paths([good, bad])] == [b"good", b"bad!"]
+
+
 def test_what_was_not_used_for_longest_goes_first(far: Far, cache: SegmentCache, tmp_path: Path) -> None:
     paths = cache.paths([far.add(bytes([number]) * 100) for number in range(5)])
     folder = tmp_path / "pirene" / "segments"
