@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,11 +32,11 @@ def compare(path: Path, segment: Segment) -> None:
     """Read the local file of a segment, whatever its size in little memory. Raises DamagedStoreError if it is not what
     was committed, OSError.
     """
-    with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        digest = hashlib.file_digest(file, "sha256").hexdigest() if size == segment.size else None
-    if digest is None:
+    size = path.stat().st_size
+    if size != segment.size:  # so is that of a named pipe, which opened would be waited for
         raise not_as_recorded(str(path), segment, f"{size} bytes")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != segment.sha256:
         raise not_as_recorded(str(path), segment, f"{size} bytes with sha256 {digest}")
 

@@ -78,6 +78,14 @@ def test_no_flipped_bit_becomes_another_answer(filled: Store) -> None:
     assert edges(filled) == expected
 
 
+def test_a_named_pipe_in_place_of_a_segment_is_not_waited_for(filled: Store) -> None:
+    path = segment(filled)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(DamagedStoreError, match=f"{path.name}: expected .*, found 0 bytes"):
+        edges(filled)
+
+
 def test_each_is_compared_once_by_all_processes_of_a_user(filled: Store, read: list[str], cache: Path) -> None:
     path = segment(filled)
     for _ in range(3):

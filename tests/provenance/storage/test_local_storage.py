@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import pytest
 
-from provenance.history.commits import CommitKind
+from provenance.errors import DamagedStoreError
+from provenance.history.commits import CommitKind, commit_name
 from provenance.ingest.quarantine import quarantine, quarantined
 from provenance.segments.batch import Batch
 from provenance.store import Store
@@ -45,3 +47,14 @@ def test_a_folder_of_a_table_that_holds_nothing_is_made_again(lived_in: Store) -
     batch.add("files", source=1, file=1, name="a", origin="raw", kind="file")
     assert lived_in.commit(CommitKind.REGISTER, batch) is not None
     assert Store.open(lived_in.root).rows("SELECT name FROM files", tables=["files"]) == [("a",)]
+
+
+@pytest.mark.parametrize("has_writer", [False, True])
+def test_a_named_pipe_in_place_of_a_commit_is_not_waited_for(lived_in: Store, has_writer: bool) -> None:
+    path = lived_in.root / commit_name(2)
+    os.mkfifo(path)
+    writer = os.open(path, os.O_RDWR) if has_writer else None
+    with pytest.raises(DamagedStoreError, match=f"{path.name}: no commit: not JSON"):
+        Store.open(lived_in.root).snapshot()
+    if writer is not None:
+        os.close(writer)
