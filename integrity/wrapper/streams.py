@@ -25,9 +25,10 @@ class Streams:
         self.ends: "list[int]" = []
         self.pipes: "dict[int, Tail]" = {}
         self._held: "dict[int, int]" = {}  # pipes that are not read while what came out of them is not taken on
+        self._terminals: "list[int]" = []
         self.tails = {
-            "stdout": Tail(tail_bytes, 1 if step.passthrough else -1),
-            "stderr": Tail(tail_bytes, 2 if step.passthrough else -1),
+            "stdout": Tail(tail_bytes, self._onward(1) if step.passthrough else -1),
+            "stderr": Tail(tail_bytes, self._onward(2) if step.passthrough else -1),
         }
         self._files = {"stdout": step.stdout, "stderr": step.stderr}
         try:
@@ -46,6 +47,19 @@ class Streams:
         except UnpreparedError:
             self.close()
             raise
+
+    def _onward(self, descriptor: int) -> int:
+        """Where to write what is passed on to an open file. A terminal that says it has room may have less than one
+        write needs, and a shell shares it: it is opened anew, not to wait there.
+        """
+        if not os.isatty(descriptor):
+            return descriptor
+        try:
+            opened = os.open("/proc/self/fd/%d" % descriptor, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        except OSError:
+            return descriptor  # it is another user's, as after su
+        self._terminals.append(opened)
+        return opened
 
     def _output(self, name: str) -> None:
         path = self._files[name]
@@ -74,9 +88,9 @@ class Streams:
     def close(self) -> None:
         """Close everything: nobody has got it, or it has been read."""
         self.close_ends()
-        for descriptor in self.pipes:
+        for descriptor in (*self.pipes, *self._terminals):
             os.close(descriptor)
-        self.pipes = {}
+        self.pipes, self._terminals = {}, []
 
     def watch(self, poll: "Any") -> None:
         """Have a poll say when there is something for `ready`."""
@@ -156,6 +170,13 @@ def open_at_once(path: bytes, flags: int) -> int:
     return descriptor
 
 
+def _has_room(descriptor: int) -> bool:
+    """Whether a write would take something, or fail, at once."""
+    poll = select.poll()  # select(2) knows no number above 1023
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(0))
+
+
 class Tail:
     """The last ``limit`` bytes of a stream, and how many bytes there were; all of it is passed on to ``onward``, where
     that is an open file (it is less than 0 otherwise). ``waits``: some of it was not taken yet.
@@ -185,7 +206,7 @@ class Tail:
     def pass_on(self) -> bool:
         """Pass on what can be without waiting; False where nobody reads it any more."""
         try:
-            while self._rest and select.select([], [self.onward], [], 0)[1]:
+            while self._rest and _has_room(self.onward):
                 # So much fits into a pipe that has room at all; of more the rest would be waited for.
                 del self._rest[: os.write(self.onward, self._rest[: select.PIPE_BUF])]
         except BlockingIOError:

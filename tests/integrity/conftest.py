@@ -139,7 +139,7 @@ class Bench:
         process = subprocess.Popen(
             [*WRAPPER, "--job", str(path), "--record", str(self.record_path)],
             stdin=options.pop("stdin", subprocess.DEVNULL),
-            stdout=subprocess.PIPE,
+            stdout=options.pop("stdout", subprocess.PIPE),
             stderr=subprocess.PIPE,
             preexec_fn=options.pop("preexec_fn", _default_signals),
             **options,

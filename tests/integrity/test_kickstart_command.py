@@ -6,10 +6,12 @@ import base64
 import fcntl
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
 import termios
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -274,6 +276,39 @@ def test_a_reader_that_has_stopped_does_not_hold_up_the_end_of_a_job_that_is_out
     process.wait(timeout=20)
     assert bench.record["exceeded"] == "walltime_seconds"
     assert process.stdout is not None and process.stdout.read(4) == b"y\ny\n"
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, int]]:
+    """(The end that a person sees, that of programs): lines end with CR LF there."""
+    seen, programs = pty.openpty()
+    yield seen, programs
+    os.close(seen)
+    os.close(programs)
+
+
+def test_a_terminal_that_shows_nothing_more_does_not_hold_up_the_end_of_a_job(
+    bench: Any, terminal: tuple[int, int]
+) -> None:
+    """It says that it has room for something, and not for how much."""
+    limits = {"walltime_seconds": 0.5, "grace_seconds": 0.2, "passthrough": True}
+    process = bench.start_described(bench.describe(["yes"], **limits), stdout=terminal[1])
+    process.wait(timeout=20)
+    assert bench.record["exceeded"] == "walltime_seconds"
+    assert os.read(terminal[0], 4) == b"y\r\ny"
+
+
+def test_a_terminal_gets_all_of_it(bench: Any, terminal: tuple[int, int]) -> None:
+    """Also more than it has room for, and it waits for its reader as it did before."""
+    seen, programs = terminal
+    process = bench.start_described(bench.describe(["seq", "50000"], passthrough=True), stdout=programs)
+    expected = b"".join(b"%d\r\n" % number for number in range(1, 50_001))
+    shown = b""
+    while len(shown) < len(expected):
+        shown += os.read(seen, 1 << 16)
+    assert shown == expected
+    assert process.wait(timeout=20) == 0
+    assert os.get_blocking(programs)
 
 
 @pytest.mark.parametrize("script", ["yes", "head -c 100000 /dev/zero"])
