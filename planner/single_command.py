@@ -48,6 +48,7 @@ from provenance.users import current_user
 
 _PASSED_ON = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
 _BY_THE_KERNEL = 0x80  # si_code of a signal that a terminal sends to all processes in its foreground (sigaction(2))
+_LOOK_SECONDS = 0.5  # whether the wrapper has ended, or a signal went to another thread of ours (a database's)
 KICKSTART = Path(integrity.__file__).with_name("kickstart.py")
 
 
@@ -245,21 +246,27 @@ def _run_wrapper(description: Mapping[str, object], record: Path) -> int:
     """
     description_path = record.with_name("job.json")
     description_path.write_text(json.dumps(description), encoding="ascii")
-    # Waited for instead of handled: a handler is not told who sent a signal. What was ignored when we started (nohup)
-    # stays ignored in both.
+    # Waited for instead of handled: a handler is not told who sent a signal. It has those that another thread took in
+    # the moment before we wait. What was ignored when we started (nohup) stays ignored in both.
     watched = {number for number in _PASSED_ON if signal.getsignal(number) is not signal.SIG_IGN}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*watched, signal.SIGCHLD})
+    to_pass_on: list[int] = []
+    handlers = {number: signal.signal(number, lambda number, frame: to_pass_on.append(number)) for number in watched}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {*watched, signal.SIGCHLD})
     try:
         wrapper = subprocess.Popen(
             [sys.executable, "-I", "-S", str(KICKSTART), "--job", str(description_path), "--record", str(record)],
-            preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, before),
+            preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, mask),
         )
         while (status := wrapper.poll()) is None:
-            came = signal.sigwaitinfo({*watched, signal.SIGCHLD})
-            if came.si_signo in watched and came.si_code != _BY_THE_KERNEL:
-                wrapper.send_signal(came.si_signo)
+            came = signal.sigtimedwait({*watched, signal.SIGCHLD}, _LOOK_SECONDS)
+            if came is not None and came.si_signo in watched and came.si_code != _BY_THE_KERNEL:
+                to_pass_on.append(came.si_signo)
+            while to_pass_on:
+                wrapper.send_signal(to_pass_on.pop(0))
         while signal.sigtimedwait(watched, 0) is not None:
             pass  # it came too late for the wrapper, and is not for us
         return status
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
