@@ -113,10 +113,9 @@ class Attempt:
 
     def _in_time(self, work: "Callable[[], T]") -> "T":
         self.stop.until = self.end_at
-        try:
-            return in_time(work, self.stop)
-        finally:
-            self.stop.until = None
+        made = in_time(work, self.stop)
+        self.stop.until = None  # not after an error: what was given up may come back, and is to go no further
+        return made
 
     def _verify(self) -> bool:
         for verified in self._in_time(self._look_at_inputs):
