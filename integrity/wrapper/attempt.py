@@ -61,7 +61,7 @@ class Attempt:
     def run(self) -> None:
         """Prepare, run all steps, look again, hash outputs. What goes wrong ends up in the record."""
         try:
-            libc_prctl()(PR_SET_CHILD_SUBREAPER, 1)
+            adopt_orphans()
             self._in_time(lambda: prepare(self.job, self.stop.check))
         except (UnpreparedError, StoppedError) as error:
             self._not_started(error)
@@ -237,6 +237,14 @@ class Attempt:
                 os.rename(self.job.absolute(entry["path"], "outputs.path"), os.path.join(folder, b"%d" % position))
             except OSError as error:
                 self._fail("output %r cannot be delivered: %s" % (entry["name"], reason(error)))
+
+
+def adopt_orphans() -> None:
+    """Have what outlives its parent below this process become its child. Raises UnpreparedError."""
+    try:
+        libc_prctl()(PR_SET_CHILD_SUBREAPER, 1)
+    except OSError as error:
+        raise UnpreparedError("all that the command starts could not be waited for: %s" % reason(error)) from error
 
 
 def describe(entry: "Mapping[str, Any]") -> str:
