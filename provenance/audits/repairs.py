@@ -28,6 +28,8 @@ Content = bytes | FileKey
 
 _MAKERS_AT_MOST = 8
 """Empty files are made by every other job there is."""
+_BESIDE = ".pirene-repair"
+"""Not the name of the bad copy and more, which may be too long then."""
 _CONTENTS = """
 SELECT source, file, sha256, name FROM files
 WHERE (source, file) IN (SELECT unnest($1::BIGINT[]), unnest($2::BIGINT[]))
@@ -171,8 +173,18 @@ def _restore(content: Content, damaged: Sequence[tuple[str, str]], contents: Con
 
 
 def _commands(recopies: Sequence[Recopy]) -> Iterator[str]:
-    """`cp` for copies that are here."""
+    """For a shell, one for each copy that is here. A bad copy goes once a good one is beside it, whole, and goes first:
+    a folder would keep files that nobody recorded, and what is there may be no file at all, or nothing.
+    """
     for step in recopies:
         bad, good = local_path(step.url), next(filter(None, map(local_path, step.good)), None)
         if bad is not None and good is not None:
-            yield shlex.join(["cp", "-R", "-T", "--", str(good), str(bad)])
+            beside = bad.with_name(_BESIDE)
+            steps = (
+                ("mkdir", "-p", bad.parent),
+                ("rm", "-rf", beside),
+                ("cp", "-R", "-T", good, beside),
+                ("rm", "-rf", bad),
+                ("mv", "-T", beside, bad),
+            )
+            yield " && ".join(shlex.join(map(str, words)) for words in steps)

@@ -67,3 +67,13 @@ def test_a_copy_spares_the_command(folder: Path, pirene: Path) -> None:
     for command in repair["commands"]:
         follow(command, pirene)
     assert audit(folder, pirene)["verdict"] == "clean"
+
+
+def test_a_folder_keeps_nothing_that_was_put_into_it(folder: Path, pirene: Path) -> None:
+    run(folder, pirene, "exec", "--in", "data", "--out", "copied", "--", "cp", "-R", "data", "copied")
+    (folder / "copied" / MONDAY).unlink()
+    (folder / "copied" / "more").touch()
+    (command,) = audit(folder, pirene)["repair"]["commands"]
+    follow(command, pirene)
+    assert audit(folder, pirene)["verdict"] == "clean"
+    assert {path.name for path in (folder / "copied").iterdir()} == {MONDAY, "tuesday.txt"}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import shlex
 import subprocess
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -117,7 +117,29 @@ def test_a_good_copy_of_the_same_content_spares_the_job_and_its_command_puts_thi
     (step,) = plan["copy"]
     assert (step["url"], step["from"]) == (file_url(first / "out.dat"), [file_url(second / "out.dat")])
     (command,) = plan["commands"]
-    subprocess.run(shlex.split(command), check=True)
+    subprocess.run(["sh", "-c", command], check=True)
+    assert audit_store(chain.store).verdict == "clean"
+    assert [path.name for path in first.iterdir() if path.name.startswith(".")] == []
+
+
+def with_its_folder(path: Path) -> None:
+    path.unlink()
+    path.parent.rmdir()
+
+
+def as_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+    (path / "more").touch()
+
+
+@pytest.mark.parametrize("harm", [with_its_folder, as_a_folder])
+def test_a_good_copy_takes_the_place_of_whatever_is_there(chain: Chain, harm: Callable[[Path], None]) -> None:
+    first = chain.run(1, staged=("out.dat",))
+    chain.run(2, staged=("out.dat",))
+    harm(first / "out.dat")
+    (command,) = plan_of(chain)["commands"]
+    subprocess.run(["sh", "-c", command], check=True)
     assert audit_store(chain.store).verdict == "clean"
 
 
