@@ -11,14 +11,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+AT_ONCE_SECONDS = 0.5  # sent to a process group (timeout, batch systems) it comes from there and from who passes it on
 LONGEST_PAUSE_MILLISECONDS = 2**31 - 1  # what poll(2) takes: 24.8 days
 
 
 class Stop:
     """Whether the wrapper was told to stop, and for how much longer it may go on. Also wakes a sleeping poll.
 
-    ``patience_seconds`` is what it may still take after the signal, or after ``since``, whichever is later. ``until``:
-    when it has to be through with what it is at, by the monotonic clock, whatever anybody says.
+    ``count`` is how often; signals that come at once are one. ``patience_seconds`` is what it may still take after the
+    signal, or after ``since``, whichever is later. ``until``: when it has to be through with what it is at, by the
+    monotonic clock, whatever anybody says.
     """
 
     def __init__(self) -> None:
@@ -28,6 +30,7 @@ class Stop:
         self.since = 0.0
         self.until: "float | None" = None
         self._at = 0.0
+        self._counted_at = 0.0
         self.wake, self._wake_end = os.pipe()
         self.inherited: "dict[int, Any]" = {}
 
@@ -71,9 +74,13 @@ class Stop:
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
 
     def _told(self, number: int, frame: object) -> None:
+        now = time.monotonic()
         if self.signal is None:
             self.signal = number
-            self._at = time.monotonic()
+            self._at = now
+        elif now - self._counted_at < AT_ONCE_SECONDS:
+            return
+        self._counted_at = now
         self.count += 1
 
     def check(self) -> None:

@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from integrity.wrapper import stop as stop_module
+
 # Leaves its process group and session twice over, then writes when the command is long gone.
 DAEMON = """
 import os, sys, time
@@ -131,11 +133,30 @@ def test_after_the_grace_all_are_killed_whatever_they_ignore(bench: Any) -> None
 def test_a_second_signal_ends_the_grace(bench: Any) -> None:
     process = bench.start(["/bin/sh", "-c", STUBBORN], grace_seconds=60)
     bench.wait_until(lambda: (bench.work / "up1").exists() and (bench.work / "up2").exists(), "both run")
-    process.terminate()
-    time.sleep(0.1)
-    process.terminate()
-    assert process.wait(timeout=20) == 1
+
+    def is_over_when_told_again() -> bool:
+        process.terminate()
+        return process.poll() is not None
+
+    bench.wait_until(is_over_when_told_again, "it ends")
+    assert process.returncode == 1
     assert bench.processes() == []
+
+
+def test_signals_that_come_at_once_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = stop_module.Stop()
+    stop.install()
+    try:
+        monkeypatch.setattr(stop_module, "AT_ONCE_SECONDS", 900)
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGHUP)
+        assert (stop.signal, stop.count) == (signal.SIGTERM, 1)
+        monkeypatch.setattr(stop_module, "AT_ONCE_SECONDS", 0)
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.count == 2
+    finally:
+        stop.retire()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (*stop_module.STOP_SIGNALS, signal.SIGCHLD))
 
 
 def test_a_stopped_process_is_ended_within_the_grace(bench: Any) -> None:
