@@ -1,5 +1,6 @@
 """Several files hashed at once, on as many cores as this process may use: hashing and reading leave Python's lock."""
 
+import _thread  # not `threading`, which before Python 3.9 takes who imports it, here maybe a thread, for the main one
 import os
 
 TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
@@ -21,13 +22,11 @@ def each(look: "Callable[[int], T]", sizes: "Sequence[int]") -> "list[T]":
     threads = min(large, len(os.sched_getaffinity(0)))
     if threads < 2:
         return [look(number) for number in range(len(sizes))]
-    import threading
-
     found: "dict[int, T]" = {}
     raised: "dict[int, Exception]" = {}
     # The largest first, so that none of them is left to one core at the end.
     numbers = iter(sorted(range(len(sizes)), key=lambda number: -sizes[number]))
-    lock = threading.Lock()
+    lock = _thread.allocate_lock()
 
     def work() -> None:
         while True:
@@ -40,15 +39,30 @@ def each(look: "Callable[[int], T]", sizes: "Sequence[int]") -> "list[T]":
             except Exception as error:  # noqa: BLE001 - raised below, in the thread that asked
                 raised[number] = error
 
-    # One that a server does not answer must not keep the process from ending (in_time.py).
-    workers = [threading.Thread(target=work, daemon=True) for _ in range(threads)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    _in_threads(work, threads)
     if raised:
         raise raised[min(raised)]
     return [found[number] for number in range(len(sizes))]
+
+
+def _in_threads(work: "Callable[[], None]", count: int) -> None:
+    """Do the same in so many threads, until the last of them has ended. One that hangs in a read does not keep the
+    process from ending (in_time.py).
+    """
+
+    def do(at_work: "_thread.LockType") -> None:
+        work()
+        at_work.release()
+
+    all_at_work = [_thread.allocate_lock() for _ in range(count)]
+    for at_work in all_at_work:
+        at_work.acquire()
+        try:
+            _thread.start_new_thread(do, (at_work,))
+        except RuntimeError:
+            do(at_work)  # the system has no room for a thread
+    for at_work in all_at_work:
+        at_work.acquire()
 
 
 def size_of(path: bytes) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import hashlib
 import json
 import os
@@ -17,6 +18,7 @@ import pytest
 from integrity.wrapper.beneath import open_folder_beneath, walk_beneath
 from integrity.wrapper.cores import each
 
+ROOT = Path(__file__).parents[2]
 DATA = b"instrument,value\n" * 1000
 LEVELS = ("copy", "seal")
 LARGE = 5 << 20  # of more than one such file it is worth a thread each
@@ -304,3 +306,29 @@ def test_what_goes_wrong_on_one_core_is_raised_when_all_have_ended() -> None:
         each(look, [LARGE] * 4)
     assert sorted(looked) == [0, 1, 2, 3]
     assert each(lambda number: number * 2, [LARGE, 1, LARGE]) == [0, 2, 4]
+
+
+@pytest.fixture
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_where_there_is_no_room_for_a_thread_all_is_looked_at_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*given: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(_thread, "start_new_thread", refuse)
+    assert each(lambda number: number * 2, [LARGE, 1, LARGE]) == [0, 2, 4]
+
+
+def test_the_first_to_import_threading_is_never_a_thread() -> None:
+    """Before Python 3.9 it was taken for the main thread, and the process ended with an error on stderr."""
+    script = (
+        "import os, sys, _thread; os.sched_getaffinity = lambda pid: {0, 1}\n"
+        "from integrity.wrapper.cores import each\n"
+        f"looked = each(lambda number: _thread.get_ident(), [{LARGE}] * 2)\n"
+        "print(_thread.get_ident() in looked, 'threading' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-S", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False False\n"
