@@ -9,7 +9,7 @@ from integrity.wrapper.description import REWRITTEN_ROLES, Job
 from integrity.wrapper.errors import OverranError, StoppedError, UnpreparedError
 from integrity.wrapper.execution import Execution
 from integrity.wrapper.facts import facts
-from integrity.wrapper.in_time import in_time
+from integrity.wrapper.in_time import hangs, in_time
 from integrity.wrapper.metadata import read_metadata
 from integrity.wrapper.notation import clock_ns, reason, time_text, to_text
 from integrity.wrapper.private_copies import PrivateCopies
@@ -75,7 +75,8 @@ class Attempt:
 
     def finish(self) -> "dict[str, Any]":
         """The record as it is written: a success only if nothing said otherwise."""
-        self.private_copies.close()
+        if not hangs():  # else it may still write to what is open, and must not write to what is opened next
+            self.private_copies.close()
         if self.record["failure"] is None:
             self.record["status"] = "succeeded"
         self.record["interrupted"] = self.stop.signal is not None
