@@ -172,12 +172,16 @@ def test_a_policy_that_matches_nothing(diamond: Diamond) -> None:
 def test_a_plan_runs_with_the_store_that_recorded_it(site) -> None:
     folder = site.copy("diamond")
     site.run("plan", str(folder / "diamond.yml"), "-d", "planned")
+    nowhere = site.run("run", "planned", "--store", "other", code=2)
+    assert "there is no store here" in nowhere.err and not (site.folder / "other").exists()
+    site.run("files", "add", str(folder / "input"), "--store", "other")
     refused = site.run("run", "planned", "--store", "other", code=2)
     assert "was planned with the store" in refused.err and "--store" in refused.err
+    had = sorted((site.folder / "other" / "commits").iterdir())
     shutil.move(site.folder / ".pirene", site.folder / "moved")
     site.run("run", "planned", code=2)
     site.run("run", "planned", "--store", "moved")
-    assert not any((site.folder / "other" / "commits").iterdir())
+    assert sorted((site.folder / "other" / "commits").iterdir()) == had
 
 
 @pytest.mark.parametrize("copies", [True, False])

@@ -140,13 +140,12 @@ def test_a_finding_has_what_was_expected_and_what_was_found(tmp_path: Path) -> N
     path = tmp_path / "raw.fits"
     path.write_bytes(GOOD + b"tail")
     seen = look(path)
-    finding = seen.to_finding(stage="scrub", affected_files=("coadd.fits",), affected_jobs=("isr-1",))
+    finding = seen.to_finding(stage="scrub")
     assert finding is not None
     assert (finding.kind, finding.name, finding.url) == (FindingClass.APPENDED, "raw.fits", f"file://{path}")
     assert (finding.expected_sha256, finding.actual_sha256) == (sha(GOOD), sha(GOOD + b"tail"))
     assert (finding.expected_size, finding.actual_size) == (len(GOOD), len(GOOD) + 4)
     assert (finding.stage, finding.first_seen) == ("scrub", seen.at)
-    assert (finding.affected_files, finding.affected_jobs) == (("coadd.fits",), ("isr-1",))
 
 
 def test_many_copies_in_their_order_and_few_at_a_time(tmp_path: Path) -> None:
