@@ -298,7 +298,8 @@ def test_real_faults_are_told_in_htcondors_words(by_hand):
     by_hand.submit()
     ids = {job: by_hand.running(job) for job in (1, 2, 3, 4)}
     by_hand.pool.hold(ids[1], "looking at it")
-    by_hand.node(1, 5)
+    log = by_hand.root / "run.dag.nodes.log"
+    by_hand.until(lambda: "Job was held." in log.read_text())  # held in the queue, but released before, it never was
     by_hand.pool.release(ids[1])
     by_hand.pool.kill_starter(ids[2])
     by_hand.kill_shadow(ids[3])
