@@ -9,7 +9,6 @@ decide.
 from __future__ import annotations
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -17,20 +16,17 @@ from dataclasses import replace
 from planner.errors import FileError, PlannerError
 from planner.passes.copies import as_planned, readable
 from planner.passes.lost_inputs import refuse_lost
+from planner.passes.selection_query import FileId, SelectionQuery, chosen_files, parameters_named
 from planner.planned import FrozenSelection, Plan, PlannedFile
 from planner.workflow import Metadata, Selection
-from provenance.answers.ask import Answer, answer, without_conditions
+from provenance.answers.ask import Answer
 from provenance.copies.replicas import Replica, by_file, holds, local_path
 from provenance.metadata import Value, Written
 from provenance.metadata_rows import EMPTY_LIST_POSITION
 from provenance.reading.views import fetch
-from query.errors import QueryError
 
 _SHOWN = 10
-_PARAMETER = re.compile(r"\$([A-Za-z_]\w*)")
 _DECIDE = "Add `latest 1 per name by created` to the query to take the newest of each name"
-
-FileId = tuple[int, int]
 
 
 def select_inputs(plan: Plan) -> Plan:
@@ -39,26 +35,18 @@ def select_inputs(plan: Plan) -> Plan:
     warnings: list[str] = []
     used: set[str] = set()
     for selection in plan.workflow.selections.values():
-        parameters, names = _parameters(plan, selection)
-        used |= names
-        chosen, said = _select(plan, selection, parameters)
+        query = SelectionQuery.of(plan, selection)
+        used |= query.given.keys()
+        chosen, said = _select(query)
         frozen[selection.name] = chosen
         warnings.extend(f"selection {selection.name}: {each}" for each in said)
     _refuse_unused(plan, used)
     return replace(plan, selections=frozen, warnings=(*plan.warnings, *warnings))
 
 
-def _parameters(plan: Plan, selection: Selection) -> tuple[dict[str, object], set[str]]:
-    """The parameters of a selection: its own, and over them those of the command line that it knows."""
-    # A name in a text or a comment counts too: then a parameter too many is handed on, never one too few.
-    known = {*selection.params, *_PARAMETER.findall(selection.query)}
-    given = {name: value for name, value in plan.request.parameters.items() if name in known}
-    return {**selection.params, **given}, set(given)
-
-
 def _refuse_unused(plan: Plan, used: set[str]) -> None:
     policy = plan.request.reuse_policy or plan.workflow.reuse.query or ""
-    unused = sorted(plan.request.parameters.keys() - used - set(_PARAMETER.findall(policy)))
+    unused = sorted(plan.request.parameters.keys() - used - parameters_named(policy))
     if unused:
         raise PlannerError(
             f"-p {unused[0]}: no selection of workflow {plan.workflow.name!r} has a parameter of that name",
@@ -66,41 +54,23 @@ def _refuse_unused(plan: Plan, used: set[str]) -> None:
         )
 
 
-def _select(
-    plan: Plan, selection: Selection, parameters: Mapping[str, object]
-) -> tuple[FrozenSelection, tuple[str, ...]]:
+def _select(query: SelectionQuery) -> tuple[FrozenSelection, tuple[str, ...]]:
     """The frozen selection, and the warnings that its query gives."""
-    asked = _ask(plan, selection, parameters)
-    ids = [(int(key[0]), int(key[1])) for key, _ in asked.keyed_rows()]
-    files = _as_files(plan, selection, ids)
-    refuse_lost(plan, selection, parameters, frozenset(ids), files)
-    _check_count(plan, selection, parameters, files, asked)
+    asked = query.ask()
+    ids = chosen_files(asked)
+    files = _as_files(query.plan, query.selection, ids)
+    refuse_lost(query, frozenset(ids), files)
+    _check_count(query, files, asked)
     frozen = FrozenSelection(
-        name=selection.name,
+        name=query.selection.name,
         query=asked.text,
         tree=json.dumps(asked.tree, default=str),
-        parameters=dict(parameters),
+        parameters=query.parameters,
         now=asked.now,
         store_commit=asked.commit,
         files=tuple(files),
     )
     return frozen, asked.warnings
-
-
-def _ask(plan: Plan, selection: Selection, parameters: Mapping[str, object]) -> Answer:
-    try:
-        return answer(
-            plan.request.store,
-            selection.query,
-            parameters,
-            now=plan.planned,
-            unknown_keys="no match",
-            readable_only=True,
-            keys=True,
-        )
-    except QueryError as error:
-        error.add_note(f"in the query of selection {selection.name!r} ({selection.query_place})")
-        raise
 
 
 def _as_files(plan: Plan, selection: Selection, ids: Sequence[FileId]) -> list[PlannedFile]:
@@ -151,19 +121,14 @@ def _one(selection: Selection, name: str, files: list[PlannedFile]) -> PlannedFi
     return files[0]
 
 
-def _check_count(
-    plan: Plan,
-    selection: Selection,
-    parameters: Mapping[str, object],
-    files: Sequence[PlannedFile],
-    asked: Answer,
-) -> None:
+def _check_count(query: SelectionQuery, files: Sequence[PlannedFile], asked: Answer) -> None:
+    selection = query.selection
     found, least, most = len(files), selection.expect_min, selection.expect_max
     if not files and least > 0:
         raise FileError(
             selection.place,
-            f"selection {selection.name!r} found no files: {asked.text}{_with(parameters)}",
-            hint="\n".join([*asked.warnings, _what_to_drop(plan, selection, parameters)]),
+            f"selection {selection.name!r} found no files: {asked.text}{_with(query.parameters)}",
+            hint="\n".join([*asked.warnings, _what_to_drop(query)]),
         )
     if found >= least and (most is None or found <= most):
         return
@@ -185,17 +150,9 @@ def _with(parameters: Mapping[str, object]) -> str:
     return f" (with {shown})" if shown else ""
 
 
-def _what_to_drop(plan: Plan, selection: Selection, parameters: Mapping[str, object]) -> str:
+def _what_to_drop(query: SelectionQuery) -> str:
     """Which one condition keeps everything out, and how many files there would be without it."""
-    counts = without_conditions(
-        plan.request.store,
-        selection.query,
-        parameters,
-        now=plan.planned,
-        unknown_keys="no match",
-        readable_only=True,
-    )
-    useful = [each for each in counts if each.rows]
+    useful = [each for each in query.without_conditions() if each.rows]
     if not useful:
         return (
             "Dropping any one condition would not help. "
