@@ -33,9 +33,10 @@ _NOT_IN_A_LABEL = re.compile(r"[^A-Za-z0-9._:+-]")
 # What a worker does. The folder out/ is there whatever becomes of the wrapper: a transfer that finds nothing to
 # transfer would put the job on hold. The wrapper vouches for all bytes but its own and those that tell it what to
 # expect: the shell compares them before they are used. `sh` finds python3 along the worker's own PATH.
+_MADE = "mkdir -p work out || exit {folders}"
 _ARRIVED = 'echo "{sha256}  {archive}" | sha256sum -c >/dev/null || exit {wrapper}'
 _DESCRIBED = "sha256sum -c job.json.sha256 >/dev/null || exit {description}"
-_RUN = "cd work && exec python3 -I -S ../{archive} --job ../job.json --record ../out/record.json"
+_RUN = "cd work || exit {folders}; exec python3 -I -S ../{archive} --job ../job.json --record ../out/record.json"
 
 # A job is held when a file cannot be transferred (codes 12 and 13). Left alone it would stay so until somebody looks;
 # removed, its attempt has failed, for the reason that HTCondor gave, and may be tried again.
@@ -83,12 +84,13 @@ def _commands(job: EngineJob) -> tuple[tuple[str, str], ...]:
 
 def command_on_worker(archive_sha256: str) -> str:
     """What `sh` runs in a job's scratch folder on a worker."""
-    steps = ("mkdir -p work out", _ARRIVED, _DESCRIBED, _RUN)
+    steps = (_MADE, _ARRIVED, _DESCRIBED, _RUN)
     return "; ".join(steps).format(
         sha256=archive_sha256,
         archive=ARCHIVE_NAME,
         wrapper=node_step.WRAPPER_ALTERED,
         description=node_step.DESCRIPTION_ALTERED,
+        folders=node_step.FOLDERS_MISSING,
     )
 
 

@@ -45,11 +45,13 @@ OUTPUT_BITS = 20
 LAST_BYTES = 1024  # of a job's stderr are looked at for its last words
 WRAPPER_ALTERED = 65  # what the shell on the worker ends with, as sysexits.h has it for data that is no good
 DESCRIPTION_ALTERED = 66
+FOLDERS_MISSING = 73
 ALTERED = {WRAPPER_ALTERED: "kickstart.pyz", DESCRIPTION_ALTERED: "job.json"}
 # What the shell that starts the wrapper, the wrapper itself and DAGMan say by the return value if there is no record.
 WITHOUT_RECORD = {
     2: "the wrapper could not use its description (see its stderr)",
     4: "the wrapper could not write its record (is the worker's disk full?)",
+    FOLDERS_MISSING: "the worker could not make the folders to run in (see its stderr; is its disk full?)",
     126: "python3 of the worker cannot be run",
     127: "the worker has no python3 along its PATH",
     -1001: "HTCondor did not take the job (see run.dag.dagman.out)",  # these are DAGMan's own

@@ -427,6 +427,22 @@ def test_what_the_wrapper_said_last_is_part_of_the_reason(nodes) -> None:
     )
 
 
+def test_a_worker_that_cannot_make_the_folders_says_so(nodes) -> None:
+    """A dash that cannot enter a folder ends with 2, as the wrapper does that cannot use its description."""
+    run = nodes(*chain())
+    assert run.pre(1) == YES
+
+    def in_the_way(scratch: Path) -> None:
+        shutil.rmtree(scratch / "work")
+        (scratch / "work").write_text("no folder")
+
+    assert run.work(1, in_the_way) == 73
+    assert run.post(1, 73) == NO
+    reason = "no record came back: the worker could not make the folders to run in .*; its stderr ends: .*mkdir.*work"
+    assert re.search(reason, run.refused(1, 1)["reason"])
+    assert run.done(1) == YES
+
+
 def test_failures_that_are_on_record(nodes) -> None:
     """What the record says needs no refusal. Trying again does not help where an input was not what it must be."""
     run = nodes({"id": "a", "arguments": ["/nowhere/f", "-"], "out": ["f"]})
