@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from integrity.tally import Tally
 from provenance.audits.hindrance import OBSTACLES, asked_for, hindered
 from provenance.audits.looks import Looking, look_at
-from provenance.audits.reporting import report
+from provenance.audits.reporting import Looked, report
 from provenance.audits.reproducing import command
 from provenance.audits.scope import copies, scope_of
 
@@ -39,4 +39,5 @@ def audit_store(
         return hindered(store, asked_for(store, asked), how, error, again=command(store.storage, "audit", asked))
     tally = Tally()
     looks = look_at(store, snapshot, there, how, tally)
-    return report(store, snapshot, scope, how, looks, tally, again=command(store.storage, "audit", scope.argument))
+    again = command(store.storage, "audit", scope.argument)
+    return report(Looked(store, snapshot, scope, how, looks, tally, again))

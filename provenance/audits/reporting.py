@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import socket
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from integrity.report import Effort, Report, Sample
@@ -25,61 +25,63 @@ if TYPE_CHECKING:
     from provenance.store import Store
 
 
-def report(
-    store: Store,
-    snapshot: Snapshot,
-    scope: Scope,
-    how: Looking,
-    looks: Looks,
-    tally: Tally,
-    *,
-    sample: Sample | None = None,
-    again: str,
-) -> Report:
-    """The report of looks that were made from ``snapshot`` and are recorded; ``again`` is the command that goes on.
-
-    Where the store is damaged it says that, and what was seen.
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a report goes by: ``looks`` at the copies in ``scope``, made from ``snapshot``, which ``tally`` has counted
+    and which are recorded. ``again`` is the command that goes on.
     """
+
+    store: Store
+    snapshot: Snapshot
+    scope: Scope
+    how: Looking
+    looks: Looks
+    tally: Tally
+    again: str
+    sample: Sample | None = None
+
+
+def report(looked: Looked) -> Report:
+    """The report of looks. Where the store is damaged it says that, and what was seen."""
     try:
-        if looks.obstacle is not None:
-            raise looks.obstacle
-        return _whole(store, snapshot, scope, how, looks, tally, sample, again)
+        if looked.looks.obstacle is not None:
+            raise looked.looks.obstacle
+        return _whole(looked)
     except OBSTACLES as error:
-        return hindered(store, scope.said, how, error, again=again, looks=looks, tally=tally)
+        return hindered(
+            looked.store,
+            looked.scope.said,
+            looked.how,
+            error,
+            again=looked.again,
+            looks=looked.looks,
+            tally=looked.tally,
+        )
 
 
-def _whole(
-    store: Store,
-    snapshot: Snapshot,
-    scope: Scope,
-    how: Looking,
-    looks: Looks,
-    tally: Tally,
-    sample: Sample | None,
-    again: str,
-) -> Report:
+def _whole(looked: Looked) -> Report:
     """The report that needs all of the store."""
+    store, snapshot, looks = looked.store, looked.snapshot, looked.looks
     dependents = Dependents(store, snapshot)
     contents = Contents(store, snapshot, looks)
-    found = list(findings(store, snapshot, scope, looks, how.stage, dependents))
+    found = list(findings(store, snapshot, looked.scope, looks, looked.how.stage, dependents))
     recorded = store.snapshot()
     where = spans(store, recorded, [one.place for one in found])
-    files = [one.file for one in found if one.file is not None]
-    contents.look_up(files)
-    log, altered = log_state(store, snapshot, how.stage)
+    contents.look_up(one.file for one in found if one.file is not None)
+    log, altered = log_state(store, snapshot, looked.how.stage)
     return Report(
-        scope=scope.said,
-        coverage=tally.coverage(),
+        scope=looked.scope.said,
+        coverage=looked.tally.coverage(),
         findings=(*altered, *(_explained(one, where.get(one.place), contents) for one in found)),
         log=log,
-        sample=sample,
-        effort=Effort(how.pace.read_bytes, how.pace.seconds),
+        sample=looked.sample,
+        effort=Effort(looked.how.pace.read_bytes, looked.how.pace.seconds),
         repair=repair_plan(looks, contents, dependents),
-        pipeline=pipeline(store, recorded, scope),
-        overhead=overhead(store, recorded, scope),
+        pipeline=pipeline(store, recorded, looked.scope),
+        overhead=overhead(store, recorded, looked.scope),
         at=dt.datetime.now(dt.UTC),
         host=socket.gethostname(),
-        reproduce=(again, command(store.storage, "log", "check")),
+        reproduce=(looked.again, command(store.storage, "log", "check")),
     )
 
 

@@ -20,7 +20,7 @@ from integrity.tally import Tally
 from provenance.audits.draw import seed
 from provenance.audits.hindrance import OBSTACLES, asked_for, hindered
 from provenance.audits.looks import Looking, Looks, look_at
-from provenance.audits.reporting import report
+from provenance.audits.reporting import Looked, report
 from provenance.audits.reproducing import command
 from provenance.audits.scope import Copy, Scope, copies, scope_of
 from provenance.errors import StoreError
@@ -126,7 +126,7 @@ def scrub_store(
             tally.verified(copy.expectation)
     sample = None if draw is None else _sample(draw, looks)
     again = command(store.storage, "scrub", scope.argument, *_options(limits, None if draw is None else draw.commit))
-    return report(store, snapshot, scope, how, looks, tally, sample=sample, again=again)
+    return report(Looked(store, snapshot, scope, how, looks, tally, again, sample))
 
 
 def _draw(

@@ -39,13 +39,9 @@ class Chain:
         """A run of both jobs, whose outputs ``staged`` are in the folder that is given back."""
         from integrity.digest import Stat
 
-        run_id = uuid.UUID(int=number)
-        run, output, batch = source_of(run_id), self.folder / f"run{number}", Batch()
+        run_id = self.plan(number, "chain", "a", "b")
+        run, output = source_of(run_id), self.folder / f"run{number}"
         output.mkdir()
-        batch.add("workflows", run=run, run_id=str(run_id), kind="workflow", name="chain", submit_dir="/r", planned=AT)
-        for job, name in ((1, "a"), (2, "b")):
-            batch.add("jobs", run=run, job=job, id=name, type="job", name=name, decision="run")
-        self.store.commit(CommitKind.PLAN, batch)
         contents = {"mid.dat": b"mid bytes", "out.dat": b"out bytes"}
         published = {}
         for job, name in ((1, "mid.dat"), (2, "out.dat")):
@@ -62,6 +58,16 @@ class Chain:
         ]
         ingest(self.store, records, published=published)
         return output
+
+    def plan(self, number: int, workflow: str, *jobs: str) -> uuid.UUID:
+        """The plan of a run: its jobs are 1, 2, … of the source."""
+        run_id = uuid.UUID(int=number)
+        run, batch = source_of(run_id), Batch()
+        batch.add("workflows", run=run, run_id=str(run_id), kind="workflow", name=workflow, submit_dir="/r", planned=AT)
+        for job, name in enumerate(jobs, start=1):
+            batch.add("jobs", run=run, job=job, id=name, type="job", name=name, decision="run")
+        self.store.commit(CommitKind.PLAN, batch)
+        return run_id
 
 
 @pytest.fixture
@@ -184,11 +190,7 @@ def test_the_pipeline_counts_every_look_and_what_verification_cost(chain: Chain)
 
 def test_a_copy_made_of_the_lost_bytes_is_no_way_back_to_them(chain: Chain, record_bytes, read_file, made_file) -> None:  # type: ignore[no-untyped-def]
     """`cp` made the very bytes that it read: once both are lost, only the owner has them."""
-    run_id = uuid.UUID(int=7)
-    run, batch = source_of(run_id), Batch()
-    batch.add("workflows", run=run, run_id=str(run_id), kind="workflow", name="cp", submit_dir="/r", planned=AT)
-    batch.add("jobs", run=run, job=1, id="cp", type="job", name="cp", decision="run")
-    chain.store.commit(CommitKind.PLAN, batch)
+    run_id = chain.plan(7, "cp", "cp")
     raw = read_file("raw.dat", b"raw bytes", source=chain.raw.file[0], file=chain.raw.file[1], url=chain.raw.url)
     ingest(chain.store, [record_bytes(1, run=run_id, inputs=[raw], outputs=[made_file("copy.dat", b"raw bytes")])])
     flip(chain.folder / "raw.dat")
@@ -199,11 +201,7 @@ def test_a_copy_made_of_the_lost_bytes_is_no_way_back_to_them(chain: Chain, reco
 def test_an_attempt_that_failed_makes_nothing_again(chain: Chain, record_bytes, read_file, made_file) -> None:  # type: ignore[no-untyped-def]
     """It left the very bytes; the job that made them and succeeded is older."""
     output = chain.run(1, staged=("mid.dat", "out.dat"))
-    run_id = uuid.UUID(int=9)
-    run, batch = source_of(run_id), Batch()
-    batch.add("workflows", run=run, run_id=str(run_id), kind="workflow", name="failing", submit_dir="/f", planned=AT)
-    batch.add("jobs", run=run, job=1, id="failed", type="job", name="failed", decision="run")
-    chain.store.commit(CommitKind.PLAN, batch)
+    run_id = chain.plan(9, "failing", "failed")
     made = [made_file("out.dat", b"out bytes")]
     ended = {"status": "failed", "failure": "exit code 1", "exit_code": 1}
     ingest(chain.store, [record_bytes(1, run=run_id, outputs=made, **ended)])
@@ -241,11 +239,7 @@ def test_readers_are_jobs_that_ran_with_the_file_and_the_others_are_downstream(
     read_file,  # type: ignore[no-untyped-def]
 ) -> None:
     output = chain.run(1, staged=("mid.dat", "out.dat"))
-    run_id = uuid.UUID(int=8)
-    run, batch = source_of(run_id), Batch()
-    batch.add("workflows", run=run, run_id=str(run_id), kind="workflow", name="late", submit_dir="/l", planned=AT)
-    batch.add("jobs", run=run, job=1, id="refused", type="job", name="refused", decision="run")
-    chain.store.commit(CommitKind.PLAN, batch)
+    run_id = chain.plan(8, "late", "refused")
     wrong = {"verdict": "mismatch", "actual_sha256": "00" * 32, "finding": "content-mismatch"}
     raw = read_file("raw.dat", b"raw bytes", source=chain.raw.file[0], file=chain.raw.file[1], **wrong)
     never_ran = {"status": "integrity_failed", "exit_code": None, "duration": None}
