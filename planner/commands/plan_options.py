@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +12,7 @@ import click
 
 from planner.job_choices import ON_MISMATCH, PROTECTION
 from provenance.commands.context import Invocation, param_option, parameter_values
+from provenance.commands.option_group import Decorator, option_group
 
 if TYPE_CHECKING:
     from planner.plan_folder import StagedPlan
@@ -41,6 +40,10 @@ class PlanOptions:
     copy_reused: bool = False
     on_mismatch: str | None = None
     protection: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.no_reuse and self.reuse is not None:
+            raise click.UsageError("--reuse and --no-reuse exclude each other")
 
     def make(self, invocation: Invocation, workflow: Path, store: Store) -> Path:
         """Plan, write the plan folder and record the plan; the run folder. Raises what planning raises.
@@ -145,23 +148,7 @@ def _publish(plan: Plan, staged: StagedPlan) -> None:
         raise
 
 
-def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the shared options; it gets them as one parameter, ``options``."""
-
-    @functools.wraps(command)
-    def with_options(*args: Any, **kwargs: Any) -> Any:
-        given = {name: kwargs.pop(name) for name in PlanOptions.__dataclass_fields__}
-        options = PlanOptions(**given)
-        if options.no_reuse and options.reuse is not None:
-            raise click.UsageError("--reuse and --no-reuse exclude each other")
-        return command(*args, options=options, **kwargs)
-
-    for option in reversed(_options()):
-        with_options = option(with_options)
-    return with_options
-
-
-def _options() -> list[Callable[[Callable[..., Any]], Callable[..., Any]]]:
+def _options() -> list[Decorator]:
     folder = click.Path(path_type=Path, file_okay=False)
     return [
         click.option("-d", "--dir", "run_dir", type=folder, help="Run folder (default: ./runs/NAME-ID)."),
@@ -197,3 +184,7 @@ def _options() -> list[Callable[[Callable[..., Any]], Callable[..., Any]]]:
             "ones, from sealed memory (seal). Default: as the profiles of each job say, else guard.",
         ),
     ]
+
+
+plan_options = option_group(PlanOptions, _options())
+"""Gives a command the shared options, as ``options``."""

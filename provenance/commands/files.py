@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+import functools
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import click
 
-from provenance.commands.context import Invocation, format_option, param_option, parameter_values, pass_invocation
+from provenance.commands.add_options import AddOptions, add_options
+from provenance.commands.context import Invocation, param_option, parameter_values, pass_invocation
 
 if TYPE_CHECKING:
-    from provenance.registration.metadata_table import Declared
     from provenance.registration.raw_files import RawFiles, Registered
+    from provenance.store import Store
 
 _INCOMPLETE = 3
 
@@ -24,48 +25,10 @@ def files() -> None:
 
 @files.command(short_help="Register files and all files below folders.")
 @click.argument("paths", metavar="[PATH|PATTERN|URL...]", nargs=-1)
-@click.option(
-    "--table",
-    metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="CSV, JSON lines or Parquet; column `path` (relative to its folder), the others are metadata keys.",
-)
-@click.option(
-    "-m", "--metadata", multiple=True, metavar="KEY=VALUE", help="Metadata of all these files; again: a list."
-)
-@click.option(
-    "--path-metadata", metavar="TEMPLATE", help="Metadata from each path below its folder, as '{site}/{year}/{name}'."
-)
-@click.option("--name", metavar="TEMPLATE", help="Logical name, as in '{site}/{name}'; also {stem}, {sha256}, {KEY}.")
-@click.option("--site", default="local", show_default=True, metavar="NAME", help="The site where these copies are.")
-@click.option("--tree", "trees", is_flag=True, help="Each folder is one file (Zarr, MeasurementSet).")
-@click.option("--checksum", metavar="sha256:HEX", help="The digest that the one file must have: it is read.")
-@click.option("--md5", metavar="HEX", help="Declared for the one file, which is not read now.")
-@click.option("--adler32", metavar="HEX", help="Likewise.")
-@click.option("--crc32c", metavar="HEX", help="Likewise.")
-@click.option("--size", metavar="BYTES", type=click.IntRange(0, (1 << 63) - 1), help="The size of the one file.")
-@click.option("--keep-going", is_flag=True, help="Leave out what cannot be registered, say so, and end with 3.")
-@format_option
+@add_options
 @click.pass_context
 @pass_invocation
-def add(
-    invocation: Invocation,
-    context: click.Context,
-    paths: tuple[str, ...],
-    table: Path | None,
-    metadata: tuple[str, ...],
-    path_metadata: str | None,
-    name: str | None,
-    site: str,
-    trees: bool,
-    checksum: str | None,
-    md5: str | None,
-    adler32: str | None,
-    crc32c: str | None,
-    size: int | None,
-    keep_going: bool,
-    output_format: str,
-) -> None:
+def add(invocation: Invocation, context: click.Context, paths: tuple[str, ...], options: AddOptions) -> None:
     """Register files, and all files below folders, every byte hashed: in one commit, above 100 000 files in several.
 
     A pattern in quotes (`'raw/**/*.fits'`) is expanded here. The logical name of a file is its path below the folder
@@ -74,45 +37,49 @@ def add(
     other machines, are not read: `pirene verify` does it later. Interrupted, nothing is registered.
     """
     from provenance.commands.printing import open_store
-    from provenance.commands.reading_progress import PointOfNoReturn, ReadingProgress
     from provenance.metadata import parse_assignments
     from provenance.registration.raw_files import add_files
     from provenance.users import current_user
 
-    if not paths and table is None:
+    if not paths and options.table is None:
         raise click.UsageError("name the files to register: PATH... or --table FILE")
     if "" in paths:
         raise click.UsageError("a path is empty")
-    given = parse_assignments(metadata)
-    store = open_store(invocation)
+    register = functools.partial(
+        add_files,
+        paths=paths,
+        table=options.table,
+        metadata=parse_assignments(options.metadata),
+        path_metadata=options.path_metadata,
+        name=options.name,
+        site=options.site,
+        sha256=options.digest(),
+        declared=options.declared(),
+        trees=options.trees,
+        keep_going=options.keep_going,
+        author=current_user(),
+    )
+    if not _add(invocation, open_store(invocation), register, options.output_format):
+        context.exit(_INCOMPLETE)
+
+
+def _add(invocation: Invocation, store: Store, register: Callable[..., RawFiles], output_format: str) -> bool:
+    """Whether all of it was registered."""
+    from provenance.commands.reading_progress import PointOfNoReturn, ReadingProgress
+
     point = PointOfNoReturn()
     try:
         with ReadingProgress(invocation) as progress:
-            done = add_files(
-                store,
-                paths,
-                table=table,
-                metadata=given,
-                path_metadata=path_metadata,
-                name=name,
-                site=site,
-                sha256=_digest(checksum),
-                declared=_declared({"md5": md5, "adler32": adler32, "crc32c": crc32c}, size),
-                trees=trees,
-                keep_going=keep_going,
-                author=current_user(),
-                progress=progress,
-                committing=lambda: point,
-            )
+            done = register(store, progress=progress, committing=lambda: point)
         store.project()
         _say(invocation, done, output_format)
-        exit_code = _INCOMPLETE if done.left_out else 0
+        is_complete = not done.left_out
         del done  # it may be a million files, and what follows takes memory of its own
         store.promote()
     except KeyboardInterrupt:
         invocation.note("all files were registered" if point.passed else "nothing was registered")
         raise
-    context.exit(exit_code)
+    return is_complete
 
 
 def _say(invocation: Invocation, done: RawFiles, output_format: str) -> None:
@@ -182,27 +149,3 @@ def retire(invocation: Invocation, what: tuple[str, ...], parameters: tuple[str,
     retired = retire_files(store, keys, reason=reason, author=current_user())
     store.project()
     invocation.note(f"{amount(retired, 'files')} retired, {len(keys) - retired} retired already")
-
-
-def _digest(checksum: str | None) -> bytes | None:
-    """The sha256 that is to be checked; None: none is."""
-    if checksum is None:
-        return None
-    return bytes.fromhex(_parsed("--checksum", checksum, "sha256").removeprefix("sha256:"))
-
-
-def _declared(checksums: Mapping[str, str | None], size: int | None) -> Declared | None:
-    """What is said of the one file without its being read; None: nothing is."""
-    from provenance.registration.metadata_table import Declared
-
-    given = [_parsed(f"--{name}", text, name) for name, text in checksums.items() if text is not None]
-    return Declared(tuple(given), size) if given or size is not None else None
-
-
-def _parsed(option: str, text: str, algorithm: str) -> str:
-    from integrity.checksum import ChecksumError, parse_checksum
-
-    try:
-        return parse_checksum(text, algorithm)
-    except ChecksumError as error:
-        raise click.UsageError(f"{option}: {error}") from error

@@ -62,8 +62,11 @@ def test_a_url_of_another_machine(json_of, run_command):
         (["a", "--checksum", "md5:" + "0" * 32], "expected sha256"),
     ],
 )
-def test_bad_usage(run_command, arguments, message):
-    assert message in run_command(files, "add", *arguments, exit_code=2).stderr
+def test_bad_usage(tmp_path, run_command, arguments, message):
+    nowhere = tmp_path / "store"
+    result = run_command(files, "add", *arguments, exit_code=2, invocation={"store": str(nowhere)})
+    assert message in result.stderr
+    assert not nowhere.exists()
 
 
 @pytest.mark.parametrize("others", [["{file}", "--md5", "0" * 32], ["root://archive.org/x"]])
