@@ -32,7 +32,9 @@ COMPLETE = "_PIRENE_COMPLETE"  # set by the script that a shell runs on Tab: see
 BUG = 70
 INTERRUPTED = 130
 _INTERRUPTED_QUERY = "Query interrupted"
-"""What DuckDB makes of Ctrl-C while a query runs: a RuntimeError of these words, in place of KeyboardInterrupt."""
+"""What DuckDB makes of Ctrl-C in a statement that `provenance.segments.database.Connection` does not see to, each of
+which takes milliseconds: a RuntimeError of these words, in place of KeyboardInterrupt.
+"""
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000  # of the youngest: a few megabytes
 
 # Name -> where the command is, and its line in `pirene --help`: listing commands must not import them.

@@ -108,7 +108,7 @@ def add_what_is_new(batch: Batch, said: Batch, store: Store, snapshot: Snapshot)
         with Reading(store, snapshot) as reading:
             connection = reading.define(_NEW)
             connection.register("said", rows)
-            batch.add_block("metadata", connection.sql(_NEW).to_arrow_table().cast(rows.schema))
+            batch.add_block("metadata", connection.table(_NEW).cast(rows.schema))
 
 
 _NEW = """

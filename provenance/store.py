@@ -19,13 +19,11 @@ from provenance.history import checkpoints
 from provenance.history.commits import FOLDER, Commit, CommitKind, number_of, read
 from provenance.history.snapshot import Snapshot
 from provenance.segments.batch import Batch
-from provenance.segments.database import Database
+from provenance.segments.database import Connection, Database
 from provenance.segments.relations import relation
 from provenance.storage.interface import Storage
 
 if TYPE_CHECKING:
-    import duckdb
-
     from provenance.answers.ask import Answer
     from provenance.log.chain import Chain
     from query.builder import Query
@@ -222,7 +220,7 @@ class Store:
         """FROM text for the rows of a table: ``read_parquet`` of its segments, or an empty select with its columns."""
         return relation(self.storage, table, self.snapshot() if snapshot is None else snapshot)
 
-    def connect(self) -> duckdb.DuckDBPyConnection:
+    def connect(self) -> Connection:
         """A DuckDB connection of the caller's own, in memory, in UTC, that fetches nothing from anywhere.
 
         Connections of one store share caches; views and temporary tables are each one's own. Close it when done.
@@ -246,9 +244,7 @@ class Store:
             self.define(connection, tables, shown)
             return connection.execute(sql, parameters).fetchall()
 
-    def define(
-        self, connection: duckdb.DuckDBPyConnection, tables: Sequence[str], snapshot: Snapshot | None = None
-    ) -> None:
+    def define(self, connection: Connection, tables: Sequence[str], snapshot: Snapshot | None = None) -> None:
         """Make tables of the store visible on a connection, under their names, as temporary views."""
         shown = self.snapshot() if snapshot is None else snapshot
         for table in tables:

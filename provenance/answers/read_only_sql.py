@@ -11,17 +11,17 @@ import itertools
 import json
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from provenance.answers.output import DecimalType
 from provenance.answers.published_views import PUBLISHED
 from provenance.reading.views import needed, read_from, show
 from provenance.schema import BY_NAME
 from provenance.segments.damage import damage_named
+from provenance.segments.database import Connection
 from provenance.segments.relations import quoted
 from provenance.storable import storable
 from query.errors import LocatedError, QueryError
@@ -80,15 +80,14 @@ def ask(store: Store, sql: str, parameters: Mapping[str, object] | None = None) 
     values = {name: _value(name, value) for name, value in (parameters or {}).items()}
     with ExitStack() as opened:
         connection = opened.enter_context(_database(store, snapshot, sql))
-        worker = opened.enter_context(_Worker(connection))
         with _errors_placed(sql), damage_named(store.storage, snapshot, of_user=True):
             _refuse_others(_only_reading(connection, sql), values)
-            result = worker.run(lambda: connection.execute(sql, values))
-            types = [str(column[1]) for column in result.description or ()]
-            names = _distinct(column[0] for column in result.description or ())
+            connection.execute(sql, values)
+            types = [str(column[1]) for column in connection.description]
+            names = _distinct(column[0] for column in connection.description)
         columns = tuple(ResultColumn(*pair) for pair in zip(names, map(_field_type, types), strict=True))
         named = damage_named(store.storage, snapshot, of_user=True)
-        return SqlResult(columns, _rows(opened.pop_all(), worker, named, sql, columns))
+        return SqlResult(columns, _rows(opened.pop_all(), connection, named, sql, columns))
 
 
 def _require_unicode(what: str, text: str) -> None:
@@ -98,7 +97,7 @@ def _require_unicode(what: str, text: str) -> None:
 
 
 @contextmanager
-def _database(store: Store, snapshot: Snapshot, sql: str) -> Iterator[duckdb.DuckDBPyConnection]:
+def _database(store: Store, snapshot: Snapshot, sql: str) -> Iterator[Connection]:
     """A database that shows what the statement may refer to, and is locked; closed at the end."""
     import duckdb
 
@@ -109,8 +108,10 @@ def _database(store: Store, snapshot: Snapshot, sql: str) -> Iterator[duckdb.Duc
         tables, views = needed(" ".join((*tables, *views)))
     segments = [segment for table in sorted(read_from(tables)) for segment in snapshot.segments(table)]
     paths = ", ".join(quoted(str(path)) for path in store.storage.paths(segments))
-    with duckdb.connect(
-        ":memory:", config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+    with Connection(
+        duckdb.connect(
+            ":memory:", config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+        )
     ) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET errors_as_json = true")
@@ -123,7 +124,7 @@ def _database(store: Store, snapshot: Snapshot, sql: str) -> Iterator[duckdb.Duc
         yield connection
 
 
-def _only_reading(connection: duckdb.DuckDBPyConnection, sql: str) -> frozenset[str]:
+def _only_reading(connection: Connection, sql: str) -> frozenset[str]:
     """The names of the parameters of the one statement. Raises QueryError unless it is one, and only reads."""
     import duckdb
 
@@ -138,7 +139,7 @@ def _only_reading(connection: duckdb.DuckDBPyConnection, sql: str) -> frozenset[
     return frozenset(statement.named_parameters)
 
 
-def _single(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
+def _single(connection: Connection, sql: str) -> duckdb.Statement:
     statements = connection.extract_statements(sql)
     if len(statements) != 1:
         raise QueryError(f"found {len(statements) or 'no'} statements", hint=_ONE)
@@ -155,14 +156,14 @@ def _refuse_others(wanted: frozenset[str], values: Mapping[str, object]) -> None
 
 def _rows(
     opened: ExitStack,
-    worker: _Worker,
+    connection: Connection,
     named: AbstractContextManager[None],
     sql: str,
     columns: tuple[ResultColumn, ...],
 ) -> Iterator[tuple[object, ...]]:
-    """The rows that ``worker``'s connection has; all that is ``opened`` is closed behind the last of them."""
+    """The rows that ``connection`` has; all that is ``opened`` is closed behind the last of them."""
     with opened, _errors_placed(sql), named:
-        while block := worker.run(lambda: worker.connection.fetchmany(_BLOCK_ROWS)):
+        while block := connection.fetchmany(_BLOCK_ROWS):
             for row in block:
                 yield tuple(_shown(column, value) for column, value in zip(columns, row, strict=True))
 
@@ -174,29 +175,6 @@ def _distinct(names: Iterable[str]) -> list[str]:
         candidates = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(1)))
         found[next(candidate for candidate in candidates if candidate not in found)] = None
     return list(found)
-
-
-class _Worker:
-    """A thread for what a connection does: who asked hears of signals only while it waits."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self.connection = connection
-        self._thread = ThreadPoolExecutor(1)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.shutdown()
-
-    def run(self, work: Callable[[], T]) -> T:
-        """What ``work`` gives; an interrupt ends it."""
-        future = self._thread.submit(work)
-        try:
-            return future.result()
-        except KeyboardInterrupt:
-            self.connection.interrupt()
-            raise
 
 
 def _field_type(name: str) -> FieldType | DecimalType:

@@ -16,11 +16,10 @@ from provenance.schema import BY_NAME, IN_ORDER
 from provenance.segments.damage import damage_named, left_aside
 
 if TYPE_CHECKING:
-    import duckdb
-
     from provenance.errors import WideTableError
     from provenance.history.commits import Segment
     from provenance.history.snapshot import Snapshot
+    from provenance.segments.database import Connection
     from provenance.store import Store
 
 VIEWS = (
@@ -170,7 +169,7 @@ class Reading:
         self.wide.clear()
         self.wide_left_aside = True
 
-    def define(self, sql: str) -> duckdb.DuckDBPyConnection:
+    def define(self, sql: str) -> Connection:
         """Make every table and view that ``sql`` may refer to visible; the connection that it can be run on."""
         tables, views = needed(sql)
         show(
@@ -185,7 +184,7 @@ class Reading:
 
 
 def show(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     store: Store,
     snapshot: Snapshot,
     tables: Sequence[str],

@@ -24,9 +24,8 @@ from provenance.wide import wide
 from query.vocabulary import EntityTable
 
 if TYPE_CHECKING:
-    import duckdb
-
     from provenance.history.snapshot import Snapshot
+    from provenance.segments.database import Connection
     from provenance.store import Store
 
 _PIECE_ROWS = 2 * ROW_GROUP_ROWS
@@ -86,7 +85,7 @@ def _made(store: Store, table: EntityTable, snapshot: Snapshot) -> wide.Wide:
             connection.execute(f"CREATE OR REPLACE TEMP TABLE {wide.VALUES} AS {values}")
             found = connection.execute(wide.counts_sql(columns, wide.VALUES)).fetchall() if columns else []
             counts = [_added(before, row[1:]) for before, row in zip(counts, found, strict=True)]
-            rows = connection.sql(wide.within(wide.rows_sql(table), restricted)).to_arrow_table()
+            rows = connection.table(wide.within(wide.rows_sql(table), restricted))
             name = f"{table.entity.value}-{snapshot.number:012d}-{nonce}-{number:04d}"
             parts.append(_written(store, table, name, rows, columns.values()))
         on_failure.pop_all()
@@ -97,7 +96,7 @@ def _made(store: Store, table: EntityTable, snapshot: Snapshot) -> wide.Wide:
 
 
 def _keys(
-    connection: duckdb.DuckDBPyConnection, store: Store, table: EntityTable, snapshot: Snapshot
+    connection: Connection, store: Store, table: EntityTable, snapshot: Snapshot
 ) -> tuple[list[str], frozenset[str] | None]:
     """The keys that many things have and none has a list of, the most used first; and all keys, None if there are too
     many to name.
@@ -112,9 +111,7 @@ def _keys(
     return hot, frozenset(key for key, _ in found) if len(found) < _MOST_KEYS + _MOST_NAMED else None
 
 
-def _ranges(
-    connection: duckdb.DuckDBPyConnection, store: Store, table: EntityTable, snapshot: Snapshot
-) -> Iterator[_Range]:
+def _ranges(connection: Connection, store: Store, table: EntityTable, snapshot: Snapshot) -> Iterator[_Range]:
     """All ids there can be, in pieces with about as many rows of the entity."""
     key = ", ".join(table.key)
     starts: list[tuple[int, ...]] = connection.execute(

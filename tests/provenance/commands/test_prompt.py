@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,6 +30,10 @@ def typed(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     def ask(text: str) -> None:
         if text == "stop":
             raise KeyboardInterrupt
+        if text == "endless":
+            press = threading.Timer(0.2, signal.raise_signal, (signal.SIGINT,))
+            press.start()
+            store.rows("SELECT count(*) FROM range(1000000000000) WHERE hash(range) % 7 = 3", tables=())
         if text == "damage":
             raise StoreError("something is damaged", hint="mend it")
         list(store.query(text).rows())
@@ -57,6 +63,10 @@ def test_what_is_wrong_is_said_and_the_next_is_read(typed: Keys) -> None:
     assert asked == ["files"]
     assert said[0].splitlines()[-1] == "did you mean files?"
     assert said[1:] == ["something is damaged\nmend it", "interrupted"]
+
+
+def test_interrupting_an_answer_gives_up_the_answer(typed: Keys) -> None:
+    assert typed("endless\rfiles\r\x04") == (["files"], ["interrupted"])
 
 
 def test_interrupting_a_line_gives_up_the_line(typed: Keys) -> None:
