@@ -64,7 +64,7 @@ check: .venv/.stamp-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/vermin --quiet --no-tips --eval-annotations --target=3.6- --violations integrity/kickstart.py integrity/wrapper planner/engines/pool/node_step.py
+	$(BIN)/vermin --quiet --no-tips --eval-annotations --target=3.6- --violations integrity/kickstart.py integrity/wrapper planner/engines/pool/node_step
 
 bench: .venv/.stamp-dev
 	.ci/system-packages ninja postgresql

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+from collections.abc import Mapping
 from importlib.util import MAGIC_NUMBER, source_hash
 from marshal import dumps
 from pathlib import Path
@@ -31,11 +32,16 @@ def write_archive(path: Path) -> str:
     """Write the wrapper to ``path``, to be run as ``python3 -I -S PATH --job FILE|- --record FILE``; the sha256 of its
     bytes as they were made, not as they were read back.
     """
-    made = io.BytesIO()
     names = ["__init__.py", "wrapper/__init__.py", *(f"wrapper/{name}.py" for name in MODULES)]
+    sources = {"__main__.py": "kickstart.py", **{f"integrity/{name}": name for name in names}}
+    return write_modules(path, {name: (_FOLDER / source).read_bytes() for name, source in sources.items()})
+
+
+def write_modules(path: Path, sources: Mapping[str, bytes]) -> str:
+    """The same for any modules, by their names in the archive; ``__main__.py`` is what runs."""
+    made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:  # not compressed: inflating takes longer than reading
-        for name, source in {"__main__.py": "kickstart.py", **{f"integrity/{name}": name for name in names}}.items():
-            data = (_FOLDER / source).read_bytes()
+        for name, data in sources.items():
             _add(archive, name, data)
             _add(archive, name + "c", byte_code(data, name))
     path.write_bytes(made.getbuffer())

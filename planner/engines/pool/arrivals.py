@@ -14,8 +14,9 @@ from typing import Any
 from integrity.digest import Stat, hash_path
 from planner.engine_plan import EngineJob, EnginePlan
 from planner.engines.hand_over import HandOver, ReadFrom
-from planner.engines.pool import node_step
+from planner.engines.pool.node_step.pool import instead_key
 from planner.engines.pool.pool_folder import PoolFolder
+from planner.engines.pool.step_archive import run_post
 from planner.planned import PlannedUse
 from planner.run_folder import RunFolder
 from planner.transfer import Arrival, TransferError
@@ -55,7 +56,7 @@ class PoolHandOver(HandOver):
         """Also tell the PRE steps, which do not ask this engine; see `HandOver.read_from`."""
         placed = super().read_from(use, copy)
         self._pool.read_instead(
-            {node_step.instead_key(producer, name): each.path for (producer, name), each in self._instead.items()}
+            {instead_key(producer, name): each.path for (producer, name), each in self._instead.items()}
         )
         return placed
 
@@ -106,9 +107,8 @@ def refusals(pool: PoolFolder) -> Iterator[Refusal]:
 
 def finish_steps(pool: PoolFolder) -> None:
     """Do what POST steps could not any more: DAGMan was gone when its jobs' outputs had come back."""
-    steps = node_step.Pool(str(pool.root).encode("utf-8", "surrogateescape"))
     for path in sorted(pool.root.glob("nodes/*/*/out/record.json.sha256")):
-        node_step.main(["post", path.parents[1].name, "0"], steps)
+        run_post(pool, int(path.parents[1].name))
 
 
 def _numbered(folder: Path) -> Iterator[tuple[int, int, Path]]:

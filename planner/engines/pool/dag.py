@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -19,13 +18,16 @@ from integrity.archive import ARCHIVE_NAME, write_archive
 from planner.engine_plan import READS, EngineJob, EnginePlan
 from planner.engines.describe import InputFile, description_of, executable_entry, input_entry
 from planner.engines.places import Places
-from planner.engines.pool import node_step
+from planner.engines.pool.node_step.how_it_ended import DESCRIPTION_ALTERED, FOLDERS_MISSING, WRAPPER_ALTERED
+from planner.engines.pool.node_step.pool import INDEX_BYTES, JOBS_PER_FOLDER
+from planner.engines.pool.node_step.refused import NEVER
 from planner.engines.pool.pool_folder import PoolFolder
+from planner.engines.pool.step_archive import write_steps
 from planner.errors import PlannerError
 from planner.planned import PlannedFile, PlannedUse
 from planner.run_folder import RunFolder
 
-_STEP = Path(node_step.__file__)
+_STEP = "/usr/bin/env python3 -I -S node_step.pyz"
 _BIN = "../bin"  # beside the folder that the command runs in, so that no input or output can bear its name
 _CHILDREN_PER_LINE = 500
 _NOT_IN_A_LABEL = re.compile(r"[^A-Za-z0-9._:+-]")
@@ -49,7 +51,7 @@ def write_pool_folder(plan: EnginePlan, folder: PoolFolder) -> None:
         return
     folder.root.mkdir(parents=True, exist_ok=True)
     archive_sha256 = write_archive(folder.root / ARCHIVE_NAME)
-    shutil.copyfile(_STEP, folder.root / _STEP.name)
+    write_steps(folder)
     places = Places(plan, RunFolder(plan.run_dir))
     _write_lines(folder.nodes, _node_lines([_node_document(plan, job, places) for job in plan.jobs]))
     _write_lines(folder.dag, dag_lines(plan, archive_sha256))
@@ -68,13 +70,13 @@ def dag_lines(plan: EnginePlan, archive_sha256: str) -> Iterator[str]:
     yield f"# Workflow {_label(plan.name)}, run {plan.run_id}: planned by Pirene. A node bears the number of its job."
     for commands, name in names.items():
         yield from _submit_description(plan, archive_sha256, name, commands)
-    yield "SCRIPT DEBUG node_step.log STDERR PRE ALL_NODES /usr/bin/env python3 -I -S node_step.py pre $JOB"
-    yield "SCRIPT DEBUG node_step.log STDERR POST ALL_NODES /usr/bin/env python3 -I -S node_step.py post $JOB $RETURN"
+    yield f"SCRIPT DEBUG node_step.log STDERR PRE ALL_NODES {_STEP} pre $JOB"
+    yield f"SCRIPT DEBUG node_step.log STDERR POST ALL_NODES {_STEP} post $JOB $RETURN"
     for job in plan.jobs:
         yield f"JOB {job.number} {names[_commands(job)]}"
         yield f'VARS {job.number} label="{_label(job.id)}"'
         if job.retries:
-            yield f"RETRY {job.number} {job.retries} UNLESS-EXIT {node_step.NEVER}"
+            yield f"RETRY {job.number} {job.retries} UNLESS-EXIT {NEVER}"
     yield from _dependencies(plan.edges)
 
 
@@ -88,9 +90,9 @@ def command_on_worker(archive_sha256: str) -> str:
     return "; ".join(steps).format(
         sha256=archive_sha256,
         archive=ARCHIVE_NAME,
-        wrapper=node_step.WRAPPER_ALTERED,
-        description=node_step.DESCRIPTION_ALTERED,
-        folders=node_step.FOLDERS_MISSING,
+        wrapper=WRAPPER_ALTERED,
+        description=DESCRIPTION_ALTERED,
+        folders=FOLDERS_MISSING,
     )
 
 
@@ -105,7 +107,7 @@ def _submit_description(
         "executable": "/bin/sh",
         "transfer_executable": "false",
         "arguments": f"\"-c '{command}'\"",
-        "shard": f"$(JOB) / {node_step.JOBS_PER_FOLDER}",
+        "shard": f"$(JOB) / {JOBS_PER_FOLDER}",
         "initialdir": "nodes/$INT(shard)/$(JOB)",
         "should_transfer_files": "YES",
         "when_to_transfer_output": "ON_EXIT",
@@ -134,7 +136,7 @@ def _dependencies(edges: Iterable[tuple[int, int]]) -> Iterator[str]:
 def _node_lines(documents: Sequence[Mapping[str, object]]) -> Iterator[str]:
     """The offset of every job's line and its sha256, 85 bytes each with the newline, then the lines themselves."""
     lines = [json.dumps(document, separators=(",", ":")) for document in documents]
-    offset = len(lines) * node_step.INDEX_BYTES
+    offset = len(lines) * INDEX_BYTES
     for line in lines:
         yield f"{offset:019d} {hashlib.sha256(line.encode('ascii')).hexdigest()}"
         offset += len(line) + 1
@@ -142,7 +144,7 @@ def _node_lines(documents: Sequence[Mapping[str, object]]) -> Iterator[str]:
 
 
 def _node_document(plan: EnginePlan, job: EngineJob, places: Places) -> dict[str, object]:
-    """What node_step.py needs to know of a job."""
+    """What node steps need to know of a job."""
     staged = job.executable_type == "stageable"
     where = f"{_BIN}/{Path(job.executable).name}" if staged else job.executable
     if not staged and not where.startswith("/"):

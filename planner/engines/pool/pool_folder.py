@@ -5,7 +5,7 @@ RUN/pool/run.dag.rescue*    which nodes are done: written by the engine before e
 RUN/pool/run.dag.*          what DAGMan writes: run.dag.nodes.log (events of all nodes), run.dag.dagman.log (its own)
 RUN/pool/nodes.jsonl        the static part of every job's description, with an index (planner/engines/pool/dag.py)
 RUN/pool/kickstart.pyz      the wrapper, and
-RUN/pool/node_step.py       the PRE and POST step of every node, as they were when the run was planned
+RUN/pool/node_step.pyz      the PRE and POST step of every node, as they were when the run was planned
 RUN/pool/nodes/K/N/         a node at work: in/ (what goes to the worker), out/ (what came back), stdout, stderr
 RUN/pool/handed/K/N.json    the outputs of job N in their places: written by the POST step of a good attempt
 RUN/pool/refused/K/N-A.json why attempt A of job N does not count, where its record does not say so
@@ -69,6 +69,12 @@ class PoolFolder:
         return sorted(self.root.glob("run.dag.rescue[0-9]*"))
 
     @property
+    def steps(self) -> Path:
+        """The program of node steps; a folder that was written by Pirene before November 2026 has it as one module."""
+        archive, module = self.root / "node_step.pyz", self.root / "node_step.py"
+        return archive if archive.exists() or not module.exists() else module
+
+    @property
     def news(self) -> Path:
         """Where node steps leave an empty file JOB-ATTEMPT for whoever watches the run."""
         return self.root / "news"
@@ -97,7 +103,7 @@ class PoolFolder:
             (folder / str(job)).touch()
 
     def read_instead(self, paths: Mapping[str, str]) -> None:
-        """Let PRE steps lay out these copies (by `node_step.instead_key`) in place of those that the plan names."""
+        """Let PRE steps lay out these copies (by `instead_key`) in place of those that the plan names."""
         temporary = self.root / ".instead.json.tmp"
         temporary.write_text(json.dumps(paths), encoding="ascii")
         temporary.replace(self.root / "instead.json")

@@ -139,7 +139,7 @@ def test_the_number_of_files_does_not_depend_on_the_number_of_jobs(planned) -> N
         written.append(files_below(plan.run_dir))
     assert written[0] == written[1]
     assert {name for name in written[0] if name.startswith("pool/")} == {
-        f"pool/{name}" for name in ("kickstart.pyz", "node_step.py", "nodes.jsonl", "run.dag", "run.dag.rescue001")
+        f"pool/{name}" for name in ("kickstart.pyz", "node_step.pyz", "nodes.jsonl", "run.dag", "run.dag.rescue001")
     }
     assert sum(written[0].values()) <= 12
 

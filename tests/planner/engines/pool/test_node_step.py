@@ -29,8 +29,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.engine_plan import EnginePlan
-from planner.engines.pool import node_step
 from planner.engines.pool.dag import write_pool_folder
+from planner.engines.pool.node_step.inputs import find_produced
+from planner.engines.pool.node_step.inputs import reuse_key as key_of_inputs
+from planner.engines.pool.node_step.pool import Pool, instead_key
 from planner.engines.pool.pool_folder import PoolFolder
 from planner.reuse_key import around_inputs, reuse_key
 from provenance.identity import MAX_ATTEMPTS, MAX_JOBS, MAX_OUTPUTS, produced_file
@@ -66,7 +68,7 @@ class Nodes:
         return self.root / "nodes" / str(job // 1000) / str(job)
 
     def step(self, *words: str, before: Sequence[str] = (), **options: Any) -> subprocess.CompletedProcess[str]:
-        command = [*before, sys.executable, "-I", "-S", "node_step.py", *words]
+        command = [*before, sys.executable, "-I", "-S", "node_step.pyz", *words]
         return subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False, **options)
 
     def pre(self, job: int, **options: Any) -> int:
@@ -503,7 +505,7 @@ def test_another_copy_of_a_raw_input_is_laid_out(nodes, world) -> None:
     first.write_text("bad")
     assert run.pre(1) == YES
     assert (run.node(1) / "in" / "work" / "a").read_text() == "bad"
-    PoolFolder(run.root).read_instead({node_step.instead_key(None, "a"): str(second)})
+    PoolFolder(run.root).read_instead({instead_key(None, "a"): str(second)})
     assert run.pre(1) == YES
     assert (run.node(1) / "in" / "work" / "a").read_text() == "raw"
     assert run.work(1) == 0 and run.post(1) == YES
@@ -608,7 +610,7 @@ def test_a_second_post_waits_for_the_first(came_back) -> None:
     for call, number in points:
         run = came_back.copied()
         inject = ["-e", f"trace={call}", "-e", f"inject={call}:signal=STOP:when={number}"]
-        command = [sys.executable, "-I", "-S", "node_step.py", "post", "1", "0"]
+        command = [sys.executable, "-I", "-S", "node_step.pyz", "post", "1", "0"]
         trace = run.root / "trace"
         with subprocess.Popen(["strace", "-o", str(trace), *inject, *command], cwd=run.root) as tracer:
             first = stopped_child_of(tracer, trace)
@@ -636,7 +638,7 @@ def test_steps_of_different_nodes_at_once(nodes) -> None:
     run = nodes(*({"id": f"j{n}", "arguments": [f"f{n}", f"d{n}"], "out": [f"f{n}", f"d{n}"]} for n in range(8)))
     for job in run.plan.jobs:
         assert run.pre(job.number) == YES and run.work(job.number) == 0
-    command = [sys.executable, "-I", "-S", "node_step.py", "post"]
+    command = [sys.executable, "-I", "-S", "node_step.pyz", "post"]
     posts = [subprocess.Popen([*command, str(job.number), "0"], cwd=run.root) for job in run.plan.jobs]
     assert [post.wait(timeout=60) for post in posts] == [YES] * 8
     for job in run.plan.jobs:
@@ -719,9 +721,9 @@ def test_the_reuse_key_is_that_of_the_planner(
     entries = [{"name": name, "sha256": digest.hex(), "role": "input"} for name, digest in inputs.items()]
     entries += [{"name": name, "sha256": digest.hex(), "role": "checkpoint"} for name, digest in checkpoints.items()]
     key = {"before": before.hex(), "after": after.hex()}
-    assert node_step.reuse_key(key, entries) == reuse_key(**fields, inputs=inputs).hex()
-    assert node_step.reuse_key(None, entries) is None
-    assert node_step.reuse_key(key, [*entries, {"name": "?", "sha256": None, "role": "input"}]) is None
+    assert key_of_inputs(key, entries) == reuse_key(**fields, inputs=inputs).hex()
+    assert key_of_inputs(None, entries) is None
+    assert key_of_inputs(key, [*entries, {"name": "?", "sha256": None, "role": "input"}]) is None
 
 
 @given(job=st.integers(1, MAX_JOBS), attempt=st.integers(1, MAX_ATTEMPTS), position=st.integers(0, MAX_OUTPUTS))
@@ -729,6 +731,6 @@ def test_ordinals_of_produced_files_are_those_of_the_store(job, attempt, positio
     output = {"name": "f", "sha256": "00", "position": position, "place": "output/f", "stat": {"size": 3}}
     use = {"entry": {"name": "f", "optional": False}, "producer": job, "from": None}
     handed = {"job": job, "attempt": attempt, "outputs": [output]}
-    found = node_step.find_produced(node_step.Pool(b"/run/pool"), {"run": -5}, use, handed)
+    found = find_produced(Pool(b"/run/pool"), {"run": -5}, use, handed)
     assert found is not None and found[0] == b"/run/output/f"
     assert (found[1]["source"], found[1]["file"]) == (-5, produced_file(job, attempt, position))
