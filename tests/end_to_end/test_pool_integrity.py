@@ -182,7 +182,7 @@ WAYS_BACK = {
     "gone": r"out/0 did not arrive",
     "record": r"its record was altered on its way back: expected sha256 [0-9a-f]{64}, found [0-9a-f]{64}",
     "cut": r"its record was altered on its way back: expected sha256 [0-9a-f]{64}, found [0-9a-f]{64}",
-    "none": r"no record came back: the wrapper could not use its description",
+    "none": r"no record came back: the worker could not make the folders to run in",
     "killed": r"no record came back: the wrapper was ended by signal 9",
     "another": r"its record cannot be believed: attempt: expected 1, found 7",
 }
