@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 from peers import PostgreSQL, SQLite
 
-from provenance.answers.vocabulary import FILES
+from provenance.answers.entities import FILES
 from provenance.segments.relations import quoted
 from provenance.store import Store
 from provenance.wide import wide

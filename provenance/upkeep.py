@@ -49,7 +49,7 @@ def tidy(store: Store, run: int | None) -> None:
 
 def promote(store: Store, *, eager: bool) -> None:
     """See `Store.promote`."""
-    from provenance.answers.vocabulary import WIDE  # late: a commit has no use for the language
+    from provenance.answers.entities import WIDE  # late: a commit has no use for the language
     from provenance.wide.wide import MIN_ROWS
 
     for table in WIDE:

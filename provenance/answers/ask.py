@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from provenance.answers.vocabulary import ENTITIES, StoreVocabulary
+from provenance.answers.entities import ENTITIES
+from provenance.answers.vocabulary import StoreVocabulary
 from provenance.errors import StoreError, WideTableError
 from provenance.metadata import shown
 from provenance.metadata_rows import EMPTY_LIST_POSITION

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from provenance.answers.vocabulary import ENTITIES, StoreVocabulary
+from provenance.answers.entities import ENTITIES
+from provenance.answers.vocabulary import StoreVocabulary
 from provenance.errors import StoreError
 from provenance.reading.views import Reading, Row
 from provenance.store import Store

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provenance.answers.vocabulary import ENTITIES
+from provenance.answers.entities import ENTITIES
 from provenance.metadata import shown
 from provenance.metadata_rows import EMPTY_LIST_POSITION, EntityName
 from provenance.reading.views import Reading, Row

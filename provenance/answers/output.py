@@ -1,11 +1,9 @@
 """Rows on their way out: a table for people, or json, ndjson, csv and parquet for programs. All of them stream.
 
-Programs get everything exactly: digests as hex, times in ISO 8601 with ``Z``, text as it is, decimal numbers with all
-their digits. People get a table in
-which nothing can hide: control characters, terminal escapes and characters that turn the direction of writing are
-shown as escapes, in csv on a terminal as well; digests are cut to 12 digits. Not-a-number and infinities, which JSON
-does not have, are the texts ``.nan``, ``.inf`` and ``-.inf``. Where a format has no lists and objects (csv, parquet)
-they are JSON text.
+Programs get everything exactly, as provenance/answers/json_text.py says; where a format has no lists and objects (csv,
+parquet) they are JSON text. People get a table in which nothing can hide: control characters, terminal escapes and
+characters that turn the direction of writing are shown as escapes, in csv on a terminal as well; digests are cut to 12
+digits.
 """
 
 from __future__ import annotations
@@ -15,7 +13,6 @@ import datetime as dt
 import decimal
 import io
 import itertools
-import json
 import math
 import re
 import unicodedata
@@ -23,8 +20,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from provenance.answers.json_text import digits, exact_json, json_text, odd_float, plain, time_text
 from provenance.errors import StoreError
-from query.terminal_text import DECEIVING, harmless
+from query.terminal_text import harmless
 from query.vocabulary import FieldType
 
 if TYPE_CHECKING:
@@ -34,10 +32,6 @@ _NUMBERS = frozenset({FieldType.INTEGER, FieldType.FLOAT, FieldType.SIZE, FieldT
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?")
 _SHOWN_DIGITS = 12
 _BLOCK_ROWS = 1000
-_UNSHOWN = re.compile(f"[\x7f-\x9f\u2028\u2029{DECEIVING}]")
-"""What JSON may hold as it is and a terminal obeys; the other control characters are escaped in JSON anyway."""
-
-_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 Row = Sequence[object]
 
@@ -88,76 +82,14 @@ def write_rows(columns: Sequence[OutputColumn], rows: Iterable[Row], output_form
 
 def write_document(document: object, stream: BinaryIO) -> None:
     """Write one JSON document, indented."""
-    stream.write((_json(document, indent=2) + "\n").encode("utf-8"))
+    stream.write((json_text(document, indent=2) + "\n").encode("utf-8"))
     stream.flush()
-
-
-def plain(value: object) -> object:
-    """A value as JSON has it: digests as hex, times as text, NaN and infinities as text; lists and objects
-    throughout.
-    """
-    match value:
-        case bytes():
-            return value.hex()
-        case dt.datetime():
-            return time_text(value)
-        case float():
-            return value if math.isfinite(value) else _odd_float(value)
-        case dict():
-            return {str(key): plain(element) for key, element in value.items()}
-        case list() | tuple():
-            return [plain(element) for element in value]
-        case _:
-            return value
-
-
-def time_text(time: dt.datetime) -> str:
-    """ISO 8601 in UTC with ``Z``, with microseconds where there are any."""
-    return time.astimezone(dt.UTC).isoformat().removesuffix("+00:00") + "Z"
-
-
-def _odd_float(value: float) -> str:
-    return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
-
-
-def _json(value: object, indent: int | None = None) -> str:
-    """A JSON text: readable, and safe to be looked at."""
-    if indent is not None:
-        text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=indent)
-    else:
-        text = _one_line_json(plain(value))
-    return _UNSHOWN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
-
-
-def _one_line_json(value: object) -> str:
-    """A JSON text. Numbers have as many digits as they need, which the library's encoder grants to integers only."""
-    try:
-        return _JSON.encode(value)
-    except TypeError:  # for the rare value with a decimal number in it
-        return _exact_json(value)
-
-
-def _exact_json(value: object) -> str:
-    match value:
-        case decimal.Decimal():
-            return _digits(value)
-        case dict():
-            return f"{{{', '.join(f'{_JSON.encode(key)}: {_exact_json(element)}' for key, element in value.items())}}}"
-        case list():
-            return f"[{', '.join(map(_exact_json, value))}]"
-        case _:
-            return _JSON.encode(value)
-
-
-def _digits(value: decimal.Decimal) -> str:
-    """A decimal number as it is, never in powers of ten."""
-    return f"{value:f}"
 
 
 def _objects(columns: Sequence[OutputColumn], rows: Iterable[Row]) -> Iterator[str]:
     names = [column.name for column in columns]
     for row in rows:
-        yield _json(dict(zip(names, row, strict=True)))
+        yield json_text(dict(zip(names, row, strict=True)))
 
 
 def _json_lines(columns: Sequence[OutputColumn], rows: Iterable[Row]) -> Iterator[str]:
@@ -188,7 +120,7 @@ def _csv_lines(columns: Sequence[OutputColumn], rows: Iterable[Row], *, looked_a
 def _flat(value: object) -> object:
     """A value where there are no lists and objects; text stays as it is."""
     value = plain(value)
-    return value if value is None or isinstance(value, str) else _one_line_json(value)
+    return value if value is None or isinstance(value, str) else exact_json(value)
 
 
 def _table_lines(columns: Sequence[OutputColumn], rows: Iterable[Row]) -> Iterator[str]:
@@ -235,9 +167,9 @@ def _cell(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case decimal.Decimal():
-            return _digits(value)
+            return digits(value)
         case float():
-            return f"{value:.6g}" if math.isfinite(value) else _odd_float(value)
+            return f"{value:.6g}" if math.isfinite(value) else odd_float(value)
         case dt.datetime():
             return time_text(value.replace(microsecond=0))
         case dict():

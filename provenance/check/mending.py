@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from provenance.answers.vocabulary import WIDE
+from provenance.answers.entities import WIDE
 from provenance.check.findings import Finding, Kind, Repair, Report
 from provenance.check.history import read_history
 from provenance.check.restoring import restore

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from provenance.answers.vocabulary import WIDE
+from provenance.answers.entities import WIDE
 from provenance.check.findings import UNREAD, Finding, Kind, not_read
 from provenance.check.wide_rows import Comparison
 from provenance.errors import NOT_THERE, ReadFailedError

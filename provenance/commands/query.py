@@ -81,7 +81,7 @@ def _prompt(invocation: Invocation, values: dict[str, object], output_format: st
 
 def _ask(invocation: Invocation, text: str, values: dict[str, object], output_format: str) -> None:
     from provenance.answers.ask import answer
-    from provenance.answers.output import time_text
+    from provenance.answers.json_text import time_text
     from provenance.commands.printing import existing_store, print_rows
 
     store = existing_store(invocation)

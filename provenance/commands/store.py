@@ -42,7 +42,7 @@ def info(invocation: Invocation, output_format: str) -> None:
 
 def _print_summary(summary: StoreSummary) -> None:
     """The summary for a person; what there is nothing of is left out."""
-    from provenance.answers.output import time_text
+    from provenance.answers.json_text import time_text
     from query.context import amount
     from query.terminal_text import harmless
 
@@ -78,7 +78,7 @@ def _reason(summary: StoreSummary) -> str:
 
 
 def _newest(summary: StoreSummary) -> str:
-    from provenance.answers.output import time_text
+    from provenance.answers.json_text import time_text
 
     return f", the newest at {time_text(summary.newest_commit)}" if summary.newest_commit else ""
 

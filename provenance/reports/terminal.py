@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from provenance.answers.output import time_text
+from provenance.answers.json_text import time_text
 from provenance.reports.wording import (
     MEND_THE_STORE,
     amount_of_bytes,

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provenance.answers.output import NotATerminalError, plain, write_document, write_rows
+from provenance.answers.json_text import plain
+from provenance.answers.output import NotATerminalError, write_document, write_rows
 from query.vocabulary import FieldType
 
 UTC = dt.UTC

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from provenance.answers.vocabulary import FILES
+from provenance.answers.entities import FILES
 from provenance.check import wide_tables
 from provenance.check.findings import Finding, Kind, Verdict
 from provenance.check.mending import check_and_mend

@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from provenance.answers.vocabulary import ENTITIES
+from provenance.answers.entities import ENTITIES
 from provenance.audits.audits import audit_store
 from provenance.commands.files import files
 from provenance.commands.meta import meta

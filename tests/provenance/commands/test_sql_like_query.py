@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from provenance.answers.output import plain
+from provenance.answers.entities import ENTITIES
+from provenance.answers.json_text import plain
 from provenance.answers.published_views import VIEWS
 from provenance.answers.read_only_sql import ask
-from provenance.answers.vocabulary import ENTITIES
 from provenance.commands.files import files
 from provenance.commands.meta import meta
 from provenance.commands.verify import verify

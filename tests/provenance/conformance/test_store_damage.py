@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from provenance.answers.vocabulary import FILES
+from provenance.answers.entities import FILES
 from provenance.errors import DamagedStoreError
 from provenance.history.commits import Commit, CommitKind
 from provenance.segments.batch import Batch

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from provenance.answers.output import plain
+from provenance.answers.json_text import plain
 from provenance.check.whole import check_store
 from provenance.errors import UnsupportedStoreError
 from provenance.history import formats

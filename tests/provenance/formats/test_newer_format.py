@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from integrity.log.checkpoint import Checkpoint
 from planner.cli import COMMANDS, root
-from provenance.answers.output import plain
+from provenance.answers.json_text import plain
 from provenance.check.whole import check_store
 from provenance.errors import DamagedStoreError, UnsupportedStoreError
 from provenance.exchange.pull import pull

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from provenance.answers.ask import answer, without_conditions
-from provenance.answers.vocabulary import ENTITIES, FILES, JOBS, StoreVocabulary
+from provenance.answers.entities import ENTITIES, FILES, JOBS
+from provenance.answers.vocabulary import StoreVocabulary
 from provenance.check import wide_tables
 from provenance.errors import DamagedStoreError, WideTableError
 from provenance.history.commits import CommitKind, publish

@@ -10,8 +10,9 @@ from typing import Any
 from unittest.mock import patch
 
 from provenance.answers.ask import Answer, answer
+from provenance.answers.entities import WIDE
 from provenance.answers.saved_queries import save
-from provenance.answers.vocabulary import WIDE, Rows, StoreVocabulary
+from provenance.answers.vocabulary import Rows, StoreVocabulary
 from provenance.history.commits import CommitKind
 from provenance.metadata import Written
 from provenance.metadata_rows import add_metadata
