@@ -22,6 +22,7 @@ from typing import Any
 
 from query import format as text_of
 from query import tree
+from query.builder_aggregates import agg
 from query.builder_values import (
     Condition,
     F,
@@ -30,7 +31,6 @@ from query.builder_values import (
     Plain,
     Sort,
     Value,
-    agg,
     choices_of,
     everything,
     month,

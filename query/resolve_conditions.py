@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from query import glob, literals, names, resolved, tree
+from query import resolve_lists as lists
 from query.asked_keys import FORM_WORDS, AskedKeys
 from query.context import Context
 from query.errors import Span
 from query.literals import Dimension, Moment, Number, TextValue, Truth
 from query.resolve_arithmetic import check_dimensions
-from query.resolve_values import constant, field, value
+from query.resolve_values import field, value
 from query.resolved import BuiltIn, Condition, Form, Metadata
 from query.typed import Typed, settled
 from query.vocabulary import Entity, FieldType
@@ -23,9 +24,6 @@ from query.vocabulary import Entity, FieldType
 RelationResolver = Callable[[Context, Entity, tree.Relation], resolved.Related]
 
 _FLIPPED = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_MOST_TIMES = 500
-_MOST_LOOKS = 100
-"""What `query.limits` says of conditions, and of those with `has`."""
 _WRITTEN = {
     FieldType.SIZE: "a size is written 500, 2 kB or 2 GiB",
     FieldType.DURATION: "a duration is written 60 s, 5 min or 2 h",
@@ -164,11 +162,11 @@ class Conditions:
         """`in` a range, a list, a list parameter, or one value (a month, say)."""
         operand = self.value(node.operand)
         if isinstance(node.choices, tree.Range):
-            low, high = self.bound(node.choices.low), self.bound(node.choices.high)
+            low, high = (lists.bound(self.context, end) for end in (node.choices.low, node.choices.high))
             return self.within(operand, low, high, node.negated, node.span)
         if operand.constant:
             self.context.fail("this comparison is about no field", node.span)
-        constants = self.constants(operand, self.bounds(node.choices), node.span)
+        constants = self.constants(operand, lists.bounds(self.context, node.choices), node.span)
         return resolved.OneOf(_value(operand), constants, node.negated)
 
     def constants(self, operand: Typed, bounds: list[Typed], span: Span) -> tuple[resolved.Constant, ...]:
@@ -183,36 +181,8 @@ class Conditions:
             forms.add(compared.form)
         self.keys.warn_rest(operand, forms)
         times = sum(isinstance(each, Moment) for each in constants)
-        self.refuse_many(times, _MOST_TIMES, "dates and times in a list", span)
+        lists.refuse_many(self.context, times, lists.MOST_TIMES, "dates and times in a list", span)
         return tuple(constants)
-
-    def refuse_many(self, count: int, limit: int, what: str, span: Span) -> None:
-        """Where each value of a list is a condition of its own, there can be as many as there can be conditions."""
-        if count > limit:
-            self.context.fail(f"{count} {what}; the limit is {limit}", span, "ask in several queries")
-
-    def bounds(self, choices: tree.Choices | tree.Range | tree.Expression) -> list[Typed]:
-        """The values of a list; a parameter may hold a list itself."""
-        nodes = choices.bounds if isinstance(choices, tree.Choices) else (choices,)
-        found: list[Typed] = []
-        for node in nodes:
-            if isinstance(node, tree.Parameter) and literals.is_list(self.context.handed_over(node)):
-                items = self.context.handed_over(node)
-                found.extend(self.typed(self.context.constant(item, node), node.span) for item in _sorted_list(items))
-            else:
-                assert not isinstance(node, tree.Range)
-                found.append(self.bound(node))
-        return found
-
-    def bound(self, node: tree.Expression) -> Typed:
-        """One bound of a range or list."""
-        return self.typed(constant(self.context, node), node.span)
-
-    def typed(self, found: literals.Constant, span: Span) -> Typed:
-        """A constant with its form; a parameter's text stays open."""
-        form = {Number: Form.NUMBER, TextValue: Form.TEXT, Truth: Form.BOOLEAN, Moment: Form.TIME}.get(type(found))
-        dimension = found.dimension if isinstance(found, Number) and found.dimension is not Dimension.NONE else None
-        return Typed(found, form, span, dimension)
 
     # ---- the other predicates -----------------------------------------------------------------------------------
 
@@ -276,7 +246,7 @@ class Conditions:
             )
         constants: dict[resolved.Constant, None] = {}
         forms: set[Form] = set()
-        for bound in self.bounds(node.choices):
+        for bound in lists.bounds(self.context, node.choices):
             settled_bound = settled(bound, Form.TEXT if isinstance(found, BuiltIn) else None)
             assert (
                 isinstance(settled_bound.value, Number | TextValue | Truth | Moment) and settled_bound.form is not None
@@ -289,7 +259,8 @@ class Conditions:
             constants[settled_bound.value] = None
         self.keys.warn_rest(operand, forms)
         each = node.quantifier == "all" or any(isinstance(constant, Moment) for constant in constants)
-        self.refuse_many(len(constants) if each else 0, _MOST_LOOKS, "values that are looked for one by one", node.span)
+        looks = len(constants) if each else 0
+        lists.refuse_many(self.context, looks, lists.MOST_LOOKS, "values that are looked for one by one", node.span)
         return resolved.Has(found, tuple(constants), node.quantifier == "all", node.negated)
 
     def truth(self, node: tree.Expression) -> Condition:
@@ -310,11 +281,3 @@ def _value(typed: Typed) -> resolved.Value:
     found = typed.value
     assert not isinstance(found, literals.FromOutside)
     return found
-
-
-def _sorted_list(items: object) -> list[object]:
-    """The items in the order given; of a set, in a fixed one: the text of the SQL must not depend on hashing."""
-    if isinstance(items, set | frozenset):
-        return sorted(items, key=repr)
-    assert isinstance(items, list | tuple) or literals.is_list(items)
-    return list(items)  # type: ignore[call-overload, no-any-return]
