@@ -6,13 +6,15 @@
 #   make bits    every bit of every kind of file that the log speaks for, and of proofs, checkpoints and attestations
 #   make fuzz    questions and bytes that nobody thought of, for SECONDS=3600 unless told
 #   make check   ruff, mypy, import-linter, vermin
-#   make bench   measure and rewrite docs/benchmarks.md
+#   make bench   measure and rewrite docs/benchmarks.md, or SECTIONS="startup wrapper" of it
 PYTHON ?=
 BIN := .venv/bin
 # Workers for the tests, each of which is independent of the others: two more than there are cores, because half of them
 # wait for the pool as long as there is something to wait for (tests/conftest.py).
 JOBS ?= $(shell expr 2 + $$(getconf _NPROCESSORS_ONLN))
 TESTS ?=
+# What `make bench` measures: names of modules in bench/; none: all that it can.
+SECTIONS ?=
 # How long `make fuzz` takes.
 SECONDS ?= 3600
 
@@ -68,7 +70,7 @@ check: .venv/.stamp-dev
 
 bench: .venv/.stamp-dev
 	.ci/system-packages ninja postgresql
-	$(BIN)/python bench/run.py
+	$(BIN)/python bench/run.py $(SECTIONS)
 
 clean:
 	rm -rf .venv .demo .test-envs dist build

@@ -1,8 +1,9 @@
-"""Measure and rewrite docs/benchmarks.md. Ratios within one run are what counts; absolute times are this machine's."""
+"""Measure and write docs/benchmarks.md. Ratios within a section are what counts; absolute times are this machine's."""
 
 from __future__ import annotations
 
 import datetime as dt
+import sys
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
@@ -20,40 +21,40 @@ import registration
 import startup
 import wrapper
 from measure import machine
+from page import with_section
 
 REPORT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
-SECTIONS = (
-    startup.section,
-    no_change_rerun.section,
-    registration.section,
-    ingest.section,
-    layout.section,
-    opening.section,
-    queries.section,
-    lineage_questions.section,
-    log.section,
-    pool_dag.section,
-    wrapper.section,
-    digests.section,
-)
+SECTIONS = {
+    measured.__name__: measured.section
+    for measured in (
+        startup,
+        no_change_rerun,
+        registration,
+        ingest,
+        layout,
+        opening,
+        queries,
+        lineage_questions,
+        log,
+        pool_dag,
+        wrapper,
+        digests,
+    )
+}
 
 
-def main() -> None:
-    """Every section in a scratch folder of its own; the report at the end, whole or not at all."""
+def main(names: list[str]) -> None:
+    """Measure the sections of these modules (none: all), each in a scratch folder of its own; write each at once."""
+    if unknown := sorted(set(names) - SECTIONS.keys()):
+        sys.exit(f"no section is called {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
     versions = ", ".join(f"{name} {version(name)}" for name in ("pirene", "duckdb", "pyarrow", "click", "SQLAlchemy"))
-    parts = [
-        "# Benchmarks",
-        "",
-        "Written by `make bench`; do not edit. Times are medians of whole processes.",
-        "",
-        f"{dt.datetime.now(dt.UTC):%Y-%m-%d}: {machine()}; {versions}.",
-    ]
-    for section in SECTIONS:
+    for name in names or SECTIONS:
+        measured_on = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}: {machine()}; {versions}."
         with tempfile.TemporaryDirectory(prefix="pirene-bench-") as scratch:
-            parts += ["", section(Path(scratch))]
-    REPORT.write_text("\n".join(parts) + "\n", encoding="utf-8")
-    print(f"wrote {REPORT}")
+            section = SECTIONS[name](Path(scratch))
+        REPORT.write_text(with_section(REPORT.read_text("utf-8"), section, measured_on), "utf-8")
+        print(f"{REPORT}: wrote {name}", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
