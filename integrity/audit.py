@@ -9,8 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import itertools
-import os
-import stat as status_bits
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -121,8 +119,7 @@ def audit(
     """Look at every copy, ``workers`` at a time, and give the checks in the order of the expectations.
 
     Takes expectations as it goes: at most a few for each worker are in memory, however many there are. It ends early
-    when the time of the ``pace`` is up. ``past_cache``: of what the system keeps in memory of a file as much as it can
-    let go is read from the disk again.
+    when the time of the ``pace`` is up. ``past_cache``: see `hash_path`.
     """
     pace = Pace() if pace is None else pace
     rest = iter(expectations)
@@ -151,10 +148,10 @@ def check(expectation: Expectation, known: Known, *, pace: Pace | None = None, p
     if expectation.path is None:
         return Check(expectation, CheckVerdict.UNREADABLE, FindingClass.UNREADABLE, at, error="not reachable from here")
     try:
-        if past_cache:
-            _let_go(expectation.path)
         foreign = algorithms(expectation.checksums) if expectation.sha256 is None else ()
-        hashed = hash_path(expectation.path, prefix_bytes=expectation.size, checksums=foreign, watch=pace)
+        hashed = hash_path(
+            expectation.path, prefix_bytes=expectation.size, checksums=foreign, watch=pace, past_cache=past_cache
+        )
     except (FileNotFoundError, NotADirectoryError) as error:
         return Check(expectation, CheckVerdict.MISSING, FindingClass.MISSING, at, error=_said(error))
     except OSError as error:
@@ -205,19 +202,6 @@ def recognised(name: str, sha256: bytes, earlier_sha256s: Collection[bytes], kno
     if sha256 in earlier_sha256s:
         return FindingClass.STALE
     return FindingClass.SWAPPED if any(other != name for other in known.names(sha256)) else None
-
-
-def _let_go(path: Path) -> None:
-    """Have the system forget what it keeps of a file in memory: damage on a disk does not show there. Raises OSError.
-
-    What was written and is not on the disk yet stays; so do the files of a folder that is one file.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    try:
-        if status_bits.S_ISREG(os.fstat(descriptor).st_mode):
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    finally:
-        os.close(descriptor)
 
 
 def _said(error: OSError) -> str:

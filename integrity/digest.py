@@ -124,9 +124,11 @@ def hash_path(
     prefix_bytes: int | None = None,
     checksums: Collection[str] = (),
     watch: Watch | None = None,
+    past_cache: bool = False,
 ) -> Hashed:
     """Hash the file or folder at ``path``, symbolic links to it followed; ``checksums`` are foreign algorithms to
-    compute in the same pass, ``watch`` is told of the bytes as they are read.
+    compute in the same pass, ``watch`` is told of the bytes as they are read. ``past_cache``: what the system keeps in
+    memory of them is read from the disk again, as far as it is there: damage on a disk does not show in memory.
 
     Raises OSError where the system refuses, UnreadableError where there is neither file nor folder, MovingError where
     the bytes changed, or others took their place, while they were read.
@@ -140,11 +142,11 @@ def hash_path(
         kind: Literal["file", "folder"] = "file"
         if status_bits.S_ISREG(status.st_mode):
             foreign = [running(algorithm) for algorithm in checksums]
-            sha256, size, prefix = _hash_stream(descriptor, before.size, prefix_bytes, foreign, watch)
+            sha256, size, prefix = _hash_stream(descriptor, before.size, prefix_bytes, foreign, watch, past_cache)
         elif status_bits.S_ISDIR(status.st_mode):
             kind = "folder"
             foreign = []
-            sha256, size = _hash_manifest(path, descriptor, watch)
+            sha256, size = _hash_manifest(path, descriptor, watch, past_cache)
         else:
             raise UnreadableError(f"{_shown(path)} is {kind_of(status.st_mode)}, neither a regular file nor a folder")
         if size != before.size or _has_changed(descriptor, status, before):
@@ -172,11 +174,14 @@ def _hash_stream(
     prefix_bytes: int | None,
     checksums: Sequence[RunningChecksum] = (),
     watch: Watch | None = None,
+    past_cache: bool = False,
 ) -> tuple[bytes, int, bytes | None]:
     """(digest, size, digest of the prefix) of an open file of about that size, from start to end, in one pass.
 
     Of a file that has grown meanwhile no more is read than shows it: one that grows faster than it is read has no end.
     """
+    if past_cache:
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     whole = hashlib.sha256()
     prefix: bytes | None = None
     buffer = memoryview(bytearray(min(_BLOCK_BYTES, max(about + 1, 4096))))
@@ -196,7 +201,7 @@ def _hash_stream(
     return whole.digest(), size, prefix
 
 
-def _hash_manifest(path: Place, descriptor: int, watch: Watch | None) -> tuple[bytes, int]:
+def _hash_manifest(path: Place, descriptor: int, watch: Watch | None, past_cache: bool) -> tuple[bytes, int]:
     """(digest of the manifest, bytes in all files) of an open folder."""
     files: dict[bytes, bytes] = {}
     size = 0
@@ -206,7 +211,7 @@ def _hash_manifest(path: Place, descriptor: int, watch: Watch | None) -> tuple[b
         if status_bits.S_ISDIR(entry.status.st_mode):
             empty.add(entry.path)
         elif status_bits.S_ISREG(entry.status.st_mode):
-            files[entry.path], count = _hash_entry(entry, watch)
+            files[entry.path], count = _hash_entry(entry, watch, past_cache)
             size += count
         else:
             raise UnreadableError(
@@ -220,11 +225,11 @@ def _hash_manifest(path: Place, descriptor: int, watch: Watch | None) -> tuple[b
     return manifest.digest(), size
 
 
-def _hash_entry(entry: _Entry, watch: Watch | None) -> tuple[bytes, int]:
+def _hash_entry(entry: _Entry, watch: Watch | None, past_cache: bool) -> tuple[bytes, int]:
     descriptor = os.open(entry.name, _OPEN | os.O_NOFOLLOW, dir_fd=entry.folder)
     try:
         before = Stat.of_open(descriptor)
-        sha256, size, _ = _hash_stream(descriptor, before.size, None, watch=watch)
+        sha256, size, _ = _hash_stream(descriptor, before.size, None, watch=watch, past_cache=past_cache)
         if Stat.of_open(descriptor) != before or size != before.size:
             raise MovingError(f"{_shown(entry.path)} changed while its folder was read")
         return sha256.hex().encode("ascii"), size

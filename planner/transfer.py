@@ -165,10 +165,10 @@ def _already_there(source: Path, destination: Path, expected: Expected) -> Arriv
 def _copy(source: Path, destination: Path, sha256: bytes) -> None:
     with _beside(destination) as temporary:
         if source.is_dir():
-            shutil.copytree(source, temporary, symlinks=True)
+            _copy_folder(source, temporary, destination)
         else:
             _copy_file(source, temporary)
-        found = hash_path(temporary).sha256
+        found = hash_path(temporary, past_cache=True).sha256
         if found != sha256:
             raise TransferError(f"copying {source} to {destination}: expected {sha256.hex()}, found {found.hex()}")
         _make_way(temporary, destination)
@@ -186,15 +186,25 @@ def _make_way(source: Path, destination: Path) -> None:
         _remove(destination)
 
 
+def _copy_folder(source: Path, temporary: Path, destination: Path) -> None:
+    """The same as `_copy_file` for all files of a folder that is to be at ``destination``."""
+
+    def copy(one: str, other: str) -> None:
+        # As a TransferError it ends the copying: OSErrors are gathered until every file was tried.
+        with _bringing_to(destination):
+            _copy_file(Path(one), Path(other))
+
+    shutil.copytree(source, temporary, symlinks=True, copy_function=copy)
+
+
 def _copy_file(source: Path, destination: Path) -> None:
-    """Copy bytes to disk and drop them from the page cache, so that reading them back asks the disk."""
+    """Copy bytes to the disk: what is only in memory yet cannot be read back from there."""
     with naming(destination), source.open("rb") as reader, destination.open("xb") as writer:
         shutil.copymode(source, destination)
         while chunk := reader.read(_CHUNK_BYTES):
             writer.write(chunk)
         writer.flush()
         os.fsync(writer.fileno())
-        os.posix_fadvise(writer.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _symlink(source: Path, destination: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from integrity.digest import Stat, hash_path
 from planner.transfer import Arrival, Expected, ReusedOutputs, TransferError, copy_verified, publish
+from tests.integrity.page_cache import FirstReads
 
 
 def expected(path: Path) -> Expected:
@@ -228,3 +229,41 @@ def test_a_disk_that_takes_no_more_leaves_what_was_there(
         copy_verified(source, target, hash_path(source).sha256)
     assert str(caught.value).startswith(f"{target}: ") and caught.value.hint
     assert target.read_text() == "old" and not leftovers(target.parent)
+
+
+def test_a_copy_is_read_back_from_the_disk(tmp_path: Path, monkeypatch) -> None:
+    """And what it was made of is not hashed again."""
+    reads = FirstReads(monkeypatch)
+    (tmp_path / "folder" / "below").mkdir(parents=True)
+    for name in ("file", "folder/a", "folder/below/b"):
+        (tmp_path / name).write_bytes(os.urandom(1 << 18))
+    for name, files in (("file", 1), ("folder", 2)):
+        sha256 = hash_path(tmp_path / name).sha256
+        reads.pages.clear()
+        copy_verified(tmp_path / name, tmp_path / "copies" / name, sha256)
+        assert list(reads.pages.values()) == [0] * files, name
+        assert all("/copies/" in path for path in reads.pages)
+
+
+def test_a_folder_that_a_full_disk_does_not_take_is_one_line(tmp_path: Path, monkeypatch) -> None:
+    """Not one for each file of it; and the older one stays."""
+    source, target = tmp_path / "folder", tmp_path / "copies" / "folder"
+    for folder in (source, target):
+        folder.mkdir(parents=True)
+    for number in range(20):
+        (source / f"f{number}").write_text("x")
+    (target / "older").write_text("x")
+    tried = []
+
+    def refuse(descriptor: int) -> None:
+        tried.append(descriptor)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    sha256 = hash_path(source).sha256
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(TransferError) as raised:
+        copy_verified(source, target, sha256)
+    said = str(raised.value)
+    assert said.startswith(f"{target}: the file cannot be brought there: ") and said.endswith("No space left on device")
+    assert said.count("No space") == 1 and len(tried) == 1
+    assert [path.name for path in target.iterdir()] == ["older"] and not leftovers(target.parent)

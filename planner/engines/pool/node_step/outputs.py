@@ -42,12 +42,10 @@ def take_output(arrived: bytes, place: bytes, sha256: str) -> "Document":
         return checked(place, sha256)
     checked(arrived, sha256)
     os.makedirs(os.path.dirname(place), exist_ok=True)
-    if os.path.isdir(arrived) or (os.path.isdir(place) and not os.path.islink(place)):
-        if not os.path.isdir(arrived):
-            raise RefusedError("a folder is in the way at %s" % to_text(place), NEVER)
-        remove(place)
+    if os.path.isdir(place) and not os.path.islink(place) and not os.path.isdir(arrived):
+        raise RefusedError("a folder is in the way at %s" % to_text(place), NEVER)
     try:
-        os.rename(arrived, place)
+        put(arrived, place)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
@@ -55,20 +53,51 @@ def take_output(arrived: bytes, place: bytes, sha256: str) -> "Document":
     return stat_of(survey, place)
 
 
+def put(path: bytes, place: bytes) -> None:
+    """Rename; what no folder can take the place of, an older folder too, goes once it is known that the file system
+    could do it.
+    """
+    try:
+        os.rename(path, place)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise
+        remove(place)
+        os.rename(path, place)
+
+
 def copy_over(arrived: bytes, place: bytes, sha256: str) -> None:
-    """Bring a file or folder to another file system: whole and checked, or not at all."""
+    """Bring a file or folder to another file system: whole and read back from there, or not at all."""
     import shutil  # takes 4 ms of the few that a step has, and is hardly ever needed
+
+    def copy(source: "Any", destination: "Any") -> None:
+        shutil.copy2(source, destination)
+        to_disk(destination)
 
     temporary = b"%s.%d.pirene" % (place, os.getpid())
     try:
         if os.path.isdir(arrived):
-            shutil.copytree(os.fsdecode(arrived), os.fsdecode(temporary))
+            shutil.copytree(os.fsdecode(arrived), os.fsdecode(temporary), copy_function=copy)
         else:
-            shutil.copy2(arrived, temporary)
+            copy(arrived, temporary)
         checked(temporary, sha256)
-        os.rename(temporary, place)
+        put(temporary, place)
+    except shutil.Error as error:
+        raise OSError(error.args[0][0][2]) from None  # it lists every file: why the first could not be copied
     finally:
         remove(temporary)
+
+
+def to_disk(path: "Any") -> None:
+    """Have the system write a file to the disk and forget what it keeps of it in memory, so that who reads it asks the
+    disk.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(descriptor)
 
 
 def checked(path: bytes, sha256: str) -> "Document":

@@ -32,10 +32,12 @@ from planner.engine_plan import EnginePlan
 from planner.engines.pool.dag import write_pool_folder
 from planner.engines.pool.node_step.inputs import find_produced
 from planner.engines.pool.node_step.inputs import reuse_key as key_of_inputs
+from planner.engines.pool.node_step.outputs import copy_over
 from planner.engines.pool.node_step.pool import Pool, instead_key
 from planner.engines.pool.pool_folder import PoolFolder
 from planner.reuse_key import around_inputs, reuse_key
 from provenance.identity import MAX_ATTEMPTS, MAX_JOBS, MAX_OUTPUTS, produced_file
+from tests.integrity.page_cache import FirstReads
 
 YES, NO, NEVER = 0, 1, 2
 CHANGING = ("openat", "write", "rename", "renameat", "renameat2", "link", "linkat", "fsync", "unlink", "unlinkat",
@@ -674,6 +676,19 @@ def test_outputs_on_another_file_system(nodes, small_disk) -> None:
     assert (small_disk / "output" / "g").read_text() == "made\nmade\nx\n"
 
 
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_copy_on_another_file_system_is_read_back_from_the_disk(tmp_path, monkeypatch, kind) -> None:
+    arrived, place = tmp_path / "arrived", tmp_path / "place"
+    if kind == "folder":
+        arrived.mkdir()
+    (arrived / "x" if kind == "folder" else arrived).write_bytes(os.urandom(1 << 18))
+    digest = sha256(manifest(arrived) if kind == "folder" else arrived.read_bytes())
+    reads = FirstReads(monkeypatch)
+    copy_over(os.fsencode(arrived), os.fsencode(place), digest)
+    assert list(reads.pages.values()) == [0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["arrived", "place"]
+
+
 def test_a_full_output_disk(nodes, small_disk) -> None:
     run = nodes({"id": "a", "arguments": ["f", "-"], "out": ["f"]}, output_dir=small_disk)
     (small_disk / "f").write_text("of an earlier run")
@@ -687,6 +702,27 @@ def test_a_full_output_disk(nodes, small_disk) -> None:
     (small_disk / "rubbish").unlink()
     assert run.post(1, 0) == YES  # nothing was lost by the refusal: the output is still where it arrived
     assert run.handed(1)["attempt"] == 1
+    run.assert_in_place(1)
+
+
+def test_a_disk_that_is_too_full_for_a_folder_keeps_the_older_one(nodes, small_disk) -> None:
+    run = nodes({"id": "a", "arguments": ["f", "d"], "out": ["f", "d"]}, output_dir=small_disk)
+    (small_disk / "d").mkdir()
+    (small_disk / "d" / "older").write_text("of an earlier run")
+    (small_disk / "f").write_bytes(b"x" * 4096)
+    with (small_disk / "rubbish").open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        while True:
+            file.write(b"x" * 4096)
+    (small_disk / "f").unlink()  # one block, for that file
+    assert run.done(1) == NO
+    reason = run.refused(1, 1)["reason"]
+    assert re.fullmatch(r"its output d cannot be brought to .*/d: \[Errno 28\] No space left on device.*", reason), (
+        reason
+    )
+    assert [path.name for path in (small_disk / "d").iterdir()] == ["older"]
+    assert sorted(path.name for path in small_disk.iterdir()) == ["d", "f", "rubbish"]
+    (small_disk / "rubbish").unlink()
+    assert run.post(1, 0) == YES
     run.assert_in_place(1)
 
 
