@@ -5,6 +5,7 @@ IntegrityError            root: carries the exit code and, where there is one, w
     +-- MovingError       it changed, or another took its place, while it was read
 +-- EvidenceError         what should prove something does not: altered, of something else, signed by nobody trusted (4)
 +-- KeyFileError          a file with keys cannot be read, written or used (2)
+    +-- OwnKeyError       the user's private key cannot be used; what others signed can be verified without it
 
 What the system refuses (no such file, no permission, a disk error) stays the OSError that it is; an UnreadableError is
 an OSError as well, so that one clause catches all that keeps bytes from being verified.
@@ -45,3 +46,7 @@ class EvidenceError(IntegrityError):
 
 class KeyFileError(IntegrityError):
     """The file of a private key, or a list of public ones, cannot be read or written, or does not hold any."""
+
+
+class OwnKeyError(KeyFileError):
+    """The private key of the user cannot be read, may be read by others, or is none."""

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from integrity.errors import KeyFileError
+from integrity.errors import KeyFileError, OwnKeyError
 from integrity.log.note import SigningKey, VerifierKey
 
 _SIGNING, _TRUSTED = "signing-key", "trusted-keys"
@@ -49,7 +49,7 @@ class KeyFolder:
     def signing_key(self, user: str) -> SigningKey:
         """The key of this user, which is made if there is none yet; of many who make one at once all get the same.
 
-        Raises KeyFileError: it cannot be read or made, others may read it, or it is none.
+        Raises KeyFileError: it cannot be made; OwnKeyError: it cannot be read, others may read it, or it is none.
         """
         found = self._existing()
         if found is None:
@@ -73,11 +73,11 @@ class KeyFolder:
             self._create(new, replace=True)
         return new
 
-    def trusted(self) -> tuple[VerifierKey, ...]:
-        """The keys that the user trusts, their own first. Raises KeyFileError for a list that is none, or that others
-        may write.
+    def trusted(self, *, with_own: bool = True) -> tuple[VerifierKey, ...]:
+        """The keys that the user trusts, their own first, or without it. Raises OwnKeyError; KeyFileError for a list
+        that is none, or that others may write.
         """
-        own = self._existing()
+        own = self._existing() if with_own else None
         try:
             with self.trusted_path.open("rb") as file:
                 self._require_own(file.fileno())
@@ -152,9 +152,10 @@ class KeyFolder:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise _failed(path, error) from error
+            failed = _failed(path, error)
+            raise OwnKeyError(str(failed), hint=failed.hint) from error
         if mode & _OF_OTHERS:
-            raise KeyFileError(
+            raise OwnKeyError(
                 f"{path}: others may read this private key (mode {mode & 0o777:04o})",
                 hint=f"chmod 600 {path}; if it was so for long, `pirene log key --rotate` makes a new one",
             )
@@ -162,7 +163,7 @@ class KeyFolder:
             return SigningKey.parse(text.removesuffix("\n"))
         except ValueError as error:
             hint = "restore it from a backup, or remove it: the next commit makes a new one"
-            raise KeyFileError(f"{path}: no private key: {error}", hint=hint) from None
+            raise OwnKeyError(f"{path}: no private key: {error}", hint=hint) from None
 
     def _create(self, key: SigningKey, *, replace: bool) -> None:
         """Write the key aside, readable by nobody else from its first moment on, and give it its name."""

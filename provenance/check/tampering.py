@@ -18,7 +18,7 @@ from provenance.check.unstated_bounds import unstated
 from provenance.check.whole import Progress, check_store, silent
 from provenance.log.discrepancy import Discrepancy, Gravity
 from provenance.log.examination import Examination, examine_readable
-from provenance.log.keys import trusted_keys
+from provenance.log.keys import trusted_as_known
 
 if TYPE_CHECKING:
     from integrity.log.note import VerifierKey
@@ -99,11 +99,11 @@ class LogReport:
 def check_log(
     storage: Storage, *, trusted: tuple[VerifierKey, ...] | None = None, progress: Progress = silent
 ) -> LogReport:
-    """Check everything, signatures against ``trusted`` keys (None: the user's).
+    """Check everything, signatures against ``trusted`` keys (None: the user's, as far as they are known).
 
     Raises KeyFileError for the list of trusted keys, ReadFailedError, else as `check_store`.
     """
-    trusted = trusted_keys() if trusted is None else trusted
+    trusted = trusted_as_known() if trusted is None else trusted
     report = check_store(storage, progress=progress)
     examination = examine_readable(storage, report.store or "", trusted)
     commits = read_history(storage, report.store).commits

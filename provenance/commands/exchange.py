@@ -120,7 +120,8 @@ def _unverified(report: PullReport) -> Iterator[str]:
     from query.context import amount
 
     if report.unverified:
-        yield f"{amount(report.unverified, 'commits')} without a signature of a key that you trust: `pirene log check`"
+        said = "without a signature of a key that you trust, or a root over those before"
+        yield f"{amount(report.unverified, 'commits')} {said}: `pirene log check`"
 
 
 def _announced(report: PullReport) -> Iterator[str]:

@@ -107,9 +107,11 @@ def without_erased(store: Store, snapshot: Snapshot, chains: Sequence[Chain]) ->
 class Listing:
     """What a commit of ``store`` says of chains that it brings; what was looked up for one number serves the next."""
 
-    def __init__(self, store: Store, chains: Sequence[Chain]) -> None:
+    def __init__(self, store: Store, chains: Sequence[Chain], unvouched: int) -> None:
+        """``unvouched``: how many merges after them nobody vouches for."""
         self._store = store
         self._chains = chains
+        self._unvouched = unvouched
         self.contents = tuple(chain.content() for chain in chains)
         self._digests = [hashlib.sha256(content).hexdigest() for content in self.contents]
         self._roots = [root_hash(map(entry_of, chain.documents)).hex() for chain in chains]
@@ -117,6 +119,10 @@ class Listing:
 
     def after(self, snapshot: Snapshot) -> tuple[Pulled, ...]:
         """As the commit after ``snapshot`` says it."""
+        first, *others = self._listed(snapshot)
+        return replace(first, unvouched=self._unvouched), *others
+
+    def _listed(self, snapshot: Snapshot) -> tuple[Pulled, ...]:
         return tuple(
             Pulled(
                 chain.store,

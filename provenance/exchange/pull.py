@@ -50,7 +50,8 @@ class PullReport:
 
     ``commit`` is the local commit that made it visible; None: a dry run, or there was nothing. ``rows`` counts by table
     what the commits brought; ``size_bytes`` are those of the ``segments`` that hold it in the other store.
-    ``unverified`` commits there, merges that are not taken over among them, are signed by nobody whom the user trusts.
+    ``unverified`` commits there, merges that are not taken over among them, are signed by nobody whom the user trusts,
+    do not say what was before them, or pulled from a store with such merges.
     """
 
     commit: int | None
@@ -83,16 +84,16 @@ def pull(
         if not chains:
             return PullReport(None, (), {}, 0, 0)
         refuse_the_future(chains, accept=accept_future)
-        unverified = require_genuine(store, snapshot, other, theirs, chains, trusted)
+        unvouched = require_genuine(store, snapshot, other, theirs, chains, trusted)
         chains = without_erased(store, snapshot, chains)
         try:
-            report = _attempt(_Attempt(store, snapshot, other, theirs, chains), dry_run, begin)
+            report = _attempt(_Attempt(store, snapshot, other, theirs, chains, unvouched.merges), dry_run, begin)
         except DamagedStoreError:
             if other.snapshot().number == theirs.number:
                 raise
             continue  # it was compacted, and what was merged has been removed: look at what stands there now
         if report is not None:
-            return replace(report, unverified=unverified)
+            return replace(report, unverified=unvouched.commits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,7 @@ class _Attempt:
     other: Store
     theirs: Snapshot
     chains: Sequence[Chain]
+    unvouched: int
 
 
 def _attempt(attempt: _Attempt, dry_run: bool, begin: Begin | None) -> PullReport | None:
@@ -156,7 +158,7 @@ def _published(attempt: _Attempt, copies: Copies, nonce: str) -> Commit | None:
     from provenance.exchange.pulled_twice import TakenInTwice
 
     store = attempt.store
-    listing = Listing(store, attempt.chains)
+    listing = Listing(store, attempt.chains, attempt.unvouched)
     twice = TakenInTwice(store, [made.segment for made in copies.made])
     store.storage.prepare("", [FOLDER])
     store.storage.prepare(FOLDER, [chain.store for chain in attempt.chains])

@@ -8,19 +8,30 @@ signed whom the user trusts are taken, and counted: `pirene log check` calls the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from integrity.errors import EvidenceError
 from integrity.merkle import Tree, leaf_hash
 from provenance.exchange.chains import Chain, documents_of, known
 from provenance.history.entry import entry, entry_of
-from provenance.log.commit_document import Voucher, voucher
+from provenance.log.commit_document import Voucher, says_nothing_before, unvouched_merges, voucher
 
 if TYPE_CHECKING:
     from integrity.log.note import VerifierKey
     from provenance.history.snapshot import Snapshot
     from provenance.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Unvouched:
+    """How many ``commits`` have no signature of a key that is trusted, do not say what was before them, or pulled what
+    came through such; those of them that are ``merges`` stay in the other store, and only their rows come.
+    """
+
+    commits: int
+    merges: int
 
 
 def require_genuine(
@@ -30,9 +41,9 @@ def require_genuine(
     theirs: Snapshot,
     chains: Sequence[Chain],
     trusted: Sequence[VerifierKey],
-) -> int:
-    """How many commits that ``store`` as of ``snapshot`` does not know have no signature of a ``trusted`` key: those of
-    the chains, and all of ``other`` itself as of ``theirs``.
+) -> Unvouched:
+    """Of the commits that ``store`` as of ``snapshot`` does not know: those of the chains, and all of ``other`` itself
+    as of ``theirs``.
 
     Raises EvidenceError for the first that was altered, or that was made after others than those before it.
     """
@@ -40,27 +51,31 @@ def require_genuine(
     # Not only what is taken over: a merge that came last stays there, and its rows are those that are copied.
     own = other.store_id
     offered[own] = tuple(documents_of(other, theirs, own, known(store, snapshot, own) + 1, theirs.number))
-    unverified = 0
+    taken = {(chain.store, number) for chain in chains for number in range(chain.first, chain.last + 1)}
+    commits = merges = 0
     for maker, documents in sorted(offered.items()):
         tree = Tree()
         for data in documents_of(store, snapshot, maker, 1, known(store, snapshot, maker)):
             tree.append(leaf_hash(entry_of(data)))
-        unverified += _unverified(other, map(json.loads, documents), tree, trusted)
-    return unverified
+        for number in _unverified(other, map(json.loads, documents), tree, trusted):
+            commits += 1
+            merges += (maker, number) not in taken
+    return Unvouched(commits, merges)
 
 
-def _unverified(other: Store, documents: Iterable[dict[str, Any]], tree: Tree, trusted: Sequence[VerifierKey]) -> int:
-    """How many of some commits are; ``tree``, over the commits before them, grows by them."""
-    unverified = 0
+def _unverified(
+    other: Store, documents: Iterable[dict[str, Any]], tree: Tree, trusted: Sequence[VerifierKey]
+) -> Iterator[int]:
+    """The numbers of those among some commits; ``tree``, over the commits before them, grows by them."""
     for document in documents:
         vouched = voucher(document, trusted)
         if vouched is Voucher.FALSE:
             raise _refused(other, document, "it is not what its author signed")
         if document["log_root"] not in (None, tree.root().hex()):
             raise _refused(other, document, "it was made after other commits than those that are there before it")
-        unverified += vouched is not Voucher.TRUSTED
+        if vouched is not Voucher.TRUSTED or says_nothing_before(document) or unvouched_merges(document):
+            yield document["number"]
         tree.append(leaf_hash(entry(document)))
-    return unverified
 
 
 def _refused(other: Store, document: dict[str, Any], why: str) -> EvidenceError:

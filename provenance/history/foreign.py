@@ -42,7 +42,9 @@ class Pulled:
     Their documents are the lines of the file ``path``, which has ``size`` bytes with ``sha256`` (lower-case hex).
     ``twice`` are runs of which they bring invocation records that another store, or this one, has taken in as well.
     ``root`` (hex) is the Merkle root over their entries (`provenance.history.entry`), ``pulled_sha256`` the digest that
-    the file had when they came, which an erasure changes; None: they came before there were such.
+    the file had when they came, which an erasure changes; None: they came before there were such. ``unvouched`` counts
+    commits which the store that they came from had after them, merges of rows that came from there, and which nobody
+    vouched for whom the user trusted; of commits that came together the first have it.
     """
 
     store: str
@@ -54,6 +56,7 @@ class Pulled:
     twice: tuple[int, ...] = ()
     root: str | None = None
     pulled_sha256: str | None = None
+    unvouched: int = 0
 
     @property
     def last(self) -> int:
@@ -80,6 +83,8 @@ def pulled_document(pulled: Pulled) -> dict[str, Any]:
         document["twice"] = list(pulled.twice)
     if pulled.root is not None and pulled.pulled_sha256 is not None:
         document |= {"root": pulled.root, "pulled_sha256": pulled.pulled_sha256}
+    if pulled.unvouched:
+        document["unvouched"] = pulled.unvouched
     return document
 
 
@@ -102,7 +107,10 @@ def pulled_from(document: JsonObject) -> Pulled:
     if (root is None) is not (pulled_sha256 is None):
         raise document.fail("root" if root is None else "pulled_sha256", "both root and pulled_sha256, or neither")
     size = document.integer("size", 0)
-    return Pulled(store, first, document.text("path"), size, sha256, commits, tuple(runs), root, pulled_sha256)
+    unvouched = document.integer("unvouched", 1, MAX_NUMBER) if "unvouched" in document else 0
+    return Pulled(
+        store, first, document.text("path"), size, sha256, commits, tuple(runs), root, pulled_sha256, unvouched
+    )
 
 
 def _digest_or_none(document: JsonObject, key: str) -> str | None:

@@ -40,6 +40,16 @@ def document_in(data: bytes | None, store_id: str, number: int, place: str) -> d
     return document if canonical(document) == data else "the same in other JSON"
 
 
+def says_nothing_before(document: Mapping[str, Any]) -> bool:
+    """Whether a commit that has others before it does not say what they were: their damage it would not contradict."""
+    return document["log_root"] is None and document["number"] > 1
+
+
+def unvouched_merges(document: Mapping[str, Any]) -> int:
+    """How many merges nobody vouched for that rows came through which a commit pulled."""
+    return sum(pulled.get("unvouched", 0) for pulled in document.get("pulled", ()))
+
+
 def voucher(document: Mapping[str, Any], trusted: Sequence[VerifierKey]) -> Voucher:
     """What the signature of a commit is worth, given its document."""
     if document["signature"] is None:

@@ -16,7 +16,7 @@ from provenance.errors import NOT_THERE, ReadFailedError
 from provenance.history.commits import FOLDER as COMMITS
 from provenance.history.commits import commit_name, numbers_in
 from provenance.history.entry import entry
-from provenance.log.commit_document import Voucher, document_in, voucher
+from provenance.log.commit_document import Voucher, document_in, says_nothing_before, voucher
 from provenance.log.discrepancy import REBUILD, Discrepancy, Gravity, require_read, unread
 from provenance.log.file_comparison import absent, commits_beyond, compare_files
 from provenance.log.logged_files import LoggedFiles, read_files
@@ -205,7 +205,7 @@ class _Walk:
 
     def _root_before(self, number: int, document: dict[str, Any], vouched: Voucher) -> None:
         stated, name = document["log_root"], commit_name(number)
-        if stated is None and vouched is Voucher.TRUSTED and number > 1:
+        if vouched is Voucher.TRUSTED and says_nothing_before(document):
             advice = "ask its author whether commits before it were damaged then: what they were, it does not say"
             self._say(Gravity.UNVERIFIED, name, "the root over the commits before it", "none", advice)
         if self.lost or stated is None or stated == self.tree.root().hex():

@@ -10,7 +10,7 @@ import os
 import threading
 from dataclasses import replace
 
-from integrity.errors import KeyFileError
+from integrity.errors import KeyFileError, OwnKeyError
 from integrity.log.keys import KeyFolder
 from integrity.log.note import Signature, SigningKey, VerifierKey
 from provenance.history.commits import Commit, document_of
@@ -37,10 +37,22 @@ def trusted_keys() -> tuple[VerifierKey, ...]:
     return key_folder().trusted()
 
 
-def trusted_or_none() -> tuple[VerifierKey, ...]:
-    """The same for those who go on without: none where they cannot be known, which is logged as a warning."""
+def trusted_as_known() -> tuple[VerifierKey, ...]:
+    """The same for those who go on without the user's own key if its file is damaged, which is logged as a warning."""
+    folder = key_folder()
     try:
-        return trusted_keys()
+        return folder.trusted()
+    except OwnKeyError as error:
+        listed = folder.trusted(with_own=False)
+        said = f"what your own key signed counts as unverified unless its public half is in {folder.trusted_path}"
+        warn(f"{said}: {_with_advice(error)}")
+        return listed
+
+
+def trusted_or_none() -> tuple[VerifierKey, ...]:
+    """The same for those who go on without any: none where the list cannot be known, which is logged as a warning."""
+    try:
+        return trusted_as_known()
     except KeyFileError as error:
         warn(f"signatures are not verified: {_with_advice(error)}")
         return ()

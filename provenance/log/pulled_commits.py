@@ -16,7 +16,7 @@ from integrity.merkle import Tree, leaf_hash, root_hash
 from provenance.errors import NOT_THERE
 from provenance.history.commits import commit_name
 from provenance.history.entry import entry
-from provenance.log.commit_document import Voucher, document_in, voucher
+from provenance.log.commit_document import Voucher, document_in, says_nothing_before, unvouched_merges, voucher
 from provenance.log.discrepancy import Discrepancy, Gravity
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class PulledCommits:
         """What is wrong with the commits of others that commit ``number``, with this document, brings. Raises
         ReadFailedError, UnsupportedStoreError for one of a newer format.
         """
+        yield from _through_merges(commit_name(number), unvouched_merges(document))
         for pulled in document.get("pulled", ()):
             try:
                 content = self.storage.read(pulled["path"])
@@ -67,6 +68,7 @@ class PulledCommits:
             advice = "pull them once more into a new store: an older version pulled these, and recorded no root of them"
             said = "a root over the commits, in the pull that brought them"
             yield Discrepancy(Gravity.UNVERIFIED, path, said, "none", advice)
+        yield from _through_merges(path, sum(map(unvouched_merges, documents)))
         yield from _signatures(path, documents, self.trusted)
         yield from self._histories(pulled, documents, entries)
 
@@ -91,13 +93,28 @@ class PulledCommits:
         self._trees[store, first + len(documents)] = tree
 
 
+def _through_merges(path: str, unvouched: int) -> Iterator[Discrepancy]:
+    """Rows are held to how many each commit brought, and no further where a merge has written them anew."""
+    if unvouched:
+        yield Discrepancy(
+            Gravity.UNVERIFIED,
+            path,
+            "signatures of keys that you trust on all merges that pulled rows came through",
+            f"none on {unvouched} when they were pulled",
+            "`pirene log check` of the store that they came from names them; once somebody whom you trust vouches for "
+            "its rows, pull into a new store",
+        )
+
+
 def _signatures(
     path: str, documents: Sequence[Mapping[str, Any]], trusted: Sequence[VerifierKey]
 ) -> Iterator[Discrepancy]:
     vouchers = Counter[Voucher]()
+    rootless = 0
     for document in documents:
         vouched = voucher(document, trusted)
         vouchers[vouched] += 1
+        rootless += vouched is Voucher.TRUSTED and says_nothing_before(document)
         if vouched is Voucher.FALSE:
             expected = f"commit {document['number']} as its author signed it"
             yield Discrepancy(Gravity.ALTERED, path, expected, "something else")
@@ -108,3 +125,7 @@ def _signatures(
     if unsigned := vouchers[Voucher.NONE]:
         advice = "ask whoever made the commits in the other store"
         yield Discrepancy(Gravity.UNVERIFIED, path, said, f"none on {unsigned} of {len(documents)} commits", advice)
+    if rootless:
+        advice = "ask their authors whether commits before them were damaged then: what they were, these do not say"
+        found = f"none in {rootless} of {len(documents)} commits"
+        yield Discrepancy(Gravity.UNVERIFIED, path, "the roots over the commits before them", found, advice)

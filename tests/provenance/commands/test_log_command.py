@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from integrity.log.note import SigningKey
 from provenance.errors import ReadFailedError
 from provenance.evidence.history import new_checkpoint
+from provenance.log.keys import key_folder
 from provenance.storage.interface import Stored
 from provenance.storage.local import LocalStorage
 from provenance.store import Store
@@ -67,6 +69,35 @@ def test_a_key_that_is_not_trusted_is_named_with_the_file(logged: Store, tmp_pat
     first, hint = done.stderr.splitlines()
     assert first.startswith(f"pirene: {path}: signed by pirene/")
     assert "`pirene log trust` it here" in hint
+
+
+@pytest.mark.parametrize("damage", ["garbage\n", None])
+def test_a_private_key_that_is_damaged_is_no_reason_not_to_check(
+    logged: Store,
+    damage: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """None: its bytes are right, and others may read them."""
+    shutil.copytree(key_folder().path, tmp_path / "config/pirene")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    own = key_folder()
+    public = own.signing_key("anna").verifier()
+    own.signing_path.chmod(0o644)
+    if damage is not None:
+        own.signing_path.write_text(damage)
+        own.signing_path.chmod(0o600)
+    done = log(logged, "check")
+    assert done.exit_code == 3
+    assert "incomplete: commits/000000000003.json: expected a signature of a key that you trust" in done.stdout
+    said = f"what your own key signed counts as unverified unless its public half is in {own.trusted_path}: "
+    assert said + str(own.signing_path) in caplog.text
+    own.trust(public, "mine")
+    assert log(logged, "check").exit_code == 0
+    (logged.root / "commits/000000000002.json").chmod(0o600)
+    (logged.root / "commits/000000000002.json").write_bytes(b"")
+    assert log(logged, "check").exit_code == 4
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,13 @@ import pytest
 from integrity.errors import EvidenceError
 from integrity.findings import Verdict
 from integrity.log.note import Signature, SigningKey
-from provenance.check.tampering import check_log
+from provenance.check.tampering import LogFinding, check_log
 from provenance.exchange.pull import pull
+from provenance.exchange.vouching import Unvouched
 from provenance.history.commits import Commit, CommitKind, Segment, commit_name, document_of, encode
 from provenance.history.entry import signed_text
 from provenance.log import keys
+from provenance.log.state import log_state
 from provenance.schema import Table
 from provenance.segments.segment_files import merged
 from provenance.storage.interface import Storage
@@ -120,7 +122,7 @@ def test_what_nobody_vouches_for_is_taken_and_said(ours: Store, theirs: Store) -
     unsigned = signed_text(document_of(replace(made, signature=None)))
     put(theirs, 6, encode(replace(made, signature=Signature.of(unsigned.encode(), STRANGER).text)))
     assert (
-        "3 commits without a signature of a key that you trust"
+        "3 commits without a signature of a key that you trust, or a root over those before"
         in command(ours, "pull", str(theirs.root), "--dry-run").stderr
     )
     done = command(ours, "pull", str(theirs.root), "--format", "json")
@@ -129,6 +131,12 @@ def test_what_nobody_vouches_for_is_taken_and_said(ours: Store, theirs: Store) -
     found = [one.found for one in report.findings if one.verdict is Verdict.INCOMPLETE]
     assert found == ["1 of others", "none on 2 of 6 commits"]
     assert report.verdict is Verdict.INCOMPLETE
+
+
+def unverified(store: Store) -> list[LogFinding]:
+    report = check_log(store.storage)
+    assert report.verdict is Verdict.INCOMPLETE
+    return [one for one in report.findings if one.verdict is Verdict.INCOMPLETE]
 
 
 def merge_unsigned(store: Store) -> None:
@@ -153,6 +161,33 @@ def test_a_merge_that_nobody_signed_is_said_though_it_is_not_taken_over(ours: St
     merge_unsigned(theirs)
     report = pull(ours, Store.open(theirs.root))
     assert (report.commits, report.unverified) == (3, 1)
+    (found,) = unverified(ours)
+    assert (found.path, found.found) == (commit_name(1), "none on 1 when they were pulled")
+    assert "on all merges that pulled rows came through" in found.expected
+    (said,) = log_state(ours, ours.snapshot(), "audit")[0].unverified
+    assert said.startswith(f"{commit_name(1)}: expected signatures")
+
+
+def test_who_pulls_further_is_told_of_the_merge_too(ours: Store, tmp_path: Path) -> None:
+    """Of a pull that stays there, and of one that comes along because facts came after it."""
+    theirs, third = Store.open(tmp_path / "signed"), Store.open(tmp_path / "third")
+    say(theirs, 1)
+    say(theirs, 2)
+    merge_unsigned(theirs)
+    pull(ours, Store.open(theirs.root))
+    assert pull(third, ours).unverified == 1
+    assert [found.path for found in unverified(third)] == [commit_name(1)]
+    say(ours, 2)
+    assert pull(third, ours).unverified == 1
+    assert [found.path.partition("/")[0] for found in unverified(third)] == ["commits", "foreign"]
+
+
+def test_a_signed_commit_that_does_not_say_what_was_before_it_is_unverified(ours: Store, theirs: Store) -> None:
+    made = say(theirs, 6)
+    put(theirs, 6, encode(keys.signed(replace(made, log_root=None))))
+    assert pull(ours, Store.open(theirs.root)).unverified == 3
+    found = [one.found for one in unverified(ours)]
+    assert found == ["none on 2 of 6 commits", "none in 1 of 6 commits"]
 
 
 def test_a_merge_that_is_not_what_its_author_signed_is_refused(ours: Store, theirs: Store) -> None:
@@ -168,7 +203,7 @@ def test_another_history_in_what_was_pulled_is_tampering(
 ) -> None:
     """Taken by a version, or by somebody, who did not look."""
     rewrite(theirs, 2, edit_author)
-    monkeypatch.setattr("provenance.exchange.pull.require_genuine", lambda *_: 0)
+    monkeypatch.setattr("provenance.exchange.pull.require_genuine", lambda *_: Unvouched(0, 0))
     pull(ours, theirs)
     report = check_log(ours.storage)
     assert report.verdict is Verdict.TAMPERED

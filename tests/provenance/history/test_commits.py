@@ -96,7 +96,9 @@ def pulled(draw: st.DrawFn) -> Pulled:
     numbers = st.integers(0, 999_999_999_999)
     listed = tuple(PulledCommit(time.isoformat(timespec="microseconds") + "Z", draw(numbers)) for time in times)
     twice = tuple(draw(st.lists(st.integers(-(1 << 63), (1 << 63) - 1), max_size=2)))
-    return Pulled(store, first, path_of(store, first, digest), draw(counts), digest, listed, twice)
+    unvouched = draw(st.integers(0, 9))
+    name = path_of(store, first, digest)
+    return Pulled(store, first, name, draw(counts), digest, listed, twice, unvouched=unvouched)
 
 
 all_commits = st.builds(
