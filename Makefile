@@ -48,8 +48,8 @@ test: .venv/.stamp-dev
 
 faults: .venv/.stamp-dev
 	.ci/system-packages strace
-	PIRENE_TEST_ALL_FAULTS=1 $(BIN)/python -m pytest -n $(JOBS) tests/provenance/faults tests/integrity/faults \
-	  tests/end_to_end/test_engine_faults.py
+	PIRENE_TEST_ALL_FAULTS=1 $(BIN)/python -m pytest -n $(JOBS) --timeout=7200 tests/provenance/faults \
+	  tests/integrity/faults tests/end_to_end/test_engine_faults.py
 
 chaos: .venv/.stamp-dev
 	PIRENE_TEST_CHAOS=100 $(BIN)/python -m pytest --timeout=7200 tests/planner/chaos
