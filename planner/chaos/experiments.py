@@ -52,7 +52,7 @@ class KeptOff:
 
 
 KEPT_OFF = KeptOff()
-Outcome = Noticed | KeptOff | None
+Result = Noticed | KeptOff | None
 """None: nobody noticed, and something was made of the bad bytes."""
 
 
@@ -87,7 +87,7 @@ class _Trial:
         victim.write_bytes(self.damage.read_bytes())
 
 
-def experiment(bench: Bench, point: Point, level: str, specimen: Specimen, bad: bytes) -> Outcome:
+def experiment(bench: Bench, point: Point, level: str, specimen: Specimen, bad: bytes) -> Result:
     """Let the bytes of a file become ``bad`` at one point, while jobs run at a protection level; what came of it."""
     place = bench.place()
     source, damage = place / _SOURCE, place / _DAMAGE
@@ -99,33 +99,33 @@ def experiment(bench: Bench, point: Point, level: str, specimen: Specimen, bad: 
         bench.clear(place)
 
 
-def _replica(trial: _Trial) -> Outcome:
+def _replica(trial: _Trial) -> Result:
     trial.strike(trial.source)
     return _by_wrapper(trial, trial.attempt("job", trial.source))
 
 
-def _after_stage_in(trial: _Trial) -> Outcome:
+def _after_stage_in(trial: _Trial) -> Result:
     strike = [*_STRIKE, str(trial.damage), INPUT]
     return _by_wrapper(trial, trial.attempt("job", trial.source, steps={"setup": strike}))
 
 
-def _before_exec(trial: _Trial) -> Outcome:
+def _before_exec(trial: _Trial) -> Result:
     strike = [*_STRIKE, str(trial.damage), INPUT]
     return _by_wrapper(trial, trial.attempt("job", trial.source, steps={"pre": strike}))
 
 
-def _during_job(trial: _Trial) -> Outcome:
+def _during_job(trial: _Trial) -> Result:
     argv = ["sh", "-c", _READ_THEN_DAMAGE, "sh", INPUT, str(trial.damage), OUTPUT]
     return _by_wrapper(trial, trial.attempt("job", trial.source, argv=argv))
 
 
-def _between_jobs(trial: _Trial) -> Outcome:
+def _between_jobs(trial: _Trial) -> Result:
     made = _made(trial)
     trial.strike(made)
     return _by_wrapper(trial, trial.attempt("next", made))
 
 
-def _before_stage_out(trial: _Trial) -> Outcome:
+def _before_stage_out(trial: _Trial) -> Result:
     record = trial.attempt("job", trial.source)
     made = trial.place / "job" / OUTPUT
     trial.strike(made)
@@ -136,19 +136,19 @@ def _before_stage_out(trial: _Trial) -> Outcome:
     return None
 
 
-def _staged_out(trial: _Trial) -> Outcome:
+def _staged_out(trial: _Trial) -> Result:
     record = trial.attempt("job", trial.source)
     there = _stage_out(trial, record, trial.place / "job" / OUTPUT)
     trial.strike(there)
     return _by_wrapper(trial, trial.attempt("next", there))
 
 
-def _at_rest(trial: _Trial) -> Outcome:
+def _at_rest(trial: _Trial) -> Result:
     trial.strike(trial.source)
     return _by_audit(trial, trial.source, "audit")
 
 
-_EXPERIMENTS: Mapping[Point, Callable[[_Trial], Outcome]] = {
+_EXPERIMENTS: Mapping[Point, Callable[[_Trial], Result]] = {
     Point.REPLICA: _replica,
     Point.AFTER_STAGE_IN: _after_stage_in,
     Point.BEFORE_EXEC: _before_exec,
@@ -177,7 +177,7 @@ def _stage_out(trial: _Trial, record: Mapping[str, Any], made: Path) -> Path:
     return there
 
 
-def _by_wrapper(trial: _Trial, record: Mapping[str, Any]) -> Outcome:
+def _by_wrapper(trial: _Trial, record: Mapping[str, Any]) -> Result:
     """What the wrapper's record says of the input; if the attempt passed for a success, what it made says the rest."""
     if record["status"] == "succeeded":
         (output,) = record["outputs"]

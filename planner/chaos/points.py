@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-LEVELS = ("guard", "copy", "seal")
-"""Protection levels of jobs."""
+from planner.job_choices import PROTECTION
 
 
 class Point(StrEnum):
@@ -23,7 +22,7 @@ class Point(StrEnum):
     @property
     def levels(self) -> tuple[str, ...]:
         """The protection levels that make a difference there: those of the attempt that then reads the file."""
-        return ("guard",) if self in (Point.BEFORE_STAGE_OUT, Point.AT_REST) else LEVELS
+        return ("guard",) if self in (Point.BEFORE_STAGE_OUT, Point.AT_REST) else PROTECTION
 
     @property
     def is_of_outputs(self) -> bool:

@@ -13,8 +13,7 @@ from pathlib import Path
 from integrity.faults import Fault, damaged
 from integrity.findings import FindingClass
 from planner.chaos.bench import Bench
-from planner.chaos.experiments import KeptOff, Noticed, Specimen, experiment
-from planner.chaos.experiments import Outcome as Result
+from planner.chaos.experiments import KeptOff, Noticed, Result, Specimen, experiment
 from planner.chaos.points import Point
 from planner.chaos.specimens import Specimens
 
@@ -73,17 +72,16 @@ def trials(specimens: Specimens, count: int, chance: random.Random, folder: Path
     end (``folder``: below which; None: that of the system for temporary files).
     """
     with tempfile.TemporaryDirectory(prefix="pirene-chaos-", dir=folder) as scratch, Bench(Path(scratch)) as bench:
-        for point in Point:
+        for (point, level, fault), _ in itertools.product(kinds(), range(count)):
             files = specimens.outputs if point.is_of_outputs else specimens.inputs
-            for level, fault, _ in itertools.product(point.levels, Fault, range(count)):
-                struck = _struck(fault, files, chance)
-                if struck is not None:
-                    specimen, bad = struck
-                    yield Trial(point, level, fault, specimen, bad, experiment(bench, point, level, specimen, bad))
+            struck = _struck(fault, files, chance)
+            if struck is not None:
+                specimen, bad = struck
+                yield Trial(point, level, fault, specimen, bad, experiment(bench, point, level, specimen, bad))
 
 
 def kinds() -> Iterator[tuple[Point, str, Fault]]:
-    """Of trials."""
+    """What a trial can be of, in the order of the pipeline."""
     return ((point, level, fault) for point in Point for level in point.levels for fault in Fault)
 
 
