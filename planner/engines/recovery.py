@@ -80,16 +80,19 @@ class Recovery:
         # Paths of outputs that a good copy took the place of, each with the jobs that start after that for sure.
         self._mended: dict[str, set[int]] = {}
         self._altered: Counter[tuple[int, str]] = Counter()
+        self._on_copies: set[int] = set()
 
     def altered(self, job: EngineJob, record: Record) -> None:
         """Note which of its inputs an attempt left otherwise than it found them."""
         self._altered.update((job.number, seen.name) for seen in record.changed_inputs)
+        if record.changed_inputs:
+            self._on_copies.add(job.number)
 
     def guarded(self, job: EngineJob) -> EngineJob:
         """The job as its next attempt is to be described: on private copies once one of its inputs was altered."""
-        if job.protection != "guard" or all(number != job.number for number, _ in self._altered):
-            return job
-        return replace(job, protection="copy")
+        if job.protection == "guard" and job.number in self._on_copies:
+            return replace(job, protection="copy")
+        return job
 
     def of(self, job: EngineJob, record: Record, state: Callable[[int], JobState]) -> Recovered | Lost:
         """What can be done about the inputs of an attempt that was refused. ``state``: where each job is.
