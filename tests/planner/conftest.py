@@ -20,7 +20,7 @@ from planner.plan_folder import read_plan, stage_plan
 from planner.plan_metadata import add_output_metadata
 from planner.planned import Plan, PlanRequest
 from planner.record_plan import record_plan
-from provenance.copies.replicas import add_event, file_url
+from provenance.copies.replicas import add_event, by_url, file_url
 from provenance.history.commits import CommitKind
 from provenance.identity import produced_file
 from provenance.segments.batch import Batch
@@ -48,6 +48,16 @@ class World:
         path.write_text(content)
         self.catalog[name] = {"lfn": name, "pfns": [{"site": "local", "pfn": str(path)}], **entry}
         return path
+
+    def seen(self, event: str, path: Path) -> None:
+        """What an audit records of a registered copy that it finds damaged (`quarantined`) or not at all (`missing`);
+        or another event in the life of that copy.
+        """
+        url = file_url(path)
+        (copy,) = by_url(self.store, [url]).values()
+        batch, now = Batch(), dt.datetime.now(dt.UTC)
+        add_event(batch, event, source=copy.source, file=copy.file, url=url, site="local", at=now)
+        self.store.commit(CommitKind.AUDIT, batch)
 
     def write(self, jobs: Sequence[Mapping[str, Any]], *, name: str = "w", tool: str = "tool", **keys: Any) -> Path:
         """A workflow file. A job is {id, in, out, ...}: lists of lfns or of whole `uses` entries, and any other key."""

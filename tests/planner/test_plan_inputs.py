@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import itertools
 import json
@@ -14,12 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.errors import PlannerError
-from provenance.copies.replicas import add_event, by_url, file_url
-from provenance.history.commits import CommitKind
+from provenance.copies.replicas import file_url
 from provenance.registration.raw_files import add_files
-from provenance.segments.batch import Batch
 
-NOW = dt.datetime.now(dt.UTC)
 X = [{"id": "x", "in": ["in"], "out": ["y"]}]
 
 
@@ -122,17 +118,8 @@ def two_copies(world: Any, first: str, second: str, **keys: Any) -> tuple[Path, 
     pfns = [{"site": "local", "pfn": str(path)} for path in (one, other)]
     world.catalog = {"in": {"lfn": "in", "pfns": pfns, **keys}}
     add_files(world.store, [one])
-    put_in_quarantine(world, one)
+    world.seen("quarantined", one)
     return one, other
-
-
-def put_in_quarantine(world: Any, path: Path) -> None:
-    """What an audit records of a copy that it finds damaged."""
-    url = file_url(path)
-    copy = by_url(world.store, [url])[url]
-    batch = Batch()
-    add_event(batch, "quarantined", source=copy.source, file=copy.file, url=url, site="local", at=NOW)
-    world.store.commit(CommitKind.AUDIT, batch)
 
 
 @pytest.mark.parametrize("declared", [{}, {"checksum": {"sha256": sha256("x").hex()}}])
@@ -159,7 +146,7 @@ def test_a_copy_in_quarantine_stays_where_no_other_is_good(world: Any, what: str
         case "other bytes now":
             second.write_text("y")
         case "in quarantine too":
-            put_in_quarantine(world, second)
+            world.seen("quarantined", second)
         case "gone":
             second.unlink()
     plan = world.plan(world.write(X))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,8 @@ import pytest
 from planner.errors import PlannerError
 from planner.plan_folder import read_plan
 from provenance.answers.saved_queries import save
-from provenance.copies.replicas import add_event, by_url, file_url
-from provenance.history.commits import CommitKind
 from provenance.metadata import Written, from_json
 from provenance.registration.raw_files import add_files
-from provenance.segments.batch import Batch
 
 ISR = {
     "id": "isr",
@@ -174,15 +170,6 @@ def test_files_that_are_gone_are_no_match_and_unregistered_loss_is_an_error(worl
     assert "b.fits" in message
 
 
-def lose(world: Any, path: Path, event: str) -> None:
-    """What an audit records of a copy that it finds damaged (`quarantined`) or not at all (`missing`)."""
-    url = file_url(path)
-    (copy,) = by_url(world.store, [url]).values()
-    batch = Batch()
-    add_event(batch, event, source=copy.source, file=copy.file, url=url, site="local", at=dt.datetime.now(dt.UTC))
-    world.store.commit(CommitKind.AUDIT, batch)
-
-
 @pytest.mark.parametrize(("event", "said"), [("quarantined", "damaged"), ("missing", "gone")])
 @pytest.mark.parametrize("keys", [{}, {"expect": {"exactly": 2}}, {"expect": {"min": 0}}])
 def test_a_match_without_a_good_copy_is_never_left_out_silently(
@@ -192,7 +179,7 @@ def test_a_match_without_a_good_copy_is_never_left_out_silently(
     bad = register(world, "b.fits", "B", kind="raw", exposure=1)
     workflow = world.write([ISR], **raw(**keys))
     assert len(world.plan(workflow).jobs) == 2
-    lose(world, bad, event)
+    world.seen(event, bad)
     message, hint = refused(world, workflow)
     assert (
         f"selection 'raw' matches files of which no good copy is left (1, besides 1 good ones): b.fits ({said}: "
@@ -206,7 +193,7 @@ def test_a_match_without_a_good_copy_is_never_left_out_silently(
 
 def test_a_query_that_asks_for_good_files_gets_those(world: Any) -> None:
     register(world, "a.fits", "A", kind="raw", exposure=1)
-    lose(world, register(world, "b.fits", "B", kind="raw", exposure=1), "quarantined")
+    world.seen("quarantined", register(world, "b.fits", "B", kind="raw", exposure=1))
     plan = world.plan(world.write([ISR], **raw('files where kind = "raw" and status = "ok"')))
     assert [file.name for file in plan.selections["raw"].files] == ["a.fits"]
 
@@ -214,8 +201,8 @@ def test_a_query_that_asks_for_good_files_gets_those(world: Any) -> None:
 @pytest.mark.parametrize("event", ["retired", "removed", "replaced"])
 def test_what_somebody_gave_up_is_no_loss(world: Any, event: str) -> None:
     register(world, "a.fits", "A", kind="raw", exposure=1)
-    lose(world, register(world, "b.fits", "B", kind="raw", exposure=1), "quarantined")
-    lose(world, world.folder / "data" / "b.fits", event)
+    world.seen("quarantined", register(world, "b.fits", "B", kind="raw", exposure=1))
+    world.seen(event, world.folder / "data" / "b.fits")
     assert len(world.plan(world.write([ISR], **raw())).jobs) == 1
 
 
@@ -223,21 +210,21 @@ def test_an_older_version_is_not_taken_for_a_damaged_one(world: Any) -> None:
     """Nor does one that was given up hide the damage; a damaged one that is older than a good one is not asked for."""
     newest = 'files where kind = "raw" latest 1 per exposure by created'
     older = register(world, "a.fits", "A", kind="raw", exposure=1)
-    lose(world, register(world, "b.fits", "B", kind="raw", exposure=1), "quarantined")
-    lose(world, register(world, "c.fits", "C", kind="raw", exposure=1), "removed")
-    lose(world, register(world, "d.fits", "D", kind="raw", exposure=9), "missing")
+    world.seen("quarantined", register(world, "b.fits", "B", kind="raw", exposure=1))
+    world.seen("removed", register(world, "c.fits", "C", kind="raw", exposure=1))
+    world.seen("missing", register(world, "d.fits", "D", kind="raw", exposure=9))
     message, _ = refused(world, world.write([ISR], **raw(newest)))
     assert "b.fits (damaged: " in message and "d.fits (gone: " in message
     register(world, "e.fits", "E", kind="raw", exposure=1)
     register(world, "f.fits", "F", kind="raw", exposure=9)
-    lose(world, older, "missing")
+    world.seen("missing", older)
     plan = world.plan(world.write([ISR], **raw(newest)))
     assert [file.name for file in plan.selections["raw"].files] == ["e.fits", "f.fits"]
 
 
 def test_lost_content_that_was_chosen_under_its_name_is_not_missed(world: Any) -> None:
     register(world, "one/a.fits", "A", kind="raw", exposure=1)
-    lose(world, register(world, "two/a.fits", "A", kind="raw", exposure=1), "quarantined")
+    world.seen("quarantined", register(world, "two/a.fits", "A", kind="raw", exposure=1))
     assert len(world.plan(world.write([ISR], **raw(expect={"exactly": 1}))).jobs) == 1
 
 
