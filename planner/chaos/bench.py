@@ -64,7 +64,19 @@ class Bench:
         """The record of one attempt that reads ``source``, which is to have this digest and size, and writes OUTPUT, at
         a protection level.
         """
-        description = {
+        description = self._description(work_dir, source, sha256, size_bytes)
+        description.update(argv=list(argv), protection={"level": protection})
+        description["steps"] = {name: list(words) for name, words in (steps or {}).items()}
+        record = work_dir.with_name(f"{work_dir.name}.record")
+        self._launcher.start(description, record)
+        while not any(isinstance(reply, Ended) for reply in self._launcher.replies()):
+            pass
+        document: Mapping[str, Any] = json.loads(record.read_bytes())
+        return document
+
+    def _description(self, work_dir: Path, source: Path, sha256: bytes, size_bytes: int) -> dict[str, Any]:
+        """What is the same for every attempt (docs/formats/invocation.md)."""
+        return {
             "schema": SCHEMA,
             "run_id": str(self._run_id),
             "job": 1,
@@ -73,7 +85,6 @@ class Bench:
             "transformation": {"namespace": None, "name": "chaos", "version": None},
             "work_dir": str(work_dir),
             "stage_in": [{"from": str(source), "to": INPUT, "copy": False}],
-            "argv": list(argv),
             "environment": {"set": {}, "clear": False, "record": []},
             "stdin": None,
             "stdout": None,
@@ -97,12 +108,4 @@ class Bench:
             "reuse_key": None,
             "site": "local",
             "tail_bytes": _TAIL_BYTES,
-            "protection": {"level": protection},
-            "steps": {name: list(words) for name, words in (steps or {}).items()},
         }
-        record = work_dir.with_name(f"{work_dir.name}.record")
-        self._launcher.start(description, record)
-        while not any(isinstance(reply, Ended) for reply in self._launcher.replies()):
-            pass
-        document: Mapping[str, Any] = json.loads(record.read_bytes())
-        return document
