@@ -22,7 +22,7 @@ from provenance.errors import LakeError, ReadFailedError
 if TYPE_CHECKING:
     from provenance.store import Store
 
-_ADVICE = "--rebuild makes it anew"
+_ADVICE = "`pirene store check --rebuild` makes it anew"
 _MISLEADS = "`pirene store check --rebuild` makes it anew; until then believe nothing that was read through it"
 _NEWEST = "SELECT max(snapshot_id) FROM ducklake_snapshot"
 

@@ -24,7 +24,7 @@ from provenance.storage.recorded import difference
 if TYPE_CHECKING:
     from provenance.storage.interface import Storage
 
-RESTORE = "restore it from a backup or a copy of the store, or try --repair"
+RESTORE = "restore it from a backup or a copy of the store, or try `pirene store check --repair`"
 REPORT = "the bytes are those that were committed, so whoever wrote them counted wrong: please report it"
 NEWER = "check it with a newer pirene"
 _THREADS = 4

@@ -47,9 +47,10 @@ def _when(name: str, snapshot: Snapshot | None, age: dt.timedelta) -> str:
     """When an orphan goes."""
     if age < SAFE_AGE:
         return "its writer may be at work: it goes when a day old"
+    removes = "`pirene store check --repair` removes it"
     if is_nobodys(name, snapshot or Snapshot()):
-        return "--repair removes it"
-    return "its writer may only have been stopped: --repair removes it once a commit has taken its place"
+        return removes
+    return f"its writer may only have been stopped: {removes} once a commit has taken its place"
 
 
 def unerased(
@@ -58,7 +59,7 @@ def unerased(
     """What an erasure has said goes, and is there: among the files that are ``listed``, or in commits."""
     gone = gone_from(commits)
     tables = erased_tables(gone)
-    advice = "--repair takes it away"
+    advice = "`pirene store check --repair` takes it away"
     for name in sorted(gone & {stored.name for stored in listed}):
         yield Finding(Kind.UNERASED, name, "nothing, as it was erased", "the file", advice)
     expected = "no bounds of erased values"
@@ -94,7 +95,7 @@ def checkpoints(storage: Storage, store_id: str, commits: Sequence[Commit]) -> I
         for name in wrong(storage, store_id, commits):
             number = re.search(r"[0-9]+", name)
             if number is None or int(number[0]) <= newest:  # a later one was made since the commits were read
-                advice = "--repair removes it; any can be made again"
+                advice = "`pirene store check --repair` removes it; any can be made again"
                 yield Finding(Kind.STALE, name, expected, "something else", advice)
     except UNREAD as error:
         yield not_read(storage, CHECKPOINTS, expected, error, "check again")

@@ -29,7 +29,10 @@ Advance = Callable[[int], None]
 Progress = Callable[[str, int], AbstractContextManager[Advance]]
 """(what is being done, how much of it there is) -> what is told of each part that is done."""
 
-_NO_STORE_JSON = "restore it from a backup or a copy of the store; --repair can if the catalog still knows its content"
+_NO_STORE_JSON = (
+    "restore it from a backup or a copy of the store; `pirene store check --repair` can if the catalog still knows its"
+    " content"
+)
 _SEALED = "the format, the store's id and when it was made, as sealed"
 _MOST_ROUNDS = 5
 """A store in which something is erased again and again is reported as it was found: nobody waits for ever."""

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from provenance.store import Store
     from query.vocabulary import EntityTable
 
-ADVICE = "--repair removes it and makes it anew; queries believe it until then"
-_PASSED_OVER = "--repair removes it and makes it anew; queries pass it over"
+ADVICE = "`pirene store check --repair` removes it and makes it anew; queries believe it until then"
+_PASSED_OVER = "`pirene store check --repair` removes it and makes it anew; queries pass it over"
 
 
 def rows(store: Store) -> int:

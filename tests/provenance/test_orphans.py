@@ -168,7 +168,7 @@ def test_whose_turn_may_still_come_keeps_its_files(store: Store) -> None:
     later = dt.datetime.now(dt.UTC) + dt.timedelta(days=2)
     advice = {finding.path: finding.advice for finding in check_store(store.storage, now=later).findings}
     assert {advice[name] for name in names} == {
-        "its writer may only have been stopped: --repair removes it once a commit has taken its place"
+        "its writer may only have been stopped: `pirene store check --repair` removes it once a commit has taken its place"
     }
     _commit(store, 2)
     assert [orphan.name for orphan in remove_orphans(store, older_than=dt.timedelta(0))] == names[1:]

@@ -112,7 +112,7 @@ def test_repair_removes_what_is_a_day_old_and_makes_anew_what_is_made_from_commi
     report = check_and_mend(lived_in.storage)
     assert report.verdict is Verdict.CLEAN
     found = {one.path: (one.kind, one.found, one.advice) for one in report.findings}
-    assert found["commits/a.tmp"] == (Kind.ORPHAN, "5 bytes, 25 hours old", "--repair removes it")
+    assert found["commits/a.tmp"] == (Kind.ORPHAN, "5 bytes, 25 hours old", "`pirene store check --repair` removes it")
     assert found["segments/files/9-9.parquet"][0] is Kind.ORPHAN
     assert found["lake.sqlite"][0] is Kind.STALE
     assert report.repairs == ()

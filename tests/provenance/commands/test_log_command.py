@@ -11,6 +11,7 @@ import pytest
 from integrity.log.note import SigningKey
 from provenance.errors import ReadFailedError
 from provenance.evidence.history import new_checkpoint
+from provenance.history.commits import CommitKind
 from provenance.log.keys import key_folder
 from provenance.storage.interface import Stored
 from provenance.storage.local import LocalStorage
@@ -23,8 +24,6 @@ STRANGER = SigningKey.generate("pirene/stranger@elsewhere")
 
 @pytest.fixture
 def logged(tmp_path: Path) -> Store:
-    from provenance.history.commits import CommitKind
-
     store = Store.open(tmp_path / ".pirene")
     for number in (1, 2, 3):
         store.commit(CommitKind.REGISTER, files(number, number))
@@ -115,6 +114,18 @@ def test_what_was_not_asked_rightly(logged: Store, tmp_path: Path, arguments: tu
     done = log(logged, "verify", *(one.format(path=path) for one in arguments))
     assert done.exit_code == 2
     assert what.format(path=path) in done.stderr
+
+
+def test_advice_names_the_command_and_not_an_option_that_means_another_thing_here(logged: Store) -> None:
+    """`log check --rebuild` takes the log over as it is: not what somebody with an old catalog should do."""
+    logged.commit(CommitKind.REGISTER, files(4, 4))  # the catalog does not know it
+    (segment, *_) = (logged.root / "segments" / "files").iterdir()
+    segment.chmod(0o644)
+    segment.write_bytes(segment.read_bytes()[:-1])
+    done = log(logged, "check")
+    assert done.exit_code == 4
+    assert "a copy of the store, or try `pirene store check --repair`\n" in done.stdout
+    assert "  `pirene store check --rebuild` makes it anew\n" in done.stdout
 
 
 def refusing(method: Callable[..., object], folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
