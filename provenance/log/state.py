@@ -5,6 +5,7 @@ changed the store could hide damage.
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 from typing import TYPE_CHECKING
 
 from integrity.findings import Finding, FindingClass
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from provenance.history.commits import Segment
     from provenance.history.snapshot import Snapshot
     from provenance.log.discrepancy import Discrepancy
+    from provenance.storage.interface import Storage
     from provenance.store import Store
-
 
 _RESTORE = "keep a copy of it, restore the file from a backup, and trust no answer of this store until then"
 
@@ -64,20 +65,22 @@ def _unverified(discrepancies: Iterable[Discrepancy]) -> Iterator[str]:
 
 
 def _altered_segments(store: Store, snapshot: Snapshot, stage: str) -> Iterator[Finding]:
-    differing = [(segment, found) for segment in snapshot.live() if (found := _found(store, segment)) is not None]
-    still_live = (
-        {one.path for one in store.snapshot().live()} if differing else set()
-    )  # an erasure may have taken some meanwhile
-    for segment, found in differing:
+    live = list(snapshot.live())
+    found = store.storage.together(partial(_found, store.storage), live)
+    differing = [(segment, what) for segment, what in zip(live, found, strict=True) if what is not None]
+    if not differing:
+        return
+    still_live = {one.path for one in store.snapshot().live()}  # an erasure may have taken some meanwhile
+    for segment, what in differing:
         if segment.path in still_live:
             expected = f"{segment.size} bytes with sha256 {segment.sha256}"
-            yield _noticed(segment.path, stage, f"expected {expected}, found {found}: {_RESTORE}")
+            yield _noticed(segment.path, stage, f"expected {expected}, found {what}: {_RESTORE}")
 
 
-def _found(store: Store, segment: Segment) -> str | None:
+def _found(storage: Storage, segment: Segment) -> str | None:
     """What is there in place of a segment; None: it is that."""
     try:
-        return difference(store.storage.read(segment.path, segment.size), segment)
+        return difference(storage.read(segment.path, segment.size), segment)
     except FileNotFoundError:
         return "nothing"
     except NOT_THERE as error:

@@ -108,7 +108,7 @@ def log_in_words(status: LogStatus) -> str:
         case LogStatus.UNKNOWN:
             return "The tamper-evident log could not be compared with the store: see `pirene log check`."
         case LogStatus.MISMATCH:
-            return "Some commit is not the one that the log has: see `pirene log check`."
+            return "Some commit, segment or file of the log is not what was recorded: see `pirene log check`."
     assert_never(status)
 
 

@@ -17,6 +17,7 @@ from integrity.report import LogStatus
 from provenance.audits.audits import audit_store
 from provenance.audits.draw import seed
 from provenance.audits.scrubs import Limits, SampleSize, scrub_store
+from provenance.check.tampering import check_log
 from provenance.errors import ReadFailedError
 from provenance.history.entry import entry_of
 from provenance.log.files import CHECKPOINT, stated
@@ -68,6 +69,17 @@ def test_an_expected_digest_that_was_changed_in_a_segment_is_tampering(files: St
     assert [finding.name for finding in report.findings if finding.kind is FindingClass.CATALOG_MISMATCH] == [
         str(forged.relative_to(files.root))
     ]
+
+
+def test_segments_that_were_merged_into_others_are_left_to_the_check_of_the_log(files: Store) -> None:
+    before = {segment.path for segment in files.snapshot().live()}
+    assert files.compact()
+    superseded, *_ = sorted(before - {segment.path for segment in files.snapshot().live()})
+    path = files.root / superseded
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert audit_store(files).exit_code == 0
+    assert [one.path for one in check_log(files.storage).altered] == [superseded]
 
 
 @pytest.mark.parametrize("logged", [True, False])
