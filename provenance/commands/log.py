@@ -134,13 +134,14 @@ def verify(
 
     from provenance.check.tampering import check_log
     from provenance.commands.progress import progress_bar
-    from provenance.evidence.history import continued
+    from provenance.evidence.history import continued, require_its_own
 
     trusted, store = _trusted(keys), existing_store(invocation)
     with _named(since):
         checkpoint = opened_checkpoint(since.read_bytes(), trusted)
+        require_its_own(store, checkpoint)  # before all of the store is read
     report = check_log(store.storage, trusted=trusted, progress=partial(progress_bar, invocation))
-    result = continued(store, checkpoint, trusted, besides=report.altered)
+    result = continued(store, checkpoint, report.examination, besides=report.altered)
     print_document(result.document()) if output_format == "json" else _print_continuation(result)
     context.exit(0 if result.holds else 4)
 

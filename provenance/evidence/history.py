@@ -11,14 +11,13 @@ from integrity.errors import EvidenceError, KeyFileError
 from integrity.log.checkpoint import Checkpoint, SignedCheckpoint
 from integrity.log.proofs import RangeHash, consistency_holds, consistency_proof, of_leaves
 from provenance.errors import StoreError, WriteFailedError
-from provenance.log.discrepancy import Discrepancy, Gravity
+from provenance.log.discrepancy import Discrepancy, Gravity, require_read
 from provenance.log.examination import Examination, examine
 from provenance.log.files import origin_of
 from provenance.log.growth import extend
 from provenance.log.keys import own_key, trusted_keys
 
 if TYPE_CHECKING:
-    from integrity.log.note import VerifierKey
     from provenance.store import Store
 
 
@@ -79,27 +78,34 @@ def current_log(store: Store) -> tuple[bytes, Checkpoint, RangeHash]:
     return checkpoint.signed([key]), checkpoint, of_leaves(examination.leaves)
 
 
+def require_its_own(store: Store, since: SignedCheckpoint) -> None:
+    """Raise EvidenceError for a checkpoint of another store."""
+    if since.checkpoint.origin != origin_of(store.store_id):
+        raise EvidenceError(
+            f"the checkpoint is one of {since.checkpoint.origin}, this store is {origin_of(store.store_id)}",
+            hint="name the store that it was exported from with --store",
+        )
+
+
 def continued(
     store: Store,
     since: SignedCheckpoint,
-    trusted: tuple[VerifierKey, ...] | None = None,
+    examination: Examination | None = None,
     *,
     besides: Iterable[Discrepancy] = (),
 ) -> Continuation:
-    """Compare the commits of today with a checkpoint; their signatures are held to ``trusted`` keys (None: the user's).
+    """Compare the commits of today, as an ``examination`` found them (None: one by the user's keys), with a checkpoint.
     ``besides``: what else was found altered, in files that the commits name. EvidenceError: it is of another store.
-    ReadFailedError.
+    ReadFailedError: not all could be read.
     """
-    checkpoint = since.checkpoint
-    if checkpoint.origin != origin_of(store.store_id):
-        raise EvidenceError(
-            f"the checkpoint is one of {checkpoint.origin}, this store is {origin_of(store.store_id)}",
-            hint="name the store that it was exported from with --store",
-        )
-    examination = examine(store.storage, store.store_id, trusted_keys() if trusted is None else trusted)
+    require_its_own(store, since)
+    if examination is None:
+        examination = examine(store.storage, store.store_id, trusted_keys())
+    require_read(examination.discrepancies)
     altered = [one for one in examination.discrepancies if one.gravity is Gravity.ALTERED]
     altered += [one for one in besides if one not in altered]
-    return Continuation(since, examination.size, examination.root, _proof(examination, checkpoint), tuple(altered))
+    proof = _proof(examination, since.checkpoint)
+    return Continuation(since, examination.size, examination.root, proof, tuple(altered))
 
 
 def _proof(examination: Examination, then: Checkpoint) -> tuple[bytes, ...] | None:

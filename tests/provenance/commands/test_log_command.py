@@ -60,6 +60,18 @@ def test_a_checkpoint_that_is_none_is_named(logged: Store, tmp_path: Path) -> No
     assert done.stderr.startswith(f"pirene: {path}: no signed note: expected text, an empty line, and lines with sig")
 
 
+def test_a_checkpoint_of_another_store_is_named(logged: Store, tmp_path: Path) -> None:
+    another = Store.open(tmp_path / "another")
+    another.commit(CommitKind.REGISTER, files(1, 1))
+    path = tmp_path / "given"
+    path.write_bytes(new_checkpoint(another))
+    done = log(logged, "verify", "--since", str(path))
+    assert (done.exit_code, done.stdout) == (4, "")
+    first, hint = done.stderr.splitlines()
+    assert first.startswith(f"pirene: {path}: the checkpoint is one of pirene/{another.store_id}, this store is ")
+    assert "name the store that it was exported from with --store" in hint
+
+
 def test_a_key_that_is_not_trusted_is_named_with_the_file(logged: Store, tmp_path: Path) -> None:
     path = tmp_path / "given"
     path.write_bytes(new_checkpoint(logged))

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from integrity.errors import EvidenceError
 from integrity.findings import Verdict
 from integrity.log.checkpoint import Checkpoint, opened_checkpoint
-from integrity.log.note import SigningKey
+from integrity.log.note import SigningKey, VerifierKey
 from integrity.log.tiles import TiledTree
 from integrity.merkle import Tree, leaf_hash
 from planner.cli import root as pirene_root
@@ -30,7 +30,7 @@ from provenance.history.entry import entry
 from provenance.history.foreign import path_of
 from provenance.log import keys
 from provenance.log.discrepancy import Gravity
-from provenance.log.examination import examine
+from provenance.log.examination import Examination, examine
 from provenance.log.files import CHECKPOINT, FOLDER, origin_of, tile_name
 from provenance.log.growth import extend, rebuild
 from provenance.store import Store
@@ -195,7 +195,11 @@ def test_commits_since_are_held_to_the_keys_that_were_named(
         Store.open(logged.root).commit(CommitKind.REGISTER, files(9, 9))
     rewrite(logged, 9, lambda document: document.update(author="nobody"))
     since = opened_checkpoint(kept, (mine,))
-    assert continued(logged, since, (mine,)).holds  # the key of commit 9 is nobody's
-    assert not continued(logged, since, (mine, FORGER.verifier())).holds
+
+    def examined(*trusted: VerifierKey) -> Examination:
+        return examine(logged.storage, logged.store_id, trusted)
+
+    assert continued(logged, since, examined(mine)).holds  # the key of commit 9 is nobody's
+    assert not continued(logged, since, examined(mine, FORGER.verifier())).holds
     assert verified(logged, kept, tmp_path, "--key", mine.text)[0] == 0
     assert verified(logged, kept, tmp_path, "--key", mine.text, "--key", FORGER.verifier().text)[0] == 4
