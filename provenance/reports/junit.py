@@ -18,8 +18,7 @@ from provenance.reports.wording import (
     copies,
     in_words,
     log_in_words,
-    nothing_there,
-    obstacle_in_words,
+    not_looked_at,
     place,
     scope_in_words,
     what_is_known,
@@ -85,9 +84,10 @@ def _properties(report: Report) -> Iterator[tuple[str, str]]:
 
 def _cases(report: Report) -> Iterator[_Case]:
     yield _Case(f"{copies(report.coverage.verified)} read and compared", "coverage")
-    said = obstacle_in_words(report) if report.coverage.replicas else nothing_there(report)
+    said = not_looked_at(report)
     if said is not None:
-        yield _Case("nothing was verified", "coverage", "error", "not-verified", said)
+        name = "not all was looked at" if report.coverage.replicas else "nothing was looked at"
+        yield _Case(name, "coverage", "error", "not-verified", said)
     for finding in report.findings:
         yield _of_finding(finding)
     for gap in report.coverage.gaps:

@@ -12,8 +12,7 @@ from provenance.reports.wording import (
     comparison,
     copies,
     is_store_in_doubt,
-    nothing_there,
-    obstacle_in_words,
+    not_looked_at,
     overhead_in_words,
     place,
     sample_in_words,
@@ -66,7 +65,7 @@ def _verdict(report: Report) -> Iterator[str]:
     coverage = report.coverage
     found = f"{amount(len(report.findings), 'findings')}; " if report.findings else ""
     yield f"{report.verdict.value}: {found}{coverage.verified} of {copies(coverage.replicas)} read and compared"
-    said = obstacle_in_words(report) if coverage.replicas else nothing_there(report)
+    said = not_looked_at(report)
     if said is not None:
         yield said
 

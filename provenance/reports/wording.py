@@ -84,8 +84,8 @@ def verdict_in_words(report: Report) -> str:
             return f"{read} read, and every byte is as recorded."
         case Verdict.DAMAGED:
             return _damage(report)
-        case Verdict.INCOMPLETE if not coverage.replicas:
-            return nothing_there(report)
+        case Verdict.INCOMPLETE if not coverage.replicas and (said := not_looked_at(report)) is not None:
+            return said
         case Verdict.INCOMPLETE if coverage.verified == coverage.replicas:
             return f"All {copies(coverage.replicas)} are as the store says. {log_in_words(report.log.status)}"
         case Verdict.INCOMPLETE:
@@ -137,11 +137,10 @@ def obstacle_in_words(report: Report) -> str | None:
     return f"The store itself is damaged or cannot be read, so {kept}: {harmless(report.obstacle)}"
 
 
-def nothing_there(report: Report) -> str:
-    """Why nothing was looked at, for a report of no copies."""
-    obstacle = obstacle_in_words(report)
-    if obstacle is not None:
-        return obstacle
+def not_looked_at(report: Report) -> str | None:
+    """Why copies were not looked at: because of damage of the store, or because there are none; None: neither."""
+    if report.obstacle is not None or report.coverage.replicas:
+        return obstacle_in_words(report)
     if "location" in report.scope:
         location = harmless(str(report.scope["location"]))
         return f"The store {location} holds no copies of files: is it the one that is meant?"

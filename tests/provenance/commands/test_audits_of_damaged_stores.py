@@ -108,7 +108,7 @@ def test_every_format_tells_it(folder: Path, damage: Damage, run_command) -> Non
     document = run_command(audit, "--format", "junit", exit_code=4).stdout
     cases = ElementTree.fromstring(document.encode()).iter("testcase")
     outcomes = {case.get("name"): [child.tag for child in case] for case in cases}
-    assert outcomes["nothing was verified"] == ["error"] and outcomes[place] == ["failure"]
+    assert outcomes["nothing was looked at"] == ["error"] and outcomes[place] == ["failure"]
 
 
 def test_a_scope_is_named_as_it_was_asked_for(folder: Path, json_of) -> None:

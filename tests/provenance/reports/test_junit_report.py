@@ -10,7 +10,7 @@ import pytest
 import xmlschema
 
 from integrity.findings import FindingClass
-from integrity.report import LogState, LogStatus, Report
+from integrity.report import Coverage, LogState, LogStatus, Report
 from provenance.reports.junit import junit
 
 SCHEMA = xmlschema.XMLSchema(str(Path(__file__).with_name("junit.xsd")))
@@ -53,3 +53,11 @@ def test_it_is_green_only_where_the_audit_is(which: str, request: pytest.Fixture
     ):
         suite = suite_of(one)
         assert (suite.failures + suite.errors == 0) is (one.exit_code == 0)
+
+
+def test_an_audit_that_was_kept_from_going_on_says_how_far_it_came(clean: Report) -> None:
+    for coverage, name in ((clean.coverage, "not all was looked at"), (Coverage(0, 0), "nothing was looked at")):
+        suite = suite_of(replace(clean, coverage=coverage, obstacle="commits/2.json: no commit"))
+        (case,) = (case for case in suite if case.name == name)
+        assert case.result[0].type == "not-verified"
+        assert "commits/2.json: no commit" in case.result[0].message

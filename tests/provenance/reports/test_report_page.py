@@ -148,6 +148,14 @@ def test_what_is_damaged_itself_is_not_among_the_other_files_that_it_affects(dam
     assert "1 other file was made with it, by 2 jobs: figure.svg They need" in text
 
 
+def test_of_what_was_made_with_damaged_files_nothing_is_promised_where_the_store_is_damaged(damaged: Report) -> None:
+    copy = replace(damaged.findings[0], affected_files=("figure.svg",))
+    of_store = Finding(FindingClass.CATALOG_MISMATCH, "commits/2.json", "", "audit", AT, error="expected this")
+    promise = "They need not be made again"
+    assert promise in Strict(page(replace(damaged, findings=(copy,)))).text
+    assert promise not in Strict(page(replace(damaged, findings=(copy, of_store)))).text
+
+
 def test_damage_of_the_store_puts_all_that_it_says_in_doubt(clean: Report) -> None:
     """What to do is to mend the store; nothing is said of files that nobody looked at."""
     at = Finding(FindingClass.CATALOG_MISMATCH, "commits/2.json", "", "audit", AT, error="expected this, found that")
