@@ -5,8 +5,8 @@ parent: forking it costs 26 ms, and a subreaper is process-wide. So the engine s
 import, as ``python3 -I -S launcher.py``, and talks to it in lines of JSON; ``docs/formats/invocation.md`` lists them.
 
 No job depends on it: when its standard input closes it starts nothing more and ends after its last wrapper; when it is
-killed, its wrappers finish all the same. A wrapper that is killed leaves nothing behind: the command dies with it, and
-what the command started falls to the launcher, which ends it.
+killed, its wrappers finish all the same. A wrapper that is killed leaves nothing behind: all of its job falls to the
+launcher, which ends it. If both are killed the job's lock tells of what is left (integrity/wrapper/start.py).
 """
 
 from __future__ import annotations

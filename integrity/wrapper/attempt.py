@@ -14,6 +14,7 @@ from integrity.wrapper.metadata import read_metadata
 from integrity.wrapper.notation import clock_ns, reason, time_text, to_text
 from integrity.wrapper.private_copies import PrivateCopies
 from integrity.wrapper.processes import PR_SET_CHILD_SUBREAPER, libc_prctl, signal_descendants
+from integrity.wrapper.record_file import Lock
 from integrity.wrapper.signals import signal
 from integrity.wrapper.staging import prepare
 from integrity.wrapper.stop import Stop
@@ -30,11 +31,15 @@ RECORD_SCHEMA = "pirene.invocation/1"
 
 
 class Attempt:
-    """One attempt from its first step to its record; ``record`` fills up on the way."""
+    """One attempt from its first step to its record; ``record`` fills up on the way.
 
-    def __init__(self, job: Job, stop: Stop) -> None:
+    Commands die with this process, unless there is a ``lock`` that they inherit.
+    """
+
+    def __init__(self, job: Job, stop: Stop, lock: "Lock | None" = None) -> None:
         self.job = job
         self.stop = stop
+        self._lock = lock
         self.main: "Execution | None" = None
         self.end_at: "float | None" = None  # of all steps and the looks at inputs, by the monotonic clock
         if job.walltime_seconds is not None:
@@ -163,7 +168,7 @@ class Attempt:
         """Run a step, where the job has it; whether nothing has failed so far."""
         if name in self.job.steps:
             execution = Execution(self.job, self.job.steps[name])
-            execution.run(self.stop, Due(self.end_at))
+            execution.run(self.stop, Due(self.end_at), self._lock)
             self._note(execution)
         return self.record["failure"] is None
 
@@ -178,7 +183,7 @@ class Attempt:
         if end_at is not None or self.stop.signal is not None:
             end_at = max(end_at or 0.0, time.monotonic() + self.job.grace_seconds)
         execution = Execution(self.job, step)
-        execution.run(self.stop, Due(end_at, heard=self.stop.count))
+        execution.run(self.stop, Due(end_at, heard=self.stop.count), self._lock)
         self._note(execution)
 
     def _note(self, execution: Execution) -> None:
@@ -194,7 +199,7 @@ class Attempt:
             due.checkpoint_at = time.monotonic() + self.job.checkpoint_seconds
             due.checkpoint_signal = self.job.checkpoint_signal
         self.main = Execution(self.job, self.job.main)
-        self.main.run(self.stop, due)
+        self.main.run(self.stop, due, self._lock)
         for key in ("executable", "usage", "duration", "exit_code", "signal"):
             self.record[key] = self.main.entry[key]
         self.record.update(exceeded=self.main.exceeded, checkpoint_signalled=self.main.checkpoint_sent)

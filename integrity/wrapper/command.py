@@ -1,32 +1,22 @@
-"""The running command with all of its descendants, from fork to the end of the last one."""
+"""The running command with all of its descendants, from its start to the end of the last one."""
 
-import errno
 import os
 import resource  # noqa: F401 - wait4 needs it, and would load it anew in every forked child
 import select
 import time
 
 from integrity.wrapper.description import Job
-from integrity.wrapper.errors import CODE_NOT_RUNNABLE
-from integrity.wrapper.executable import no_room
-from integrity.wrapper.limits import impose
 from integrity.wrapper.notation import clock_ns, time_text
-from integrity.wrapper.processes import (
-    PR_SET_PDEATHSIG,
-    descendants,
-    libc_prctl,
-    process_tree,
-    send,
-    signal_descendants,
-)
+from integrity.wrapper.processes import descendants, process_tree, send, signal_descendants, started, ticks
+from integrity.wrapper.record_file import Lock
 from integrity.wrapper.signals import signal
-from integrity.wrapper.stop import STOP_SIGNALS, Stop, milliseconds_until
+from integrity.wrapper.start import forked, spawned
+from integrity.wrapper.stop import Stop, milliseconds_until
 from integrity.wrapper.streams import Streams
 
 TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, NoReturn
+    from typing import Any
 
 KILL_INTERVAL_SECONDS = 0.05  # between rounds of SIGKILL, for processes that were forked during the last one
 # What the record calls it, what the system calls it, and the unit that the system counts it in (seconds, bytes or one).
@@ -61,16 +51,26 @@ class Command:
 
     ``status`` is the wait status of the command itself; ``usage`` sums up everything that was reaped. ``told``: those
     that were told to end, because the wrapper was or, if it ``overran``, because its time was over. Made, it runs;
-    UnpreparedError where the system has no room for another process or file.
+    UnpreparedError where the system has no room for another process or file. Without a ``lock`` that tells of it, the
+    command dies with this process.
     """
 
-    def __init__(self, job: Job, program: "tuple[bytes, list[bytes]]", streams: Streams, stop: Stop, due: Due) -> None:
+    def __init__(
+        self,
+        job: Job,
+        program: "tuple[bytes, list[bytes]]",
+        streams: Streams,
+        stop: Stop,
+        due: Due,
+        lock: "Lock | None",
+    ) -> None:
         self._stop = stop
         self._streams = streams
         self._grace_seconds = job.grace_seconds
         self._due = due
         self._kill_at: "float | None" = None
         self._reaped = False
+        self._errors = -1  # what tells why exec was refused; none where nobody need ask
         self.exec_errno: "int | None" = None
         self.told: "set[int] | None" = None
         self.overran = False
@@ -78,25 +78,16 @@ class Command:
         self.status: "int | None" = None
         self.duration: "float | None" = None
         self.usage: "dict[str, Any]" = dict.fromkeys(USAGE, 0)
-        try:
-            self._errors, error_end = os.pipe()
-        except OSError as error:
-            raise no_room(program[0], error) from error
         self._begin = time.monotonic()
-        wrapper, prctl = os.getpid(), libc_prctl()
-        # A signal that arrives between fork and exec must reach the command, not die in this program's handler.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, (*STOP_SIGNALS, signal.SIGCHLD))
-        try:
-            self.pid = os.fork()
-        except OSError as error:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            os.close(self._errors)
-            os.close(error_end)
-            raise no_room(program[0], error) from error
-        if self.pid == 0:
-            _become(job, program, streams.ends, stop, mask, wrapper, prctl, error_end)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        os.close(error_end)
+        pid = None
+        if lock is not None:
+            since = ticks()
+            pid = spawned(job, program, streams.ends)
+            if pid is not None:
+                lock.name(pid, since if since == ticks() else started(pid))
+        if pid is None:
+            pid, self._errors = forked(job, program, streams.ends, stop)
+        self.pid = pid
         streams.close_ends()
 
     def wait(self) -> None:
@@ -175,6 +166,8 @@ class Command:
 
     def _hear_of_exec(self) -> None:
         """Whether exec was refused: the child ended at once then, and nobody need be woken before."""
+        if self._errors < 0:
+            return
         text = os.read(self._errors, 16)
         self.exec_errno = int(text) if text else None
         os.close(self._errors)
@@ -198,36 +191,3 @@ class Command:
         for name, (field, unit) in USAGE.items():
             value = getattr(usage, field) * unit
             self.usage[name] = max(self.usage[name], value) if name == "maxrss" else round(self.usage[name] + value, 6)
-
-
-def _become(
-    job: Job,
-    program: "tuple[bytes, list[bytes]]",
-    ends: "list[int]",
-    stop: Stop,
-    mask: "Any",
-    wrapper: int,
-    prctl: "Callable[[int, int], int]",
-    errors: int,
-) -> "NoReturn":
-    """In the forked child: turn into the command. Dies with the wrapper; reports a refused exec through ``errors``.
-
-    The less is done in here the better: each page that the child writes to, be it to count a reference, is copied.
-    """
-    try:
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != wrapper:
-            os._exit(CODE_NOT_RUNNABLE)  # the wrapper died before the line above took effect
-        os.setsid()  # a job that signals its process group must not reach the wrapper
-        os.chdir(job.work_dir)
-        for target, descriptor in enumerate(ends):
-            os.dup2(descriptor, target)
-        stop.reset()
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if job.limits:
-            impose(job.limits, job.grace_seconds)
-        os.execve(program[0], program[1], job.environment)
-    except OSError as error:
-        os.write(errors, b"%d" % (error.errno or errno.EIO))
-    finally:
-        os._exit(CODE_NOT_RUNNABLE)

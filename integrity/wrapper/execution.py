@@ -8,6 +8,7 @@ from integrity.wrapper.errors import UnpreparedError
 from integrity.wrapper.executable import not_run, resolve
 from integrity.wrapper.limits import WORDS, exceeded, in_force
 from integrity.wrapper.notation import clock_ns, time_text, to_text
+from integrity.wrapper.record_file import Lock
 from integrity.wrapper.signals import name_of
 from integrity.wrapper.stop import Stop
 from integrity.wrapper.streams import Streams
@@ -43,13 +44,13 @@ class Execution:
             "usage": None,
         }
 
-    def run(self, stop: Stop, due: Due) -> None:
-        """Run it, with all that it starts."""
+    def run(self, stop: Stop, due: Due, lock: "Lock | None") -> None:
+        """Run it, with all that it starts. Without a lock that it inherits it dies with this process."""
         try:
             executable, absolute = resolve(self.job, self.step.argv[0])
             self.entry["executable"] = to_text(absolute)
             self.streams = Streams(self.step, self.job.tail_bytes)
-            command = Command(self.job, (executable, self.step.argv), self.streams, stop, due)
+            command = Command(self.job, (executable, self.step.argv), self.streams, stop, due, lock)
             command.wait()
             if command.exec_errno is not None:
                 raise not_run(absolute, command.exec_errno)

@@ -1,6 +1,7 @@
 """The processes below this one, and what the kernel is told of them."""
 
 import os
+import time
 
 from integrity.wrapper.libc import c_function
 
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+CLOCK_BOOTTIME = 7  # linux/time.h; Python names it since 3.7
 
 
 _loaded: "list[Callable[[int, int], int]]" = []
@@ -20,6 +22,39 @@ def libc_prctl() -> "Callable[[int, int], int]":
     if not _loaded:
         _loaded.append(c_function("prctl", "iL"))  # as all uses of it here
     return _loaded[0]
+
+
+def what_is_in(path: str) -> str:
+    """What the system says in a file of its own; nothing where it has none."""
+    try:
+        with open(path, errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def started(pid: int) -> str:
+    """When a process was, in ticks since the machine was: the 22nd field of proc(5); the second is a name in
+    parentheses, with anything in it.
+    """
+    return (what_is_in("/proc/%d/stat" % pid).rpartition(")")[2].split()[19:20] or ["?"])[0]
+
+
+def ticks() -> str:
+    """What `started` would say of a process that is started now, if that is still so afterwards: the system needs a
+    third of a millisecond to tell it of one that is being loaded.
+    """
+    return "%d" % (time.clock_gettime(CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
+
+
+_boot: "list[str]" = []
+
+
+def boot() -> str:
+    """When the machine was started: a random number of its own for each time."""
+    if not _boot:
+        _boot.append(what_is_in("/proc/sys/kernel/random/boot_id").strip() or "?")
+    return _boot[0]
 
 
 def ended_children() -> "Iterator[tuple[int, int]]":

@@ -8,6 +8,7 @@ from integrity.wrapper.errors import UnrecordedError
 from integrity.wrapper.json_text import unparse
 from integrity.wrapper.notation import reason, to_text
 from integrity.wrapper.paths import remove_if_there
+from integrity.wrapper.processes import boot, started
 from integrity.wrapper.sha256 import digest_of
 
 TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
@@ -15,23 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+LOCK_DESCRIPTOR = 100  # at least: scripts open files of their own at low numbers, and would close it
 RESERVED_BYTES = 1 << 18  # for a record: two tails of the usual length, escaped, and the rest
 
 
-def what_is_in(path: str) -> str:
-    """What the system says in a file of its own; nothing where it has none."""
-    try:
-        with open(path, errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
-
-
 class Lock:
-    """An exclusive flock on RECORD.lock, from before anything is touched until the record is there; then removed."""
+    """An exclusive flock on RECORD.lock, from before anything is touched until the record is there; then removed.
+
+    Handed down it is held by commands as well, as that of flock(1) is: then they may outlive this process, and not go
+    unseen. One that closes what it inherits is told by the text.
+    """
 
     def __init__(self, record: bytes) -> None:
         self.path = record + b".lock"
+        self._is_known = True  # to the system: some file systems have no locks
         while True:
             try:
                 self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -42,19 +40,35 @@ class Lock:
             except OSError as error:
                 if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
                     raise UnrecordedError("cannot lock %r: %s" % (to_text(self.path), reason(error))) from error
-                self._sign()
+                self._is_known = False
+                self.name(os.getpid(), started(os.getpid()))
             if self._is_named():
                 return
             os.close(self._descriptor)  # its owner removed it between our open and our lock: take the next one
 
-    def _sign(self) -> None:
-        """A file system without locks: then the text says who is at work (planner/locks.py reads it)."""
-        os.ftruncate(self._descriptor, 0)  # who had it before may have had a longer name
-        # The 22nd field, proc(5); the second is a name in parentheses, with anything in it.
-        started = what_is_in("/proc/self/stat").rpartition(")")[2].split()[19:20] or ["?"]
-        boot = what_is_in("/proc/sys/kernel/random/boot_id").strip() or "?"
-        text = "%s %d %s %s\n" % (os.uname()[1], os.getpid(), started[0], boot)
-        os.pwrite(self._descriptor, text.encode("utf-8", "replace"), 0)
+    def name(self, pid: int, since: str) -> None:
+        """Have the text say who is at work, and since when (planner/locks.py reads it): this process where there are no
+        locks, else a command, which may close what it inherits. Without room for the text it says nothing.
+        """
+        text = "%s %d %s %s\n" % (os.uname()[1], pid, since, boot())
+        try:
+            os.ftruncate(self._descriptor, 0)  # who was named before may have had a longer name
+            os.pwrite(self._descriptor, text.encode("utf-8", "replace"), 0)
+        except OSError:
+            return
+
+    def hand_down(self) -> bool:
+        """Have all commands inherit the open file; whether that tells of them."""
+        if not self._is_known:
+            return False
+        try:
+            high = fcntl.fcntl(self._descriptor, fcntl.F_DUPFD, LOCK_DESCRIPTOR)
+        except OSError:
+            os.set_inheritable(self._descriptor, True)  # this process may have no more than so many files
+            return True
+        os.close(self._descriptor)
+        self._descriptor = high
+        return True
 
     def _is_named(self) -> bool:
         try:

@@ -24,23 +24,27 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def run_attempt(description: "Mapping[str, Any]", record_path: "str | bytes") -> int:
+def run_attempt(description: "Mapping[str, Any]", record_path: "str | bytes", parent_ends_strays: bool = False) -> int:
     """Run one attempt and write its record; returns the wrapper's exit status.
 
     0: it succeeded; 1: it failed; 2: the description is unusable, nothing was touched and there is no record; 3: an
     input did not match, the command never started; 4: there is no record of it, because one was there already or
     another wrapper is at work on it or the disk has no room for it (nothing was touched), or because it could not be
     written. The process must have no other children; stop signals are blocked afterwards.
+
+    ``parent_ends_strays``: those of this process when it is killed; commands need not die with it, and hold its lock.
     """
     stop = Stop()
     stop.install()
     try:
-        return _recorded(description, record_path, stop)
+        return _recorded(description, record_path, stop, parent_ends_strays)
     finally:
         stop.retire()
 
 
-def _recorded(description: "Mapping[str, Any]", record_path: "str | bytes", stop: Stop) -> int:
+def _recorded(
+    description: "Mapping[str, Any]", record_path: "str | bytes", stop: Stop, parent_ends_strays: bool
+) -> int:
     try:
         job = Job(description)
         named = record_path if isinstance(record_path, bytes) else checked_path(record_path, "record")
@@ -55,7 +59,7 @@ def _recorded(description: "Mapping[str, Any]", record_path: "str | bytes", stop
             return complain("%r exists: this attempt was made" % to_text(record), EXIT_UNRECORDED)
         draft = Draft(record)
         try:
-            document = made(Attempt(job, stop))
+            document = made(Attempt(job, stop, lock if parent_ends_strays and lock.hand_down() else None))
             sha256 = draft.publish(document)
             if job.deliver is not None:
                 write_digest(record, sha256)

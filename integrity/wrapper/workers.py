@@ -109,7 +109,7 @@ class Workers:
             if gone in self._idle:
                 self._idle.remove(gone)
             self._left.discard(pid)
-            if code < 0:
+            if code != 0:
                 self._end_strays()
             if gone is not None:
                 self._dismiss(gone)
@@ -182,7 +182,7 @@ class Workers:
                 for line in lines:
                     forget_signals(but_of=parent)
                     description, record = parse(line.decode("ascii"))
-                    status = run_attempt(description, record)
+                    status = run_attempt(description, record, parent_ends_strays=True)
                     if hangs():
                         break  # and end by the status that else would be said
                     os.write(self._news_end, b"%d %d\n" % (os.getpid(), status))

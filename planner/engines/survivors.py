@@ -1,10 +1,10 @@
-"""What an engine finds when it takes up a run: wrappers that outlived the engine before, and attempts that died with
-it.
+"""What an engine finds when it takes up a run: wrappers and commands that outlived the engine before, and attempts that
+died with it.
 
-A wrapper holds a lock beside its record from before it touches anything until the record is written. A lock that is
-held is
-an attempt under way: it is waited for, never started twice. A lock that is free without a record is an attempt that
-died.
+A wrapper holds a lock beside its record from before it touches anything until the record is written, and so does what
+it has started: of a wrapper that was killed together with its launcher a command may be left. A lock that is held is an
+attempt under way: it is waited for, never started twice. A lock that is free without a record is an attempt that died,
+unless its text names a process that is alive: a command that closed what it inherited.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _POLL_SECONDS = 0.1
 
 
 def wait_for_survivors(folder: RunFolder, *, stopped: Callable[[], bool], note: Callable[[str], None]) -> bool:
-    """Wait until no wrapper of an earlier engine is alive; False when ``stopped`` said so before that.
+    """Wait until no wrapper and no command of an earlier engine is alive; False when ``stopped`` said so before that.
 
     Lock files without an owner are removed: their attempts have a record, or died and have none.
     """
@@ -45,7 +45,7 @@ def _elsewhere(waiting: Sequence[Path]) -> str:
         except FileNotFoundError:
             continue
         try:
-            if owner(descriptor) is Owner.ELSEWHERE:
+            if try_lock(descriptor) is Lock.UNKNOWN and owner(descriptor) is Owner.ELSEWHERE:
                 return f"; {lock} names a process of {text(descriptor).split()[0]}: remove it if that has ended"
         finally:
             os.close(descriptor)
@@ -53,14 +53,17 @@ def _elsewhere(waiting: Sequence[Path]) -> str:
 
 
 def _held(lock: Path) -> bool:
-    """Whether a living wrapper holds the lock; one that nobody holds is removed, with the record that was begun."""
+    """Whether a living wrapper or command holds the lock; one that nobody holds is removed, with the record that was
+    begun.
+    """
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return False  # its wrapper has just ended and tidied up
     try:
         found = try_lock(descriptor)
-        if found is Lock.OTHERS or (found is Lock.UNKNOWN and owner(descriptor) is not Owner.NOBODY):
+        named = owner(descriptor)
+        if found is Lock.OTHERS or named is Owner.ALIVE or (found is Lock.UNKNOWN and named is Owner.ELSEWHERE):
             return True
         lock.with_suffix(".tmp").unlink(missing_ok=True)
         lock.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ twice.
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import time
@@ -181,3 +182,48 @@ def test_terminate_leaves_no_process_and_the_run_goes_on(site, script) -> None:
         out, err = resumed.communicate(timeout=60)
         # The executable is not the one that was planned: it is refused, not run.
         assert resumed.returncode == 1 and json.loads(out)["jobs"]["integrity_failed"] == 1, err
+
+
+SLOW = """#!/bin/sh
+# JOURNAL OUTPUT: notes its start and its end, and is at work while the folder JOURNAL.closed is there
+echo start >> "$1"
+while [ -e "$1.closed" ]; do sleep 0.05; done
+echo end >> "$1"
+echo made > "$2"
+"""
+
+
+def test_a_command_that_outlived_engine_launcher_and_wrapper_has_ended_before_it_is_started_again(site) -> None:
+    """As after `pkill -9 python`, which strikes all three and no command."""
+    program, journal, door = site.folder / "slow.sh", site.folder / "journal", site.folder / "journal.closed"
+    door.mkdir()
+    program.write_text(SLOW)
+    program.chmod(0o755)
+    write_catalog(site.folder, program)
+    job = {"type": "job", "id": "j", "name": "step", "arguments": [str(journal), "made"]}
+    job["uses"] = [{"lfn": "made", "type": "output"}]
+    (site.folder / "kill.yml").write_text(json.dumps({"pegasus": "5.0", "name": "kill", "jobs": [job]}))
+    site.run("plan", "kill.yml", "-d", "run")
+    process = site.start("run", "run")
+    limit = time.monotonic() + 60
+    while not journal.exists() and time.monotonic() < limit:
+        time.sleep(0.01)
+    struck = [process.pid, *(pid for pid in descendants_of(process.pid) if is_python(pid))]
+    assert len(struck) == 3
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in struck:
+            os.kill(pid, number)
+    process.communicate(timeout=60)
+    assert journal.read_text().split() == ["start"]
+    resumed = site.start("run", "run", "--format", "json")
+    said = next(line for line in resumed.stderr if "that an earlier engine had started" in line)
+    assert "waiting for 1 jobs" in said
+    assert journal.read_text().split() == ["start"]
+    door.rmdir()
+    out, _ = resumed.communicate(timeout=60)
+    assert json.loads(out)["status"] == "succeeded"
+    assert journal.read_text().split() == ["start", "end", "start", "end"]
+
+
+def is_python(pid: int) -> bool:
+    return b"python" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]

@@ -129,7 +129,7 @@ def test_one_process_makes_attempts_of_every_end_and_keeps_nothing_open(driver: 
 
 ONE_CALL_REFUSED = """
 import errno, json, os, sys
-from integrity.wrapper import command, streams
+from integrity.wrapper import start, streams
 from integrity.wrapper.run import run_attempt
 
 class Refusing:
@@ -146,9 +146,9 @@ class Refusing:
 
 request = json.load(sys.stdin)
 before = os.listdir("/proc/self/fd")
-command.os = streams.os = Refusing(request["call"], request["countdown"], getattr(errno, request["error"]))
+start.os = streams.os = Refusing(request["call"], request["countdown"], getattr(errno, request["error"]))
 status = run_attempt(request["job"], request["record"])
-command.os = streams.os = os
+start.os = streams.os = os
 print(json.dumps([status, sorted(before) == sorted(os.listdir("/proc/self/fd"))]))
 """
 

@@ -1,6 +1,6 @@
 """Makes wrappers to be disturbed: it has imported everything, and forks a child for each attempt.
 
-A request is a line of JSON, ``[description, record]``. The child stops itself; once its number is printed, somebody may
+A request is a line of JSON, ``[description, record, parent ends strays]``. The child stops itself; once its number is printed, somebody may
 attach to it and let it go on: then it makes the attempt, and every system call after the stop is one of the wrapper.
 When it is over its exit status is printed (negative: the signal).
 """
@@ -24,13 +24,13 @@ def main() -> None:
     facts()
     libc_prctl()(PR_SET_CHILD_SUBREAPER, 1)  # what a killed wrapper leaves comes to us, and is not in the way
     for line in sys.stdin:
-        description, record = json.loads(line)
+        description, record, parent_ends_strays = json.loads(line)
         child = os.fork()
         if child == 0:
             ctypes.CDLL(None).prctl(_PR_SET_PTRACER, _ANYBODY, 0, 0, 0)  # where only parents may attach (yama)
             os.setsid()
             os.kill(os.getpid(), signal.SIGSTOP)
-            os._exit(run_attempt(description, record))
+            os._exit(run_attempt(description, record, parent_ends_strays))
         os.waitpid(child, os.WUNTRACED)
         print(child, flush=True)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
