@@ -92,12 +92,8 @@ class _Lost(Generic[Content, Job]):
                 if job not in reads:
                     reads[job] = frozenset(read for read in past.inputs(job) if not past.has_copy(read))
                     waiting.extend(reads[job])
-        makes: defaultdict[Job, set[Content]] = defaultdict(set)
-        for content, jobs in makers.items():
-            for job in jobs:
-                makes[job].add(content)
         first: dict[tuple[frozenset[Content], frozenset[Content]], Job] = {}
-        for job, made in makes.items():
+        for job, made in _makes(makers).items():
             first.setdefault((reads[job], frozenset(made)), job)
         kept = set(first.values())
         return cls(
@@ -133,15 +129,11 @@ class _Opening(Generic[Content, Job]):
     def of(
         cls, makers: Mapping[Content, Sequence[Job]], reads: Mapping[Job, Collection[Content]]
     ) -> _Opening[Content, Job]:
-        makes: defaultdict[Job, list[Content]] = defaultdict(list)
         readers: defaultdict[Content, list[Job]] = defaultdict(list)
-        for content, jobs in makers.items():
-            for job in jobs:
-                makes[job].append(content)
         for job, lost in reads.items():
             for content in lost:
                 readers[content].append(job)
-        return cls(makes, readers, {job: len(lost) for job, lost in reads.items()}, {})
+        return cls(_makes(makers), readers, {job: len(lost) for job, lost in reads.items()}, {})
 
     def restore(self, contents: Sequence[Content]) -> None:
         """Open what follows from contents that come from their owners."""
@@ -166,6 +158,15 @@ class _Opening(Generic[Content, Job]):
             self.closed[job] -= 1
             if not self.closed[job]:
                 yield job
+
+
+def _makes(makers: Mapping[Content, Sequence[Job]]) -> Mapping[Job, Sequence[Content]]:
+    """What each job makes."""
+    makes: defaultdict[Job, list[Content]] = defaultdict(list)
+    for content, jobs in makers.items():
+        for job in jobs:
+            makes[job].append(content)
+    return makes
 
 
 def _plan(
