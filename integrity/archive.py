@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import zipfile
 from collections.abc import Mapping
 from importlib.util import MAGIC_NUMBER, source_hash
@@ -44,7 +45,10 @@ def write_modules(path: Path, sources: Mapping[str, bytes]) -> str:
         for name, data in sources.items():
             _add(archive, name, data)
             _add(archive, name + "c", byte_code(data, name))
-    path.write_bytes(made.getbuffer())
+    with path.open("wb") as file:
+        file.write(made.getbuffer())
+        file.flush()
+        os.fsync(file.fileno())  # what is written after it takes for granted that it is there
     return hashlib.sha256(made.getbuffer()).hexdigest()
 
 

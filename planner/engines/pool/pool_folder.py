@@ -70,9 +70,8 @@ class PoolFolder:
 
     @property
     def steps(self) -> Path:
-        """The program of node steps; a folder that was written by Pirene before November 2026 has it as one module."""
-        archive, module = self.root / "node_step.pyz", self.root / "node_step.py"
-        return archive if archive.exists() or not module.exists() else module
+        """The program of node steps."""
+        return self.root / "node_step.pyz"
 
     @property
     def news(self) -> Path:

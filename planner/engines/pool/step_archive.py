@@ -29,6 +29,8 @@ def write_steps(folder: PoolFolder) -> None:
 
 def run_post(folder: PoolFolder, job: int) -> None:
     """Run the POST step of a job that has ended well by itself, as DAGMan would: all that it says is in files."""
-    command = [sys.executable, "-I", "-S", str(folder.steps), "post", str(job), "0"]
+    # A run that was planned before there was an archive has its steps in one module.
+    program = folder.steps if folder.steps.exists() else folder.steps.with_suffix(".py")
+    command = [sys.executable, "-I", "-S", str(program), "post", str(job), "0"]
     with (folder.root / "node_step.log").open("ab") as said:
         subprocess.run(command, cwd=folder.root, stdin=subprocess.DEVNULL, stdout=said, stderr=said, check=False)

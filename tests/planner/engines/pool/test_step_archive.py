@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -31,15 +30,6 @@ def imported(source: Path) -> set[str]:
     return names | {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
 
 
-def test_they_need_no_more_than_python_3_6() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", "import vermin; vermin.main()", "-t=3.6-", "--no-tips", *map(str, SOURCES)],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout
-
-
 def test_every_module_is_listed_after_those_that_it_needs() -> None:
     assert {path.stem for path in SOURCES} == {"__init__", "__main__", *MODULES}
     of_ours = {f"{PACKAGE}.{name}": position for position, name in enumerate(MODULES)}
@@ -62,20 +52,31 @@ def test_the_archive_holds_the_sources_as_they_are(tmp_path: Path) -> None:
         assert all(archive.read(name) == (ROOT / name).read_bytes() for name in names - {"__main__.py"})
 
 
-@pytest.mark.parametrize("name", ["node_step.pyz", "node_step.py"])
+@pytest.mark.parametrize("names", [["node_step.pyz"], ["node_step.py"], ["node_step.py", "node_step.pyz"]])
 def test_what_came_back_while_no_dagman_was_there_is_taken_in_by_the_steps_in_the_folder(
-    tmp_path: Path, name: str
+    tmp_path: Path, names: list[str]
 ) -> None:
-    """Not by those of the version that is at work: a folder of an earlier one has other documents, and one module."""
+    """Not by those of the version that is at work: a folder of an earlier one has other documents, and one module. It
+    has both where an earlier version was killed before it wrote the DAG, which then names the archive.
+    """
     folder = PoolFolder(tmp_path)
-    program = "import sys, pathlib; pathlib.Path('ran').open('a').write(' '.join(sys.argv[1:]) + '\\n'); sys.exit(1)"
-    (folder.root / name).write_text(f"{program}\n")
+    program = "import sys, pathlib; print(pathlib.Path(sys.argv[0]).name, *sys.argv[1:]); sys.exit(1)\n"
+    for name in names:
+        (folder.root / name).write_text(program)
     for job in (7, 1007, 8):
         (folder.node(job) / "out").mkdir(parents=True)
         if job != 8:
             (folder.node(job) / "out" / "record.json.sha256").touch()
     finish_steps(folder)
-    assert (folder.root / "ran").read_text() == "post 7 0\npost 1007 0\n"
+    assert (folder.root / "node_step.log").read_text() == "".join(f"{names[-1]} post {job} 0\n" for job in (7, 1007))
+
+
+def test_what_an_earlier_version_left_unfinished_is_not_written_over(tmp_path: Path) -> None:
+    folder = PoolFolder(tmp_path)
+    (folder.root / "node_step.py").write_text("of an earlier version")
+    write_steps(folder)
+    assert (folder.root / "node_step.py").read_text() == "of an earlier version"
+    assert zipfile.is_zipfile(folder.root / "node_step.pyz")
 
 
 def test_what_a_step_says_of_itself_is_in_the_log_of_steps(tmp_path: Path) -> None:
