@@ -83,7 +83,11 @@ class Recovery:
         self._on_copies: set[int] = set()
 
     def altered(self, job: EngineJob, record: Record) -> None:
-        """Note which of its inputs an attempt left otherwise than it found them."""
+        """Note which of its inputs an attempt left otherwise than it found them; of copies that were sent to it alone
+        that says nothing of what other attempts read.
+        """
+        if self._hand_over.sends_copies:
+            return
         self._altered.update((job.number, seen.name) for seen in record.changed_inputs)
         if record.changed_inputs:
             self._on_copies.add(job.number)

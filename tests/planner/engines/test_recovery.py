@@ -264,6 +264,19 @@ def test_an_input_that_was_damaged_from_outside_while_its_job_ran_is_recovered(b
     ]
 
 
+def test_what_a_job_does_to_a_copy_that_was_sent_to_it_says_nothing_of_the_original(bench: Bench) -> None:
+    """As on a pool, where nothing would come of a promise of private copies."""
+    bench.monkeypatch.setattr(HandOver, "sends_copies", True)
+    first, second = two_copies(bench)
+    job = shell("read", "cat a > r; printf x > $FIRST", reads=("a",), makes=("r",))
+    job["profiles"] = {"dagman": {"retry": 2}, "env": {"FIRST": str(first)}}
+    bench.run([job])
+    reasons = [reason for _, _, reason in bench.job_states()]
+    assert reasons == [f"its input a is no good at {first}: the copy at {second} is read instead"]
+    sql = "SELECT DISTINCT protection FROM checks WHERE name = 'a' AND stage = 'pre-exec'"
+    assert fetch(bench.world.store, sql) == [("guard",)]
+
+
 @pytest.mark.parametrize("copies", [1, 2])
 def test_what_is_altered_again_and_again_is_given_up(bench: Bench, copies: int) -> None:
     first, second = two_copies(bench)
