@@ -223,14 +223,14 @@ class Progress:
         self._recover(job, record.attempt, record.failure or "an input did not match", outcome)
 
     def _recover(self, job: EngineJob, attempt: int, failure: str, outcome: Recovered | Lost) -> None:
-        if isinstance(outcome, Lost):
-            self._recorder.unrecoverable(job, attempt, outcome.reason)
-            self._failed(job, f"{failure} ({outcome.reason})", retry=False, integrity=True)
-            return
         for number, placed in outcome.placed:
             self._recorder.placed(self._plan.jobs[number - 1], placed)
         for place in outcome.found:
             self._recorder.found(place)
+        if isinstance(outcome, Lost):
+            self._recorder.unrecoverable(job, attempt, outcome.reason)
+            self._failed(job, f"{failure} ({outcome.reason})", retry=False, integrity=True)
+            return
         for sentence in outcome.said:
             self._watch.note(f"{job.id} runs again: {sentence}")
             self._recorder.recovering(job, attempt, sentence)

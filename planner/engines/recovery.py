@@ -61,9 +61,13 @@ class Recovered:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The job cannot get what it must read; ``reason`` is one sentence on each input of which that is so."""
+    """The job cannot get what it must read; ``reason`` is one sentence on each input of which that is so. What became
+    of the others is told all the same, as in Recovered.
+    """
 
     reason: str
+    placed: tuple[tuple[int, Placed], ...] = ()
+    found: tuple[Placed, ...] = ()
 
 
 class Recovery:
@@ -109,17 +113,15 @@ class Recovery:
             job, bad, [self._input(job, record, uses.get(seen.name), seen, state) for seen in bad]
         )
         lost = [part.reason for part in parts if isinstance(part, Lost)]
+        placed = tuple(place for part in parts for place in part.placed)
+        found = tuple(place for part in parts for place in part.found)
         if lost or not parts:
-            return Lost("; ".join(lost) or "nothing is known of what did not match")
-        found = [part for part in parts if isinstance(part, Recovered)]
-        producers = {number: reason for part in found for number, reason in part.producers}
+            return Lost("; ".join(lost) or "nothing is known of what did not match", placed, found)
+        recovered = [part for part in parts if isinstance(part, Recovered)]
+        producers = {number: reason for part in recovered for number, reason in part.producers}
         self._brought_back.update(producers)
-        return Recovered(
-            said=tuple(sentence for part in found for sentence in part.said),
-            producers=tuple(producers.items()),
-            placed=tuple(place for part in found for place in part.placed),
-            found=tuple(place for part in found for place in part.found),
-        )
+        said = tuple(sentence for part in recovered for sentence in part.said)
+        return Recovered(said, tuple(producers.items()), placed, found)
 
     def _input(
         self, job: EngineJob, record: Record, use: PlannedUse | None, seen: Input, state: Callable[[int], JobState]

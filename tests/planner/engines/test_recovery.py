@@ -435,6 +435,20 @@ def test_an_input_that_cannot_be_read_for_long_has_the_retries_of_its_job(bench:
         assert bench.attempts() == {"read": ("integrity_failed", 3)}
 
 
+def test_an_input_that_was_mended_is_so_for_the_store_although_another_one_is_lost(bench: Bench) -> None:
+    make = shell("make", "echo made > m", makes=("m",))
+    bench.run([make])
+    bench.damage_outputs("make", times=1)
+    raw = bench.world.raw("a", "raw data\n")
+    damage_after_planning(bench, raw)
+    state, plan = bench.run([make, shell("read", "cat a m > r", reads=("a", "m"), makes=("r",))], reuse=False)
+    assert (state, bench.attempts()["read"]) == ("failed", ("integrity_failed", 1))
+    mended = bench.world.output(plan, "m")
+    assert mended.read_text() == "made\n"
+    replicas = {row["url"]: row["state"] for row in bench.asked("replicas show url, state")}
+    assert (replicas[mended.as_uri()], replicas[raw.as_uri()]) == ("ok", "quarantined")
+
+
 @pytest.mark.parametrize("other_copies", [1, 0])
 def test_two_readers_of_one_damaged_output_have_it_mended_once(bench: Bench, other_copies: int) -> None:
     """Both have read it before the first of them is recovered: the second finds the copy that came for the first."""
