@@ -10,6 +10,7 @@ import datetime as dt
 import json
 import os
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,6 +95,7 @@ def required(storage: Storage) -> StoreIdentity:
     """Who the store at this place is. Raises NotAStoreError if there is none, and makes none; else as `identify`."""
     found = identify(storage)
     if found is None:
+        _refuse_nameless(storage)
         raise NotAStoreError(f"{storage.location}: there is no store here", hint=f"name one with --store or {VARIABLE}")
     return found
 
@@ -157,19 +159,9 @@ def _document(store: uuid.UUID) -> bytes:
 
 def _refuse_strangers(storage: Storage) -> None:
     """Only an empty place, or one in which somebody is about to make a store, becomes one."""
-    try:
-        names = storage.names()
-        commits = storage.names(COMMITS) if COMMITS in names else set()
-    except FileNotFoundError:
-        return
-    except NOT_THERE as error:
-        raise NotAStoreError(f"{storage.location}: {error.strerror or error}") from error
+    names = _refuse_nameless(storage)
     if IDENTITY in names:
         return  # somebody has made it meanwhile
-    if any(number_of(name) is not None for name in commits):
-        raise DamagedStoreError(
-            f"{storage.location}: holds commits but no {IDENTITY}", hint="restore it from a backup of the store"
-        )
     if FOLDER in names:
         raise NotAStoreError(f"{storage.location} is no store", hint=f"the store in it is {storage.where(FOLDER)}")
     strangers = [n for n in names if n not in _OWN_NAMES and not n.endswith(TEMPORARY)]
@@ -178,3 +170,20 @@ def _refuse_strangers(storage: Storage) -> None:
             f"{storage.location} is no store: it holds {min(strangers)}",
             hint="name the folder of a store, or one that is empty or new",
         )
+
+
+def _refuse_nameless(storage: Storage) -> Collection[str]:
+    """The names in a place that had no `store.json`. Raises DamagedStoreError if it has none, and has commits."""
+    try:
+        names = storage.names()
+        commits = storage.names(COMMITS) if COMMITS in names else ()
+    except FileNotFoundError:
+        return ()
+    except NOT_THERE as error:
+        raise NotAStoreError(f"{storage.location}: {error.strerror or error}") from error
+    if IDENTITY not in names and any(number_of(name) is not None for name in commits):
+        raise DamagedStoreError(
+            f"{storage.location}: holds commits but no {IDENTITY}",
+            hint=f"restore {IDENTITY} from a backup of the store, or see what `pirene store check --repair` can do",
+        )
+    return names

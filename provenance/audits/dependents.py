@@ -45,6 +45,13 @@ WHERE (run, job) IN (SELECT unnest($1::BIGINT[]), unnest($2::BIGINT[])) AND role
 ORDER BY ALL
 """
 
+_METADATA = """
+SELECT source, number, key, written FROM metadata
+WHERE entity = 'job' AND origin = 'static' AND NOT withdrawn AND written IS NOT NULL
+      AND (source, number) IN (SELECT unnest($1::BIGINT[]), unnest($2::BIGINT[]))
+ORDER BY source, number, key, position
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Affected:
@@ -156,6 +163,8 @@ class Dependents:
             options: dict[JobKey, list[str]] = {}
             for run, job, option, used in reading.rows(_USES, columns):
                 options.setdefault((run, job), []).extend((option, str(used)))
+            for run, job, key, written in reading.rows(_METADATA, columns):
+                options.setdefault((run, job), []).extend(("-m", f"{key}={written}"))
             commands = {(run, job): command for run, job, command in reading.rows(_COMMANDS, columns)}
         given = {job: ["exec", *options.get(job, ()), "--", *command] for job, command in commands.items()}
         return {

@@ -76,6 +76,7 @@ def page(report: Report) -> str:
         copies=wording.copies,
         is_store_in_doubt=wording.is_store_in_doubt(report),
         mend_the_store=wording.MEND_THE_STORE,
+        redirections=wording.REDIRECTIONS,
         at_most=_SHOWN_STEPS,
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from provenance.answers.json_text import time_text
 from provenance.reports.wording import (
     MEND_THE_STORE,
+    REDIRECTIONS,
     amount_of_bytes,
     comparison,
     copies,
@@ -132,6 +133,8 @@ def _repair(report: Report) -> Iterator[str]:
         yield f"  run       job {harmless(rerun.job)} of workflow {harmless(rerun.workflow)}, which makes {makes}"
         if rerun.command is not None:
             yield f"  $ {harmless(rerun.command)}"
+    if any(rerun.command is not None for rerun in plan.reruns):
+        yield f"            {REDIRECTIONS}"
     if any(rerun.command is None for rerun in plan.reruns):
         yield "            by planning it again (`pirene run WORKFLOW.yml`): these jobs run, all others are reused"
         for folder in dict.fromkeys(rerun.folder for rerun in plan.reruns if rerun.command is None and rerun.folder):

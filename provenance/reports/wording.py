@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from integrity.findings import Finding, Sight
     from integrity.report import Overhead, Report, Sample
 
+REDIRECTIONS = "where its standard input and output came from and went is not recorded: add < and > as they were"
+"""Of a command of `pirene exec` that is to be given again."""
 _STEP = 1000
 _STAGES = {
     "stage-in": "on its way to {job}",

@@ -23,7 +23,8 @@ def folder(tmp_path: Path, pirene: Path) -> Path:
     inputs = [f"data/{MONDAY}", "data/tuesday.txt"]
     given = [word for name in inputs for word in ("--in", name)]
     run(folder, pirene, "files", "add", "data")
-    run(folder, pirene, "exec", *given, "--out", "all.txt", "--", "sort", "-o", "all.txt", *inputs)
+    described = ["-m", "by=anna's", "-m", "days=mon", "-m", "days=1.10"]
+    run(folder, pirene, "exec", *given, *described, "--out", "all.txt", "--", "sort", "-o", "all.txt", *inputs)
     run(folder, pirene, "exec", "--in", "all.txt", "--out", "top.txt", "--", "sort", "-r", "-o", "top.txt", "all.txt")
     return folder
 
@@ -56,6 +57,8 @@ def test_results_are_made_again_in_the_order_of_the_plan(folder: Path, pirene: P
         follow(step["command"], pirene)
     assert audit(folder, pirene)["verdict"] == "clean"
     assert (folder / "top.txt").read_text() == "6\n5\n4\n3\n2\n1\n"
+    asked = run(folder, pirene, "query", "jobs where by is not missing show by, days", "--format", "json")
+    assert json.loads(asked.stdout) == [{"by": "anna's", "days": ["mon", 1.10]}] * 2
 
 
 def test_a_copy_spares_the_command(folder: Path, pirene: Path) -> None:

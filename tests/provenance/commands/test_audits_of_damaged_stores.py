@@ -153,6 +153,21 @@ def test_what_the_system_does_not_hand_out_is_incomplete(folder: Path, json_of, 
     assert "Input/output error" in report["obstacle"]
 
 
+@pytest.mark.parametrize("command", [audit, scrub], ids=["audit", "scrub"])
+def test_a_store_whose_name_is_gone_is_damaged_and_not_none(folder: Path, command, json_of) -> None:
+    (folder / "store.json").unlink()
+    report = json_of(command, exit_code=1)
+    assert (report["verdict"], report["log"]["status"]) == ("damaged", "unknown")
+    assert [finding["name"] for finding in report["findings"]] == ["store.json"]
+    assert report["obstacle"] == f"{folder}: holds commits but no store.json"
+
+
+def test_a_store_that_is_being_made_is_none_yet(tmp_path: Path, run_command) -> None:
+    (tmp_path / "commits").mkdir()
+    with pytest.raises(NotAStoreError, match="there is no store here"):
+        run_command(audit, invocation={"store": str(tmp_path)})
+
+
 def test_no_store_stays_an_error(tmp_path: Path, run_command) -> None:
     with pytest.raises(NotAStoreError):
         run_command(audit, invocation={"store": str(tmp_path / "elsewhere")})
