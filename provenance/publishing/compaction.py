@@ -99,7 +99,7 @@ def _merge(store: Store, snapshot: Snapshot, chosen: Sequence[Sequence[Segment]]
         raise
     if not merges:
         return None
-    with turn(store.storage):
+    with turn(store.storage, soon=True):
         return _publish(store, merges, nonce)
 
 

@@ -4,9 +4,10 @@ A courtesy, never a condition: what decides is who publishes first (`provenance.
 are no locks, on other machines, and when a turn lasts too long because its owner was stopped, writers just race, and
 who has lost waits for a random moment before the next try.
 
-There is a room, in which one writer is, and a door, at which one waits for it: who has had a turn is behind the one at
-the door, however soon it comes again, and behind most others, who look the more often the longer they have waited.
-Patience is brought from the door into the room, and ends: nobody waits for a turn longer than four seconds.
+There is a room, in which one writer is; a door, at which one waits for it; and a line before the door, of as many
+places as the store has tables. Who comes takes the last place and moves up, so turns come in the order of arrival.
+Nobody is in anybody's way for long: who has seen nothing published for three seconds goes on without a turn when it is
+at the door, and one after the other does so; after four seconds, those in the line pass over who is ahead.
 """
 
 from __future__ import annotations
@@ -26,40 +27,36 @@ from provenance.storage.interface import Storage
 from provenance.storage.local import LocalStorage
 
 _DOOR = "segments"
-"""Folders are locked, not files: that takes no file, and no permission to write."""
-_PATIENCE_SECONDS = 3.0
-"""Nothing is published for so long: longer than any commit but a huge one takes."""
-_LONGEST_WAIT_SECONDS = 4.0
-"""Behind a writer that was stopped, those who go on without a turn look like progress to the rest."""
-_ROOM_POLL_SECONDS = 0.002
-_DOOR_POLL_SECONDS = 0.04
-"""For who has just come; a quarter of it for who has waited for three seconds. A look costs 30 µs, and many wait."""
+"""Folders are locked, not files: that takes no file, and no permission to write. Those in this one are the line."""
+_TURN_SECONDS = 3.0
+"""Longer than any commit but a huge one takes: if nothing is published for so long, the turn's owner was stopped."""
+_LINE_SECONDS = 4.0
+"""The same, for who is not at the door: behind a writer that was stopped the line goes on in order."""
+_ROOM_POLL_SECONDS, _DOOR_POLL_SECONDS, _LINE_POLL_SECONDS = 0.002, 0.005, 0.01
+"""A look costs 30 µs, and many wait. The room is empty for the first of these times, so the others may be longer."""
 _LONGEST_PAUSE_SECONDS = 0.2
 
 
 @dataclass(slots=True)
 class _Patience:
-    """How long somebody has waited, and how long nothing has come into the ``room``, a descriptor of its folder."""
+    """For how long, while somebody waited, nothing has come into the ``room``, a descriptor of its folder."""
 
     room: int
-    begun: float = field(init=False)
     progress: float = field(init=False)
     newest: int = field(init=False)
+    longest: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
-        self.begun = self.progress = time.monotonic()
-        self.newest = os.fstat(self.room).st_mtime_ns
+        self.progress = time.monotonic()
+        self.newest = _changed(self.room)
 
-    def seconds(self) -> float:
-        """Since it began."""
-        return time.monotonic() - self.begun
-
-    def is_over(self) -> bool:
-        """Whether to go on without a turn."""
+    def is_over(self, seconds: float) -> bool:
+        """Whether nothing came for so long, at any time: what came then is of those who have lost theirs."""
         now = time.monotonic()
-        if (changed := os.fstat(self.room).st_mtime_ns) != self.newest:
-            self.newest, self.progress = changed, now
-        return now - self.progress > _PATIENCE_SECONDS or now - self.begun > _LONGEST_WAIT_SECONDS
+        self.longest = max(self.longest, now - self.progress)
+        if (newest := _changed(self.room)) != self.newest:
+            self.newest, self.progress = newest, now
+        return self.longest > seconds
 
 
 class _Having(threading.local):
@@ -73,25 +70,19 @@ _having = _Having()
 
 
 @contextmanager
-def turn(storage: Storage) -> Iterator[None]:
+def turn(storage: Storage, *, soon: bool = False) -> Iterator[None]:
     """Wait until no other writer of this machine is about to commit, as long as others get on. A turn within a turn of
-    the same thread does not wait.
+    the same thread does not wait. ``soon``: only for who is at the door, not for the line before it; for what takes a
+    moment, and comes from somebody who has waited in the line.
     """
     root = storage.root if isinstance(storage, LocalStorage) else None
     if root is None or root in _having.turns:
         yield
         return
-    with ExitStack() as in_room:
-        room = _opened(root / FOLDER, in_room)
-        with ExitStack() as at_door:
-            door = _opened(root / _DOOR, at_door)
-            if room is not None:
-                patience = _Patience(room)
-                if door is not None:
-                    _wait(door, patience)
-                _wait(room, patience)
+    with ExitStack() as until:
+        _come_in(root, soon, until)
         _having.turns.add(root)
-        in_room.callback(_having.turns.remove, root)
+        until.callback(_having.turns.remove, root)
         yield
 
 
@@ -100,12 +91,47 @@ def alone(storage: Storage) -> Iterator[bool]:
     """Do what would be in vain if another process of this machine did it at the same time; False: one does."""
     with ExitStack() as until:
         descriptor = _opened(storage.root, until) if isinstance(storage, LocalStorage) else None
-        yield descriptor is None or not _is_locked(descriptor)
+        yield descriptor is None or _is_ours(descriptor)
 
 
 def after_a_lost_race(attempt_seconds: float) -> None:
     """Wait for up to as long as the attempt took, so that those who lost together do not meet again."""
     time.sleep(random.uniform(0, min(attempt_seconds, _LONGEST_PAUSE_SECONDS)))
+
+
+def _come_in(root: Path, soon: bool, until: ExitStack) -> None:
+    """Lock the room, or else the door at least, ``until`` the turn is over."""
+    room = _opened(root / FOLDER, until)
+    with ExitStack() as at_door:
+        door = _opened(root / _DOOR, at_door)
+        if room is None or door is None:
+            return
+        if not _is_ours(room) or (not soon and not _is_ours(door)):
+            _release(room)  # for who is at the door
+            patience = _Patience(room)
+            with ExitStack() as in_line:
+                if not soon:
+                    _move_up(root / _DOOR, patience, in_line)
+                _wait(door, _DOOR_POLL_SECONDS, patience, _LINE_SECONDS)
+            if not _wait(room, _ROOM_POLL_SECONDS, patience, _TURN_SECONDS):
+                until.push(at_door.pop_all())  # those who go on without a turn do so one after the other
+
+
+def _move_up(line: Path, patience: _Patience, in_line: ExitStack) -> None:
+    """Take the last place of the line, then each before it as soon as it is free, up to the first."""
+    for name in sorted(_names(line), reverse=True):
+        with ExitStack() as ahead:
+            place = _opened(line / name, ahead)
+            if place is not None and _wait(place, _LINE_POLL_SECONDS, patience, _LINE_SECONDS):
+                in_line.close()
+                in_line.push(ahead.pop_all())
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - names, no paths
+    except OSError:
+        return []
 
 
 def _opened(folder: Path, until: ExitStack) -> int | None:
@@ -118,23 +144,36 @@ def _opened(folder: Path, until: ExitStack) -> int | None:
     return descriptor
 
 
-def _wait(wanted: int, patience: _Patience) -> None:
-    """Lock a folder as soon as nobody else does; leave it when patience is over."""
-    while _is_locked(wanted) and not patience.is_over():
-        at_door = _DOOR_POLL_SECONDS / (1 + min(patience.seconds(), 3))
-        pause = _ROOM_POLL_SECONDS if wanted == patience.room else at_door
-        time.sleep(random.uniform(0.5, 1.5) * pause)
+def _wait(wanted: int, poll_seconds: float, patience: _Patience, longest_seconds: float) -> bool:
+    """Lock a folder as soon as nobody else does; False: left, because patience is over."""
+    while not _is_ours(wanted):
+        if patience.is_over(longest_seconds):
+            return False
+        time.sleep(random.uniform(0.5, 1.5) * poll_seconds)
+    return True
 
 
-def _is_locked(descriptor: int) -> bool:
-    """Whether somebody else has it locked; if not, we have from now on, where there are locks."""
+def _is_ours(descriptor: int) -> bool:
+    """Whether we have it locked from now on, or there are no locks; if not, somebody else has."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
+        return False
     except OSError:
         pass  # no locks here
-    return False
+    return True
+
+
+def _changed(descriptor: int) -> int:
+    try:
+        return os.fstat(descriptor).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _release(descriptor: int) -> None:
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def _close(descriptor: int) -> None:
