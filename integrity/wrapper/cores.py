@@ -19,7 +19,7 @@ def each(look: "Callable[[int], T]", sizes: "Sequence[int]") -> "list[T]":
     What one of them raises is raised once all have ended, the first in order first.
     """
     large = sum(size >= WORTH_A_THREAD_BYTES for size in sizes)
-    threads = min(large, len(os.sched_getaffinity(0)))
+    threads = 1 if large < 2 else min(large, len(os.sched_getaffinity(0)))
     if threads < 2:
         return [look(number) for number in range(len(sizes))]
     found: "dict[int, T]" = {}

@@ -1,6 +1,7 @@
 """The job description, checked: whatever is wrong with it is said before anything is touched."""
 
 import os
+import posix
 
 from integrity.wrapper.beneath import names_beneath
 from integrity.wrapper.errors import UnusableError
@@ -200,7 +201,7 @@ def _environment(document: "Mapping[str, Any]") -> "tuple[dict[bytes, bytes], li
 
 
 def _own_environment() -> "dict[bytes, bytes]":
-    environment = dict(os.environb)
+    environment = dict(posix.environ)  # as it was given; `os.environb` makes a copy of it one by one
     # Since 3.7 Python sets LC_CTYPE for itself in the C locale; the command must not inherit what nobody gave it.
     if environment.get(b"LC_CTYPE") in (b"C.UTF-8", b"C.utf8", b"UTF-8"):
         try:

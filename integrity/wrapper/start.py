@@ -52,7 +52,7 @@ def spawned(job: Job, program: "tuple[bytes, list[bytes]]", ends: "list[int]") -
                 setsid=True,  # a job that signals its process group must not reach the wrapper
                 setsigdef=IGNORED_BY_PYTHON,
             )
-        except (OSError, NotImplementedError):
+        except (OSError, ValueError, NotImplementedError):
             return None
         finally:
             os.fchdir(before)

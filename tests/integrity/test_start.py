@@ -6,6 +6,7 @@ launcher has died in the same moment, waits for it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from integrity.wrapper.processes import started, ticks
 from planner.engines.survivors import wait_for_survivors
 from planner.run_folder import RunFolder
 
@@ -189,5 +191,19 @@ def test_a_command_that_outlives_wrapper_and_launcher_is_waited_for(
 
 
 def commands_of(children: Path) -> bytes:
-    """The command lines of the processes in a list of the system."""
-    return b"\n".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children.read_text().split())
+    """The command lines of the processes in a list of the system; one that has just ended has none."""
+    lines = []
+    for pid in children.read_text().split():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            lines.append(Path(f"/proc/{pid}/cmdline").read_bytes())
+    return b"\n".join(lines)
+
+
+def test_the_clock_tells_when_a_process_was_started() -> None:
+    """So that nobody need ask the system for it, which takes until the program is loaded."""
+    before = int(ticks())
+    with subprocess.Popen(["sleep", "1000"]) as process:
+        after = int(ticks())
+        assert before <= int(started(process.pid)) <= after
+        process.kill()
+    assert started(process.pid) == "?"
