@@ -2,8 +2,9 @@
 
 import errno
 import os
+import stat
 
-from integrity.wrapper.content import read_content, survey
+from integrity.wrapper.content import Survey, read_content, survey
 from integrity.wrapper.errors import UnreadableError
 from integrity.wrapper.notation import reason, to_text
 from planner.engines.pool.node_step.refused import NEVER, RefusedError
@@ -11,11 +12,10 @@ from planner.engines.pool.node_step.trees import remove
 
 TYPE_CHECKING = False  # the module `typing` costs 5 ms to import
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
     from planner.engines.pool.node_step.documents import Document
     from planner.engines.pool.node_step.pool import Pool
+
+READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def take_outputs(pool: "Pool", plan: "Document", job: int, record: "Document") -> "list[Document]":
@@ -50,7 +50,7 @@ def take_output(arrived: bytes, place: bytes, sha256: str) -> "Document":
         if error.errno != errno.EXDEV:
             raise
         copy_over(arrived, place, sha256)
-    return stat_of(survey, place)
+    return stat_of(place)
 
 
 def put(path: bytes, place: bytes) -> None:
@@ -70,16 +70,12 @@ def copy_over(arrived: bytes, place: bytes, sha256: str) -> None:
     """Bring a file or folder to another file system: whole and read back from there, or not at all."""
     import shutil  # takes 4 ms of the few that a step has, and is hardly ever needed
 
-    def copy(source: "Any", destination: "Any") -> None:
-        shutil.copy2(source, destination)
-        to_disk(destination)
-
     temporary = b"%s.%d.pirene" % (place, os.getpid())
     try:
         if os.path.isdir(arrived):
-            shutil.copytree(os.fsdecode(arrived), os.fsdecode(temporary), copy_function=copy)
+            shutil.copytree(os.fsdecode(arrived), os.fsdecode(temporary))
         else:
-            copy(arrived, temporary)
+            shutil.copy2(arrived, temporary)
         checked(temporary, sha256)
         put(temporary, place)
     except shutil.Error as error:
@@ -88,21 +84,12 @@ def copy_over(arrived: bytes, place: bytes, sha256: str) -> None:
         remove(temporary)
 
 
-def to_disk(path: "Any") -> None:
-    """Have the system write a file to the disk and forget what it keeps of it in memory, so that who reads it asks the
-    disk.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    finally:
-        os.close(descriptor)
-
-
 def checked(path: bytes, sha256: str) -> "Document":
-    """Hash a file or folder; its stat. Raises RefusedError if it is not what the worker recorded."""
+    """Hash what the disk has of a file or folder that came from elsewhere; its stat. Raises RefusedError if it is not
+    what the worker recorded.
+    """
     try:
+        to_disk(path)
         found, content = read_content(path, False, False, None, lambda: None)
     except FileNotFoundError:
         raise RefusedError("%s did not arrive" % to_text(path)) from None
@@ -111,14 +98,35 @@ def checked(path: bytes, sha256: str) -> "Document":
     if content.sha256 != sha256:
         text = "%s is not as the worker recorded it: expected sha256 %s, found %s"
         raise RefusedError(text % (to_text(path), sha256, content.sha256))
-    return stat_of(lambda _: found, path)
+    return in_words(found)
 
 
-def stat_of(survey: "Callable[[int], Any]", path: bytes) -> "Document":
-    """The stat of a file or folder as documents hold it (integrity/digest.py: Stat)."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+def to_disk(path: bytes) -> None:
+    """Have the system write a file, or all files of a folder, to the disk and forget what it keeps of them in memory:
+    who reads them next asks the disk. What is neither is left to whoever reads it.
+    """
+    mode = os.lstat(path).st_mode
+    if stat.S_ISDIR(mode):
+        for name in os.listdir(path):
+            to_disk(os.path.join(path, name))
+    elif stat.S_ISREG(mode):
+        descriptor = os.open(path, READ)
+        try:
+            os.fsync(descriptor)
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(descriptor)
+
+
+def stat_of(path: bytes) -> "Document":
+    """The stat of a file or folder."""
+    descriptor = os.open(path, READ)
     try:
-        found = survey(descriptor)
+        return in_words(survey(descriptor))
     finally:
         os.close(descriptor)
+
+
+def in_words(found: Survey) -> "Document":
+    """A stat as documents hold it (integrity/digest.py: Stat)."""
     return {key: getattr(found, key) for key in ("size", "mtime_ns", "ctime_ns", "inode", "device")}

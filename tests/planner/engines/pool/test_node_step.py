@@ -32,7 +32,7 @@ from planner.engine_plan import EnginePlan
 from planner.engines.pool.dag import write_pool_folder
 from planner.engines.pool.node_step.inputs import find_produced
 from planner.engines.pool.node_step.inputs import reuse_key as key_of_inputs
-from planner.engines.pool.node_step.outputs import copy_over
+from planner.engines.pool.node_step.outputs import copy_over, take_output
 from planner.engines.pool.node_step.pool import Pool, instead_key
 from planner.engines.pool.pool_folder import PoolFolder
 from planner.reuse_key import around_inputs, reuse_key
@@ -676,17 +676,21 @@ def test_outputs_on_another_file_system(nodes, small_disk) -> None:
     assert (small_disk / "output" / "g").read_text() == "made\nmade\nx\n"
 
 
+@pytest.mark.parametrize("way", ["arrived", "copied"])
 @pytest.mark.parametrize("kind", ["file", "folder"])
-def test_a_copy_on_another_file_system_is_read_back_from_the_disk(tmp_path, monkeypatch, kind) -> None:
+def test_outputs_are_read_back_from_the_disk(tmp_path, monkeypatch, kind, way) -> None:
+    """What HTCondor wrote, and what is copied from there to another file system."""
     arrived, place = tmp_path / "arrived", tmp_path / "place"
     if kind == "folder":
-        arrived.mkdir()
-    (arrived / "x" if kind == "folder" else arrived).write_bytes(os.urandom(1 << 18))
+        (arrived / "below").mkdir(parents=True)
+    (arrived / "below" / "x" if kind == "folder" else arrived).write_bytes(os.urandom(1 << 18))
     digest = sha256(manifest(arrived) if kind == "folder" else arrived.read_bytes())
     reads = FirstReads(monkeypatch)
-    copy_over(os.fsencode(arrived), os.fsencode(place), digest)
+    bring = take_output if way == "arrived" else copy_over
+    bring(os.fsencode(arrived), os.fsencode(place), digest)
     assert list(reads.pages.values()) == [0]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["arrived", "place"]
+    there = ["place"] if way == "arrived" else ["arrived", "place"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == there
 
 
 def test_a_full_output_disk(nodes, small_disk) -> None:
