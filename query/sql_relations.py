@@ -116,8 +116,9 @@ class Relating:
             walked = self.binder.cte("w", body, "(kind, a, b, depth)")
             # A step is two edges, file -> job -> file; from a job to a file (or back) the first step is one edge.
             bound = f" AND (depth + 1) // 2 BETWEEN {low} AND {high}"
-        reached = f"SELECT a, b FROM {walked} WHERE kind = {1 - _KIND[subject]}{bound}"
-        return reached if subject is not node.query.entity else f"{reached} EXCEPT SELECT k0, k1 FROM {seeds}"
+        # Not EXCEPT, which would look for rows that come twice among all that were reached.
+        others = f" ANTI JOIN {seeds} ON k0 = a AND k1 = b" if subject is node.query.entity else ""
+        return f"SELECT a, b FROM {walked}{others} WHERE kind = {1 - _KIND[subject]}{bound}"
 
     def hops(self, subject: Entity, node: resolved.Related, seeds: str) -> list[str]:
         """The names of expressions with the keys of ``subject`` that are within the steps asked for, for each number of
