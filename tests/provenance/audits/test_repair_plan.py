@@ -7,6 +7,7 @@ import subprocess
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -234,11 +235,9 @@ def test_a_restore_outside_of_the_scope_says_where_it_was(chain: Chain) -> None:
 
 
 def test_readers_are_jobs_that_ran_with_the_file_and_the_others_are_downstream(
-    chain: Chain,
-    record_bytes,
-    read_file,  # type: ignore[no-untyped-def]
+    chain: Chain, record_bytes: Callable[..., bytes], read_file: Callable[..., Any]
 ) -> None:
-    output = chain.run(1, staged=("mid.dat", "out.dat"))
+    chain.run(1, staged=("mid.dat", "out.dat"))
     run_id = chain.plan(8, "late", "refused")
     wrong = {"verdict": "mismatch", "actual_sha256": "00" * 32, "finding": "content-mismatch"}
     raw = read_file("raw.dat", b"raw bytes", source=chain.raw.file[0], file=chain.raw.file[1], **wrong)
@@ -249,4 +248,3 @@ def test_readers_are_jobs_that_ran_with_the_file_and_the_others_are_downstream(
     assert finding.name == "raw.dat"
     assert (finding.read_by, finding.affected_jobs) == (("a",), ("a", "b"))
     assert finding.affected_files == ("mid.dat", "out.dat")
-    assert output.is_dir()

@@ -12,7 +12,9 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +107,22 @@ def test_one_store_object_in_many_threads(tmp_path: Path) -> None:
     assert examined(store).root == root_of(store)
 
 
+@contextmanager
+def failing_after(stop: int) -> Iterator[list[str]]:
+    """All writes fail but the first ``stop``; gives the names of the files of those that were tried."""
+    tried, written = list[str](), LocalStorage.write
+
+    def write(storage: LocalStorage, name: str, data: bytes) -> None:
+        tried.append(name)
+        if len(tried) > stop:
+            raise NotWrittenError(name)
+        written(storage, name, data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalStorage, "write", write)
+        yield tried
+
+
 @pytest.mark.parametrize("stop", range(5))
 @pytest.mark.parametrize("first", [True, False])
 def test_wherever_the_log_stops_growing_it_is_only_behind(
@@ -116,23 +134,13 @@ def test_wherever_the_log_stops_growing_it_is_only_behind(
         patch.setattr(growth, "extend", lambda store: None)
         while store.snapshot().number < (3 if first else 258):
             add(store, store.snapshot().number + 1000)
-    writes, written = 0, LocalStorage.write
-
-    def failing(storage: LocalStorage, name: str, data: bytes) -> None:
-        nonlocal writes
-        writes += 1
-        if writes > stop:
-            raise NotWrittenError(name)
-        written(storage, name, data)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(LocalStorage, "write", failing)
+    with failing_after(stop) as tried:
         try:
             extend(store)
         except NotWrittenError:
-            assert writes == stop + 1
+            assert len(tried) == stop + 1
         else:
-            assert writes == (2 if first else 4)
+            assert len(tried) == (2 if first else 4)
     assert grave(store) == []
     add(Store.open(store.root), 2000)
     assert grave(store) == []
@@ -155,23 +163,10 @@ def test_without_a_key_a_log_is_not_made_anew_and_stays(logged: Store, monkeypat
 
 
 @pytest.mark.parametrize("stop", [0, 1])
-def test_making_a_log_anew_takes_nothing_away_before_the_new_one_is_there(
-    logged: Store, monkeypatch: pytest.MonkeyPatch, stop: int
-) -> None:
-    before, written = in_log(logged), LocalStorage.write
-    writes = 0
-
-    def failing(storage: LocalStorage, name: str, data: bytes) -> None:
-        nonlocal writes
-        writes += 1
-        if writes > stop:
-            raise NotWrittenError(name)
-        written(storage, name, data)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(LocalStorage, "write", failing)
-        with pytest.raises(NotWrittenError):
-            rebuild(logged)
+def test_making_a_log_anew_takes_nothing_away_before_the_new_one_is_there(logged: Store, stop: int) -> None:
+    before = in_log(logged)
+    with failing_after(stop), pytest.raises(NotWrittenError):
+        rebuild(logged)
     assert before.items() <= in_log(logged).items()
     assert grave(logged) == []
 
