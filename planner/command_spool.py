@@ -29,6 +29,7 @@ from provenance.ingest.record_reader import read_record
 from provenance.ingest.records import Record
 from provenance.segments.batch import Batch
 from provenance.store import Store
+from provenance.users import current_user
 
 JOB = 1
 ATTEMPT = 1
@@ -167,11 +168,15 @@ def _ingested(store: Store, path: Path) -> TakenIn:
     try:
         record = read_record(data)
     except MalformedError as error:
-        (rejected,) = ingest(store, [path]).rejected
+        (rejected,) = ingest(store, [path], author=current_user()).rejected
         return TakenIn(f"its record cannot be believed: {error} (kept in {rejected.quarantined})")
     failure = record.failure
     done = ingest(
-        store, [path], published=_places(record), also=lambda batch, attempt: _add_state(batch, attempt.run, failure)
+        store,
+        [path],
+        published=_places(record),
+        also=lambda batch, attempt: _add_state(batch, attempt.run, failure),
+        author=current_user(),
     )
     return TakenIn(record.failure, record.status == "integrity_failed", record.interrupted, done.warnings)
 
@@ -186,7 +191,13 @@ def _say_how_it_ended(store: Store, run: int, failure: str | None) -> None:
         return batch
 
     snapshot = store.snapshot()
-    store.commit(CommitKind.INGEST, rows(snapshot), rebase=lambda newest, _: rows(newest), base=snapshot)
+    store.commit(
+        CommitKind.INGEST,
+        rows(snapshot),
+        author=current_user(),
+        rebase=lambda newest, _: rows(newest),
+        base=snapshot,
+    )
 
 
 def _add_state(batch: Batch, run: int, failure: str | None) -> None:

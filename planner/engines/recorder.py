@@ -24,6 +24,7 @@ from provenance.ingest.ingest import Attempted, Published, ingest
 from provenance.registration.placement import Placed, add_placed
 from provenance.segments.batch import Batch
 from provenance.store import Store
+from provenance.users import current_user
 
 _SHORTEST_PAUSE_SECONDS = 2.0
 _PAUSE_PER_AGE = 0.05
@@ -175,7 +176,7 @@ class Recorder:
         """Commit; what could not be taken in, or not all of it, one sentence each."""
         said: list[str] = []
         if records:
-            done = ingest(self._store, records, published=published, also=self._add_declared)
+            done = ingest(self._store, records, published=published, also=self._add_declared, author=current_user())
             said += [f"{each.path}: not taken in: {each.reason} (kept in {each.quarantined})" for each in done.rejected]
             said += done.warnings
         self._commit_states(states, placed)
@@ -194,7 +195,13 @@ class Recorder:
             return batch
 
         snapshot = self._store.snapshot()
-        self._store.commit(CommitKind.INGEST, rows(snapshot), rebase=lambda newest, _: rows(newest), base=snapshot)
+        self._store.commit(
+            CommitKind.INGEST,
+            rows(snapshot),
+            author=current_user(),
+            rebase=lambda newest, _: rows(newest),
+            base=snapshot,
+        )
 
     def _add_declared(self, batch: Batch, attempt: Attempted) -> None:
         """What the workflow says of the files that an attempt made; in one commit with what its record says of them."""

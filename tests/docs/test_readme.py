@@ -58,6 +58,7 @@ def test_the_answers_are_the_ones_that_the_session_promises(answers: dict[str, s
     assert answers["pirene log check"].splitlines()[0].startswith("clean: ")
     assert "and nothing else changed" in answer(answers, "pirene log verify --since")
     assert answer(answers, "pirene log verify result.proof").startswith("proven: file result.json with sha256 ")
+    assert "nobody" not in answer(answers, "pirene log verify result.proof")
 
 
 def test_every_link_leads_somewhere() -> None:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from provenance.history.commits import CommitKind
+from provenance.store import Store
+
 JOBS = ["preprocess", "findrange-left", "findrange-right", "analyze"]
 BELOW_INPUT = JOBS
 
@@ -71,6 +74,13 @@ def test_it_runs_and_runs_again_without_running(diamond: Diamond) -> None:
     assert {reasons[job]["reused_from"]["run"] for job in JOBS} == {first["run"]}
     assert all(reasons[job]["reason"] for job in JOBS)
     assert diamond.site.run("status", again["run"], "--format", "json").json()["jobs"] == again["jobs"]
+
+
+def test_every_commit_of_a_run_names_who_ran_it(diamond: Diamond) -> None:
+    diamond.run()
+    commits = [one for one in Store.existing(diamond.site.folder).all_commits() if one.kind is not CommitKind.COMPACT]
+    assert {commit.kind for commit in commits} >= {CommitKind.PLAN, CommitKind.INGEST}
+    assert [commit.number for commit in commits if commit.author is None] == []
 
 
 def test_one_byte_of_an_input(diamond: Diamond) -> None:

@@ -53,6 +53,7 @@ def test_it_runs_records_and_finds_again(site) -> None:
     ]
     (made,) = site.query('files upstream of (files where name = "b") show name, origin, sha256')
     assert made == {"name": "a", "origin": "raw", "sha256": hashlib.sha256(b"one\ntwo\n").hexdigest()}
+    assert None not in {commit.author for commit in Store.existing(site.folder).all_commits()}
 
 
 def test_its_streams_are_those_of_the_command(site) -> None:

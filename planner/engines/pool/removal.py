@@ -14,6 +14,7 @@ from provenance.history.commits import CommitKind
 from provenance.history.snapshot import Snapshot
 from provenance.segments.batch import Batch
 from provenance.store import Store
+from provenance.users import current_user
 
 _REASON = "removed"
 _NOT_OVER = (None, "planned", "running")
@@ -59,7 +60,13 @@ def _say_incomplete(store: Store, run: int) -> None:
         return batch
 
     snapshot = store.snapshot()
-    store.commit(CommitKind.INGEST, rows(snapshot), rebase=lambda newest, _: rows(newest), base=snapshot)
+    store.commit(
+        CommitKind.INGEST,
+        rows(snapshot),
+        author=current_user(),
+        rebase=lambda newest, _: rows(newest),
+        base=snapshot,
+    )
 
 
 def _enter(stack: contextlib.ExitStack, run: Run) -> bool:
