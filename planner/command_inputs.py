@@ -14,7 +14,8 @@ from integrity.digest import hash_path
 from planner.errors import PlannerError
 from planner.passes.copies import Copies, as_planned
 from provenance.copies.replicas import Replica, by_path, file_url
-from provenance.registration.registration import FileId, Registration
+from provenance.identity import FileId
+from provenance.registration.registration import Registration
 from provenance.store import Store
 from provenance.users import owner_of
 

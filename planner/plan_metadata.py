@@ -13,10 +13,9 @@ from planner.engine_plan import EngineJob, EnginePlan
 from planner.planned import Plan, first_sights
 from planner.workflow import Metadata
 from provenance.history.snapshot import Snapshot
-from provenance.identity import produced_file
+from provenance.identity import FileId, produced_file
 from provenance.metadata import Value
 from provenance.metadata_rows import EntityName, add_metadata
-from provenance.registration.registration import FileId
 from provenance.segments.batch import Batch
 from provenance.storable import storable
 

@@ -20,6 +20,11 @@ import os
 import time
 import uuid
 
+FileId = tuple[int, int]
+"""(source, file)."""
+JobId = tuple[int, int]
+"""(run, job): a run is the source of its jobs."""
+
 _OUTPUT_BITS = 20
 _ATTEMPT_BITS = 10
 _JOB_BITS = 33

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from planner.errors import FileError
-from planner.passes.selection_query import FileId, SelectionQuery, chosen_files
+from planner.passes.selection_query import SelectionQuery, chosen_files
 from planner.planned import PlannedFile
 from provenance.copies.replicas import SEEN_BAD, Replica, by_file
+from provenance.identity import FileId
 from provenance.reading.views import fetch
 
 _SHOWN = 10

@@ -16,11 +16,12 @@ from dataclasses import replace
 from planner.errors import FileError, PlannerError
 from planner.passes.copies import as_planned, readable
 from planner.passes.lost_inputs import refuse_lost
-from planner.passes.selection_query import FileId, SelectionQuery, chosen_files, parameters_named
+from planner.passes.selection_query import SelectionQuery, chosen_files, parameters_named
 from planner.planned import FrozenSelection, Plan, PlannedFile
 from planner.workflow import Metadata, Selection
 from provenance.answers.ask import Answer
 from provenance.copies.replicas import Replica, by_file, holds, local_path
+from provenance.identity import FileId
 from provenance.metadata import Value, Written
 from provenance.metadata_rows import EMPTY_LIST_POSITION
 from provenance.reading.views import fetch

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from planner.planned import Plan
 from planner.workflow import Selection
 from provenance.answers.ask import Answer, WithoutCondition, answer, without_conditions
+from provenance.identity import FileId
 from query.errors import QueryError
 from query.selection import READABLE
 
 _PARAMETER = re.compile(r"\$([A-Za-z_]\w*)")
-
-FileId = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)

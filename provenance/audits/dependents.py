@@ -11,16 +11,12 @@ from typing import TYPE_CHECKING
 
 from integrity.repair import Rerun
 from provenance.audits.reproducing import command as command_line
+from provenance.identity import FileId, JobId
 from provenance.reading.views import Reading
 
 if TYPE_CHECKING:
     from provenance.history.snapshot import Snapshot
     from provenance.store import Store
-
-FileKey = tuple[int, int]
-"""(source, file)."""
-JobKey = tuple[int, int]
-"""(run, job)."""
 
 
 _JOBS = """
@@ -86,13 +82,13 @@ _UNPLANNED = JobName("?", "?", "?", "", "")
 
 @dataclass(frozen=True, slots=True)
 class _Edges:
-    readers: Mapping[FileKey, list[JobKey]]
+    readers: Mapping[FileId, list[JobId]]
     """Jobs whose commands ran."""
-    read: Mapping[JobKey, list[FileKey]]
-    written: Mapping[JobKey, list[FileKey]]
-    makers: Mapping[FileKey, JobKey]
-    file_names: Mapping[FileKey, str]
-    jobs: Mapping[JobKey, JobName]
+    read: Mapping[JobId, list[FileId]]
+    written: Mapping[JobId, list[FileId]]
+    makers: Mapping[FileId, JobId]
+    file_names: Mapping[FileId, str]
+    jobs: Mapping[JobId, JobName]
 
 
 class Dependents:
@@ -115,9 +111,9 @@ class Dependents:
         if source is None or file is None:
             return NOTHING_AFFECTED
         edges = self._edges
-        files: set[FileKey] = set()
-        jobs: set[JobKey] = set()
-        waiting: list[FileKey] = [(source, file)]
+        files: set[FileId] = set()
+        jobs: set[JobId] = set()
+        waiting: list[FileId] = [(source, file)]
         while waiting:
             for job in edges.readers.get(waiting.pop(), ()):
                 if job not in jobs:
@@ -132,18 +128,18 @@ class Dependents:
             self._ids(edges.readers.get((source, file), ())),
         )
 
-    def _ids(self, jobs: Iterable[JobKey]) -> tuple[str, ...]:
+    def _ids(self, jobs: Iterable[JobId]) -> tuple[str, ...]:
         return tuple(sorted({self._edges.jobs[key].id for key in jobs if key in self._edges.jobs}))
 
-    def maker(self, file: FileKey) -> JobKey | None:
+    def maker(self, file: FileId) -> JobId | None:
         """The job that made a file; None: no job did, or it is not known."""
         return self._edges.makers.get(file)
 
-    def inputs(self, job: JobKey) -> list[FileKey]:
+    def inputs(self, job: JobId) -> list[FileId]:
         """The files that a job read."""
         return self._edges.read.get(job, [])
 
-    def reruns(self, jobs: Sequence[JobKey]) -> tuple[Rerun, ...]:
+    def reruns(self, jobs: Sequence[JobId]) -> tuple[Rerun, ...]:
         """The steps of a repair that run these jobs again, in their order."""
         named = {job: self._edges.jobs[job] for job in jobs if job in self._edges.jobs}
         commands = self._exec_commands({job: name for job, name in named.items() if name.kind == "exec"})
@@ -154,13 +150,13 @@ class Dependents:
             steps.append(Rerun(name.id, name.workflow, name.run_id, makes, name.submit_dir, commands.get(job)))
         return tuple(steps)
 
-    def _exec_commands(self, jobs: Mapping[JobKey, JobName]) -> dict[JobKey, str]:
+    def _exec_commands(self, jobs: Mapping[JobId, JobName]) -> dict[JobId, str]:
         """Each `pirene exec` as it was given, ready for a shell; what its standard streams were is not known."""
         if not jobs:
             return {}
         columns = [[run for run, _ in jobs], [job for _, job in jobs]]
         with Reading(self._store, self._snapshot) as reading:
-            options: dict[JobKey, list[str]] = {}
+            options: dict[JobId, list[str]] = {}
             for run, job, option, used in reading.rows(_USES, columns):
                 options.setdefault((run, job), []).extend((option, str(used)))
             for run, job, key, written in reading.rows(_METADATA, columns):
@@ -174,11 +170,11 @@ class Dependents:
 
 
 def _read(reading: Reading) -> _Edges:
-    readers: dict[FileKey, list[JobKey]] = {}
-    read: dict[JobKey, list[FileKey]] = {}
-    written: dict[JobKey, list[FileKey]] = {}
-    makers: dict[FileKey, JobKey] = {}
-    names: dict[FileKey, str] = {}
+    readers: dict[FileId, list[JobId]] = {}
+    read: dict[JobId, list[FileId]] = {}
+    written: dict[JobId, list[FileId]] = {}
+    makers: dict[FileId, JobId] = {}
+    names: dict[FileId, str] = {}
     for source, file, run, job, has_run in reading.rows(_READS):
         if has_run:
             readers.setdefault((source, file), []).append((run, job))

@@ -11,7 +11,8 @@ from integrity.findings import Finding, FindingClass
 from provenance.audits.dependents import Dependents
 from provenance.audits.looks import Looks
 from provenance.audits.recording import Stage
-from provenance.audits.scope import FileKey, Scope
+from provenance.audits.scope import CopyKey, Scope
+from provenance.identity import FileId
 from provenance.reading.views import fetch, report_sql
 
 if TYPE_CHECKING:
@@ -24,10 +25,10 @@ class Found:
     """A finding, and the (source, file, URL) that it is about."""
 
     finding: Finding
-    place: tuple[int | None, int | None, str]
+    place: CopyKey
 
     @property
-    def file(self) -> FileKey | None:
+    def file(self) -> FileId | None:
         """The file; None: it is none that is known."""
         source, file, _ = self.place
         return None if source is None or file is None else (source, file)
@@ -72,6 +73,6 @@ def findings(
         yield Found(_affecting(earlier, dependents, place), (source, file, earlier.url))
 
 
-def _affecting(finding: Finding, dependents: Dependents, place: tuple[int | None, int | None, str]) -> Finding:
+def _affecting(finding: Finding, dependents: Dependents, place: CopyKey) -> Finding:
     affected = dependents.of(place[0], place[1])
     return replace(finding, affected_files=affected.files, affected_jobs=affected.jobs, read_by=affected.readers)

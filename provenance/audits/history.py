@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from integrity.findings import Sight
 from integrity.report import Overhead, StageCount
-from provenance.audits.scope import FileKey, Scope
+from provenance.audits.scope import CopyKey, Scope
+from provenance.identity import FileId
 from provenance.reading.views import Reading
 
 if TYPE_CHECKING:
@@ -50,12 +51,10 @@ class Span:
     first_bad: Sight | None
 
 
-def spans(
-    store: Store, snapshot: Snapshot, places: Collection[tuple[int | None, int | None, str]]
-) -> Mapping[tuple[int | None, int | None, str], Span]:
+def spans(store: Store, snapshot: Snapshot, places: Collection[CopyKey]) -> Mapping[CopyKey, Span]:
     """For each (source, file, URL) that was found bad: when and where that came about, as far as it is known."""
     files = sorted({(source, file) for source, file, _ in places if source is not None and file is not None})
-    seen: dict[FileKey, list[tuple[str | None, bool, Sight]]] = {}
+    seen: dict[FileId, list[tuple[str | None, bool, Sight]]] = {}
     if files:
         with Reading(store, snapshot) as reading:
             columns = [[source for source, _ in files], [file for _, file in files]]

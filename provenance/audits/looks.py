@@ -12,7 +12,7 @@ from integrity.audit import Check, CheckVerdict, audit
 from integrity.pace import Pace
 from integrity.tally import Tally
 from provenance.audits.recording import Recorder, Stage
-from provenance.audits.scope import Copy
+from provenance.audits.scope import Copy, CopyKey
 from provenance.audits.verification import KnownContents
 from provenance.errors import DamagedStoreError, ReadFailedError
 
@@ -32,7 +32,7 @@ class Looks:
     """
 
     bad: tuple[tuple[Copy, Check], ...] = ()
-    good: frozenset[tuple[int | None, int | None, str]] = frozenset()
+    good: frozenset[CopyKey] = frozenset()
     count: int = 0
     obstacle: DamagedStoreError | ReadFailedError | None = None
 

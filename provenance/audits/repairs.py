@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from integrity.findings import Verdict, meaning
 from integrity.repair import Past, Recopy, RepairPlan, Restore, needed
-from provenance.audits.dependents import Dependents, FileKey, JobKey
+from provenance.audits.dependents import Dependents
 from provenance.audits.looks import Looks
+from provenance.identity import FileId, JobId
 from provenance.reading.views import Reading
 from provenance.urls import local_path
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from provenance.history.snapshot import Snapshot
     from provenance.store import Store
 
-Content = bytes | FileKey
+Content = bytes | FileId
 """A sha256; a file of which none is known stands for itself."""
 
 _MAKERS_AT_MOST = 8
@@ -58,14 +59,14 @@ class Contents:
         self._snapshot = snapshot
         self._bad = {copy.key for copy, _ in looks.bad}
         self._good = looks.good
-        self._files: dict[FileKey, Content] = {}
+        self._files: dict[FileId, Content] = {}
         self._names: dict[Content, str] = {}
         self._urls: dict[Content, list[str]] = {}
         self._lost: dict[Content, list[str]] = {}
-        self._makers: dict[Content, list[JobKey]] = {}
+        self._makers: dict[Content, list[JobId]] = {}
         self._owned: set[Content] = set()
 
-    def look_up(self, files: Iterable[FileKey]) -> None:
+    def look_up(self, files: Iterable[FileId]) -> None:
         """Read what is known of the contents of these files, all at once."""
         new = sorted(set(files) - self._files.keys())
         if not new:
@@ -93,7 +94,7 @@ class Contents:
             self._makers.setdefault(sha256, []).append((run, job))
         self._owned |= {sha256 for (sha256,) in reading.rows(_OWNED, [digests])}
 
-    def of(self, file: FileKey) -> Content:
+    def of(self, file: FileId) -> Content:
         """The content of a file that was looked up."""
         return self._files[file]
 
@@ -109,7 +110,7 @@ class Contents:
         """Where copies of a content were that are good no more."""
         return tuple(self._lost.get(content, ()))
 
-    def makers(self, content: Content) -> Sequence[JobKey]:
+    def makers(self, content: Content) -> Sequence[JobId]:
         """The jobs that made a content, the newest first."""
         return self._makers.get(content, ())
 
@@ -120,7 +121,7 @@ class Contents:
 
 def repair_plan(looks: Looks, contents: Contents, dependents: Dependents) -> RepairPlan:
     """What brings back all copies that an audit found damaged or missing."""
-    places: dict[FileKey, list[tuple[str, str]]] = {}
+    places: dict[FileId, list[tuple[str, str]]] = {}
     for copy, check in looks.bad:
         if check.finding is not None and meaning(check.finding) is Verdict.DAMAGED:
             source, file, url = copy.key
@@ -154,7 +155,7 @@ def repair_plan(looks: Looks, contents: Contents, dependents: Dependents) -> Rep
     )
 
 
-def _look_up_what_may_be_needed(files: Iterable[FileKey], contents: Contents, dependents: Dependents) -> None:
+def _look_up_what_may_be_needed(files: Iterable[FileId], contents: Contents, dependents: Dependents) -> None:
     """Look up all that `needed` will ask about, many files at a time: asking the store one by one takes hours."""
     met: set[Content] = set()
     level = list(files)

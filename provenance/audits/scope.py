@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from integrity.audit import Expectation
 from integrity.scrub import Standing
 from provenance.errors import StoreError
+from provenance.identity import FileId
 from provenance.reading.views import Reading, fetch
 from provenance.urls import local_path
 from query.vocabulary import Entity
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from provenance.history.snapshot import Snapshot
     from provenance.store import Store
 
-FileKey = tuple[int, int]
-"""(source, file)."""
+CopyKey = tuple[int | None, int | None, str]
+"""(source, file, URL) of a copy; None: of no file that is known."""
 
 _COPIES = """
 SELECT r.source, r.file, r.url, r.site, r.name, r.sha256, r.size_bytes, r.state, r.verified, r.digest_origin,
@@ -58,7 +59,7 @@ class Scope:
 
     said: Mapping[str, object]
     argument: str | None = None
-    files: frozenset[FileKey] | None = None
+    files: frozenset[FileId] | None = None
     run: int | None = None
 
 
@@ -73,7 +74,7 @@ class Copy:
     digest_origin: str | None
 
     @property
-    def key(self) -> tuple[int | None, int | None, str]:
+    def key(self) -> CopyKey:
         """What it is told from all others by."""
         return self.expectation.source, self.expectation.file, self.expectation.url
 

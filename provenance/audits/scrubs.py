@@ -22,7 +22,7 @@ from provenance.audits.hindrance import OBSTACLES, asked_for, hindered
 from provenance.audits.looks import Looking, Looks, look_at
 from provenance.audits.reporting import Looked, report
 from provenance.audits.reproducing import command
-from provenance.audits.scope import Copy, Scope, copies, scope_of
+from provenance.audits.scope import Copy, CopyKey, Scope, copies, scope_of
 from provenance.errors import StoreError
 from provenance.reading.views import fetch
 
@@ -160,9 +160,9 @@ def _draw(
 
 def _found_good_since(
     store: Store, snapshot: Snapshot, number: int, chosen: Sequence[Copy]
-) -> dict[tuple[object, ...], dt.datetime]:
+) -> dict[CopyKey, dt.datetime]:
     """Those of a sample that scrubs after a commit read and found good, when, and nobody found bad since."""
-    good: dict[tuple[object, ...], dt.datetime] = {}
+    good: dict[CopyKey, dt.datetime] = {}
     standing = {copy.key: copy.standing for copy in chosen}
     for source, file, url, at in fetch(store, _FOUND_GOOD_SINCE, [number], snapshot=snapshot):
         key = (source, file, url)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from provenance.history.erased import FileId
+from provenance.identity import FileId
 from provenance.schema import BY_NAME
 
 SAMPLES = 3

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from provenance.copies.replicas import LIVE_STATES, by_file
 from provenance.erasure.erased_texts import SHORTEST_TEXT, forms, spooled_with
+from provenance.identity import FileId
 from provenance.orphans import orphans
 
 if TYPE_CHECKING:
     from provenance.erasure.erased_rows import Change
-    from provenance.history.erased import FileId
     from provenance.history.snapshot import Snapshot
     from provenance.store import Store
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from provenance.answers.facts import ENTITY_NAMES
 from provenance.errors import UnsupportedStoreError
-from provenance.history.erased import FileId
+from provenance.identity import FileId
 from provenance.schema import BY_NAME, COMMIT_NUMBER
 from provenance.segments.segment_files import merged, write
 from query.vocabulary import Entity

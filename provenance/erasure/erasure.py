@@ -27,7 +27,8 @@ from provenance.erasure.erased_texts import SHORTEST_TEXT, quarantined_with, rem
 from provenance.erasure.erasing import finish
 from provenance.errors import NotWrittenError, StoreError, WriteFailedError
 from provenance.history.commits import Commit, CommitKind, Segment, publish
-from provenance.history.erased import Erased, FileId, RowsOf, files_erased, gone_from
+from provenance.history.erased import Erased, RowsOf, files_erased, gone_from
+from provenance.identity import FileId
 from provenance.publishing.publication import named_for, new_nonce, next_commit
 from provenance.publishing.turns import turn
 from provenance.segments.damage import erasure_named

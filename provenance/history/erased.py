@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from provenance.checked_json import INT64_MAX, JsonObject
+from provenance.identity import FileId
 
 if TYPE_CHECKING:
     from provenance.history.commits import Commit
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 SEGMENT_PATH = re.compile(r"segments/([a-z_]+)/[0-9a-z-]+\.parquet")
 RowsOf = tuple[str, str, int]
 """A store (its id), a table, and a commit of that store: what brought rows."""
-FileId = tuple[int, int]
 _INT64 = range(-(1 << 63), 1 << 63)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from integrity.digest import Stat
 from provenance.copies.replicas import LIVE_STATES, add_event, found_good, last_holders
-from provenance.registration.registration import FileId
+from provenance.identity import FileId
 
 if TYPE_CHECKING:
     from provenance.history.snapshot import Snapshot

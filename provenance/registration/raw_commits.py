@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from provenance.copies.replicas import SEEN_BAD, Replica, last_holders
 from provenance.history.commits import Commit, CommitKind
+from provenance.identity import FileId
 from provenance.registration.packed import Packed
-from provenance.registration.registration import FileId, Registration, register
+from provenance.registration.registration import Registration, register
 from provenance.segments.batch import Batch
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, overload
 
 from provenance.errors import StoreError
 from provenance.history.commits import Commit
-from provenance.identity import new_run_id, source_of
+from provenance.identity import FileId, new_run_id, source_of
 from provenance.metadata import Value
 from provenance.registration.found_files import (
     FoundFile,
@@ -48,7 +48,7 @@ from provenance.registration.raw_reading import (
     Reading,
     UnreadDigestError,
 )
-from provenance.registration.registration import FileId, Registration
+from provenance.registration.registration import Registration
 
 if TYPE_CHECKING:
     from provenance.store import Store

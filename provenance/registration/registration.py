@@ -26,7 +26,7 @@ from provenance.copies.replicas import (
     stat_columns,
     time_of_ns,
 )
-from provenance.identity import registered_file
+from provenance.identity import FileId, registered_file
 from provenance.metadata import Value
 from provenance.metadata_rows import add_metadata_of_many, add_what_is_new
 from provenance.segments.batch import Batch
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from provenance.history.snapshot import Snapshot
     from provenance.store import Store
 
-FileId = tuple[int, int]
-"""(source, file)."""
 _Sayings = dict[FileId, Mapping[str, Value]]
 _BLOCK_ENTRIES = 1 << 13
 """Entries that become columns at a time: so few are in memory as objects of Python."""

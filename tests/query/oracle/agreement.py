@@ -12,7 +12,8 @@ from tests.query.oracle.stores import Asked
 def difference(expected: Expected, found: Asked) -> str | None:
     """What differs, rows or their order or what is shown of them; None: nothing does.
 
-    Integers are exact, what is calculated of them too. What is shown as a double agrees to twelve digits: sums are made in any order. What matches is always exact.
+    Integers are exact, what is calculated of them too. What is shown as a double agrees to twelve digits: sums are made in
+    any order. What matches is always exact.
     """
     if expected.shown is None or expected.keys or found.keys:
         mine, theirs = expected.keys, found.keys
