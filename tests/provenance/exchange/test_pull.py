@@ -21,11 +21,11 @@ from provenance.exchange import pull, pulled_rows
 from provenance.exchange.pull import PulledChain
 from provenance.history import commits, formats
 from provenance.history.commits import Commit, CommitKind
-from provenance.log.keys import signed
 from provenance.orphans import orphans
 from provenance.segments.batch import Batch
 from provenance.storage.local import LocalStorage
 from provenance.store import Store
+from tests.provenance.exchange.republishing import republish
 from tests.provenance.held import is_held
 
 Named = Callable[[str], Store]
@@ -52,13 +52,6 @@ def say(store: Store, run: int, *children: int) -> Commit:
 
 def rows(store: Store) -> list[tuple[int, int]]:
     return sorted(store.rows("SELECT run, child FROM job_edges", tables=["job_edges"]))
-
-
-def republish(store: Store, commit: Commit) -> None:
-    """Put another document in the place of a commit, sealed as if it had always been that."""
-    path = store.root / "commits" / commits.file_name(commit.number)
-    path.unlink()
-    path.write_bytes(commits.encode(signed(commit)))
 
 
 def nothing_came(store: Store, number: int = 0) -> None:

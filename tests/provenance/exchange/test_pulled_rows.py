@@ -18,10 +18,8 @@ from provenance.check.findings import Finding, Kind
 from provenance.check.whole import check_store
 from provenance.errors import DamagedStoreError
 from provenance.exchange.pull import pull
-from provenance.history import commits
-from provenance.history.commits import Commit, CommitKind, Segment
+from provenance.history.commits import CommitKind, Segment
 from provenance.history.erased import Erased
-from provenance.log.keys import signed
 from provenance.orphans import orphans
 from provenance.publishing.publication import next_commit
 from provenance.schema import JOB_EDGES, JOBS
@@ -29,6 +27,7 @@ from provenance.segments import segment_files as segments
 from provenance.segments.arrow import arrow_schema
 from provenance.segments.batch import Batch
 from provenance.store import Store
+from tests.provenance.exchange.republishing import republish
 
 RUN = 0x1122334455667788
 
@@ -49,13 +48,6 @@ def cluster(tmp_path: Path) -> Store:
         batch.add("job_edges", run=RUN, parent=0, child=child)
     store.commit(CommitKind.PLAN, batch)
     return store
-
-
-def republish(store: Store, commit: Commit) -> Store:
-    path = store.root / "commits" / commits.file_name(commit.number)
-    path.unlink(missing_ok=True)
-    path.write_bytes(commits.encode(signed(commit)))
-    return Store.open(store.root)
 
 
 def with_segment(store: Store, change: Callable[[Segment], Segment], table: str = "jobs") -> Store:

@@ -17,7 +17,7 @@ from integrity.log.note import Signature, SigningKey
 from provenance.check.tampering import LogFinding, check_log
 from provenance.exchange.pull import pull
 from provenance.exchange.vouching import Unvouched
-from provenance.history.commits import Commit, CommitKind, Segment, commit_name, document_of, encode
+from provenance.history.commits import Commit, CommitKind, Segment, commit_name, document_of
 from provenance.history.entry import signed_text
 from provenance.log import keys
 from provenance.log.state import log_state
@@ -26,6 +26,7 @@ from provenance.segments.segment_files import merged
 from provenance.storage.interface import Storage
 from provenance.store import Store
 from tests.provenance.command_line import Ended, pirene_ended
+from tests.provenance.exchange.republishing import put, republish
 from tests.provenance.log.conftest import files, rewrite
 
 STRANGER = SigningKey.generate("pirene/stranger@elsewhere")
@@ -52,12 +53,6 @@ def theirs(tmp_path: Path) -> Store:
     say(store, 4)
     say(store, 5)
     return store
-
-
-def put(store: Store, number: int, data: bytes) -> None:
-    path = store.root / commit_name(number)
-    path.chmod(0o644)
-    path.write_bytes(data)
 
 
 def command(store: Store, *arguments: str) -> Ended:
@@ -108,10 +103,10 @@ def test_an_unsigned_commit_that_later_ones_contradict_is_refused(ours: Store, t
 def test_roots_go_on_from_what_was_pulled_before(ours: Store, theirs: Store) -> None:
     pull(ours, theirs)
     made = say(theirs, 6)
-    put(theirs, 6, encode(keys.signed(replace(made, log_root="6" * 64))))
+    republish(theirs, replace(made, log_root="6" * 64))
     with pytest.raises(EvidenceError, match=r"commit 6 of store .*: it was made after other commits"):
         pull(ours, Store.open(theirs.root))
-    put(theirs, 6, encode(made))
+    put(theirs, made)
     assert pull(ours, Store.open(theirs.root)).commits == 1
     assert check_log(ours.storage).verdict is Verdict.INCOMPLETE  # two are unsigned
 
@@ -120,7 +115,7 @@ def test_what_nobody_vouches_for_is_taken_and_said(ours: Store, theirs: Store) -
     """Unsigned ones, and one of a key that nobody has told to trust."""
     made = say(theirs, 6)
     unsigned = signed_text(document_of(replace(made, signature=None)))
-    put(theirs, 6, encode(replace(made, signature=Signature.of(unsigned.encode(), STRANGER).text)))
+    put(theirs, replace(made, signature=Signature.of(unsigned.encode(), STRANGER).text))
     assert (
         "3 commits without a signature of a key that you trust, or a root over those before"
         in command(ours, "pull", str(theirs.root), "--dry-run").stderr
@@ -184,7 +179,7 @@ def test_who_pulls_further_is_told_of_the_merge_too(ours: Store, tmp_path: Path)
 
 def test_a_signed_commit_that_does_not_say_what_was_before_it_is_unverified(ours: Store, theirs: Store) -> None:
     made = say(theirs, 6)
-    put(theirs, 6, encode(keys.signed(replace(made, log_root=None))))
+    republish(theirs, replace(made, log_root=None))
     assert pull(ours, Store.open(theirs.root)).unverified == 3
     found = [one.found for one in unverified(ours)]
     assert found == ["none on 2 of 6 commits", "none in 1 of 6 commits"]
