@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from integrity.report import Effort, Report, Sample
 from provenance.audits.dependents import Dependents
-from provenance.audits.earlier import Found, findings
+from provenance.audits.findings import Found, findings
 from provenance.audits.hindrance import OBSTACLES, hindered
 from provenance.audits.history import Span, overhead, pipeline, spans
 from provenance.audits.repairs import Contents, repair_plan
