@@ -81,7 +81,7 @@ class LogStatus(StrEnum):
 
     ABSENT = "absent"  # there is none
     CONSISTENT = "consistent"  # every commit is the leaf that the log has for it
-    MISMATCH = "mismatch"  # some commit is not
+    MISMATCH = "mismatch"  # some commit, segment or file of the log is not what was recorded
     UNVERIFIED = "unverified"  # nothing contradicts it, and not all of it is signed by a key that is trusted
     UNKNOWN = "unknown"  # they could not be compared
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, assert_never
 from xml.etree import ElementTree
 
 from integrity.findings import Verdict, meaning
@@ -27,7 +27,7 @@ from query.terminal_text import harmless, harmless_lines
 
 if TYPE_CHECKING:
     from integrity.findings import Finding
-    from integrity.report import Report
+    from integrity.report import LogState, Report
 
 _SUITE = "pirene audit"
 
@@ -94,16 +94,19 @@ def _cases(report: Report) -> Iterator[_Case]:
         examples = harmless(", ".join(gap.examples))
         name = f"not verified: {gap.reason.value}"
         yield _Case(name, "coverage", "error", "not-verified", f"{copies(gap.copies)}: {gap.reason.value}", examples)
-    log = report.log.status
-    if log is LogStatus.MISMATCH:
-        yield _Case("log", "log", "failure", "log-mismatch", "the store does not agree with its log")
-    elif log is LogStatus.UNVERIFIED:
-        details = harmless_lines("\n".join(report.log.unverified))
-        yield _Case("log", "log", "error", "log-unverified", log_in_words(log), details)
-    elif log is LogStatus.UNKNOWN:
-        yield _Case("log", "log", "error", "log-unknown", "the log could not be compared with the store")
-    else:
-        yield _Case(f"log: {log.value}", "log")
+    yield _of_log(report.log)
+
+
+def _of_log(log: LogState) -> _Case:
+    details = harmless_lines("\n".join(log.unverified))
+    match log.status:
+        case LogStatus.ABSENT | LogStatus.CONSISTENT:
+            return _Case(f"log: {log.status.value}", "log")
+        case LogStatus.MISMATCH:
+            return _Case("log", "log", "failure", "log-mismatch", log_in_words(log.status), details)
+        case LogStatus.UNVERIFIED | LogStatus.UNKNOWN:
+            return _Case("log", "log", "error", f"log-{log.status.value}", log_in_words(log.status), details)
+    assert_never(log.status)
 
 
 def _of_finding(finding: Finding) -> _Case:

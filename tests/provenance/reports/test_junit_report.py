@@ -61,3 +61,13 @@ def test_an_audit_that_was_kept_from_going_on_says_how_far_it_came(clean: Report
         (case,) = (case for case in suite if case.name == name)
         assert case.result[0].type == "not-verified"
         assert "commits/2.json: no commit" in case.result[0].message
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"), [("mismatch", "Failure"), ("unverified", "Error"), ("unknown", "Error")]
+)
+def test_the_log_is_a_case_that_says_what_the_page_says(clean: Report, status: str, outcome: str) -> None:
+    (case,) = (case for case in suite_of(replace(clean, log=LogState(LogStatus(status)))) if case.name == "log")
+    (result,) = case.result
+    assert (type(result).__name__, result.type) == (outcome, f"log-{status}")
+    assert "see `pirene log check`" in result.message
