@@ -4,7 +4,7 @@ A segment holds all rows that certain commits brought to its table: its own comm
 was merged from. So whatever intact segments together hold the rows of these commits give it back, in both directions:
 a merged one from what it was merged from, and one that was merged from what it became. What comes out counts only if
 its sha256 is the one that the commit gives: nothing is written that is not proven. It is not always: another version of
-pyarrow may write the same rows as other bytes. A segment that was never merged is nowhere else.
+this program or of pyarrow may write the same rows as other bytes. A segment that was never merged is nowhere else.
 """
 
 from __future__ import annotations

@@ -39,10 +39,11 @@ def written(tmp_path: Path, rows: pa.Table, **options: Any) -> Path:
     return path
 
 
+@pytest.mark.parametrize("thorough", [False, True])
 @pytest.mark.parametrize("rows", [0, 1, 5, ROWS])
-def test_every_value_comes_back(tmp_path: Path, rows: int) -> None:
+def test_every_value_comes_back(tmp_path: Path, rows: int, thorough: bool) -> None:
     table = pa.table(COLUMNS).slice(0, rows)
-    path = written(tmp_path, table, looked_up=("name", "digest"))
+    path = written(tmp_path, table, looked_up=("name", "digest"), thorough=thorough)
     read = pq.read_table(path)
     assert repr(read.to_pylist()) == repr(table.to_pylist())
     with duckdb.connect(config={"threads": "1"}) as connection:
@@ -90,6 +91,29 @@ def test_what_repeats_in_order_is_written_as_differences(tmp_path: Path) -> None
         column = group.column(n)
         if column.path_in_schema != "no order":
             assert sizes[column.path_in_schema] < column.total_compressed_size / 2, column.path_in_schema
+
+
+def test_merged_rows_say_what_they_have_in_common_in_less_room(tmp_path: Path) -> None:
+    """Registrations bring a few rows each to every value of a key: source and time follow from the commit, and neither
+    is in order.
+    """
+    rows = 2 * ROW_GROUP_ROWS
+    sources = [RANDOM.getrandbits(63) for _ in range(200)]
+    times = [AT + dt.timedelta(seconds=60 * n, microseconds=RANDOM.randrange(10**6)) for n in range(200)]
+    commits = [commit for _ in range(rows // 64) for commit in sorted(RANDOM.choices(range(200), k=64))]
+    table = pa.table(
+        {
+            "source": pa.array([sources[commit] for commit in commits], pa.int64()),
+            "at": pa.array([times[commit] for commit in commits]),
+            "commit_number": pa.array(commits, pa.int64()),
+        }
+    )
+    options = write_options(table, thorough=True)
+    pq.write_table(table, tmp_path / "merged.parquet", **options)
+    pq.write_table(
+        table, tmp_path / "quick.parquet", **{**options, "compression_level": None, "max_rows_per_page": None}
+    )
+    assert (tmp_path / "merged.parquet").stat().st_size < 0.9 * (tmp_path / "quick.parquet").stat().st_size
 
 
 def test_digests_take_their_bytes_and_ordinals_next_to_nothing(tmp_path: Path) -> None:
