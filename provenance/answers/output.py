@@ -220,15 +220,15 @@ def _write_parquet(columns: Sequence[OutputColumn], rows: Iterable[Row], stream:
     with pq.ParquetWriter(stream, schema) as writer:
         while block := list(itertools.islice(iterator, _BLOCK_ROWS * 64)):
             arrays = [
-                pa.array(_of_one_type(values, field.type) if keep else [_flat(value) for value in values], field.type)
+                pa.array(
+                    _of_one_type(values, field.type == pa.float64()) if keep else list(map(_flat, values)), field.type
+                )
                 for values, keep, field in zip(zip(*block, strict=True), exact, schema, strict=True)
             ]
             writer.write_table(pa.table(arrays, schema=schema))
     stream.flush()
 
 
-def _of_one_type(values: Row, column: pa.DataType) -> list[object]:
+def _of_one_type(values: Row, is_double: bool) -> list[object]:
     """The values of a column that has a type: integers among doubles become the nearest double."""
-    if str(column) != "double":
-        return list(values)
-    return [float(value) if isinstance(value, int) else value for value in values]
+    return [float(value) if is_double and isinstance(value, int) else value for value in values]
