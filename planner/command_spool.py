@@ -25,6 +25,7 @@ from provenance.history.commits import CommitKind
 from provenance.history.snapshot import Snapshot
 from provenance.identity import source_of
 from provenance.ingest.ingest import Published, ingest
+from provenance.ingest.record_files import record_bytes
 from provenance.ingest.record_reader import read_record
 from provenance.ingest.records import Record
 from provenance.segments.batch import Batch
@@ -164,7 +165,7 @@ def _run_of(folder: Path) -> int | None:
 def _ingested(store: Store, path: Path) -> TakenIn:
     """Take a record in, in one commit with how the run ended."""
     with naming(path):
-        data = path.read_bytes()
+        data = record_bytes(path)
     try:
         record = read_record(data)
     except MalformedError as error:

@@ -63,8 +63,10 @@ def _excerpt(place: Place) -> str:
     """The line of a place with a caret below it, cut to what a terminal can show; empty if there is none to show."""
     if place.file is None:
         return ""
+    from planner.regular_files import read_regular
+
     try:
-        text = place.file.read_bytes().decode("utf-8-sig", errors="replace")
+        text = read_regular(place.file).decode("utf-8-sig", errors="replace")
     except OSError:
         return ""
     lines = _LINE_BREAK.split(text, maxsplit=place.line)

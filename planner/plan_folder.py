@@ -27,6 +27,7 @@ from planner.engine_plan import EnginePlan
 from planner.errors import PlannerError, naming
 from planner.plan_tables import jobs_of, metadata_from_json, metadata_to_json, tables_of
 from planner.planned import FrozenSelection, Plan, PlannedFile
+from planner.regular_files import read_regular
 from planner.version import VERSION
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _write_plan(folder: Path, plan: Plan) -> bytes:
     """Write the files of a plan, the lock file last; its bytes."""
     digests = {name: _write_table(folder / f"{name}.parquet", table) for name, table in tables_of(plan).items()}
     if plan.workflow.path is not None:
-        _write(folder / _WORKFLOW, plan.workflow.path.read_bytes())
+        _write(folder / _WORKFLOW, read_regular(plan.workflow.path))
     lock = json.dumps(_lock(plan, digests), indent=1, sort_keys=True).encode("ascii") + b"\n"
     _write(folder / LOCK, lock)
     _sync_folder(folder)
@@ -207,7 +208,7 @@ def _plain(value: object) -> Any:
 def _read_lock(folder: Path) -> tuple[bytes, dict[str, Any]]:
     path = folder / LOCK
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except (FileNotFoundError, NotADirectoryError):
         raise PlanFolderError(
             f"{folder.parent}: there is no plan in this folder",
@@ -228,7 +229,7 @@ def _read_table(path: Path, expected: str) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except FileNotFoundError:
         raise _changed(path, "it is missing") from None
     found = hashlib.sha256(data).hexdigest()

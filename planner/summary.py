@@ -13,6 +13,7 @@ from provenance.answers.failures import recoveries
 from provenance.answers.runs import Run, run_state
 from provenance.checked_json import MalformedError
 from provenance.ingest.quarantine import quarantined
+from provenance.ingest.record_files import record_bytes
 from provenance.ingest.record_reader import read_record
 from provenance.ingest.records import Record
 from provenance.store import Store
@@ -147,6 +148,6 @@ def _spool(store: Store, run: Run) -> Path:
 def _record(path: Path) -> Record | None:
     """What an attempt left; None if that cannot be believed: ingest says so, nobody counts it."""
     try:
-        return read_record(path.read_bytes())
+        return read_record(record_bytes(path))
     except MalformedError:
         return None

@@ -21,6 +21,7 @@ from planner.catalogs.read import KINDS, read_inline_catalog
 from planner.errors import FileError, PlannerError
 from planner.job_file import read_job
 from planner.profiles import read_profiles
+from planner.regular_files import read_regular
 from planner.workflow import (
     Dependency,
     Job,
@@ -72,7 +73,7 @@ def read_workflow(path: Path, *, environment: Mapping[str, str] | None = None) -
     the file cannot be read from disk, FileError, with file, line and column, for whatever is wrong in it.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError as error:
         raise PlannerError(f"cannot read the workflow {path}: {error.strerror}") from error
     return parse_workflow(data, path, environment=environment)

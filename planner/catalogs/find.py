@@ -67,7 +67,7 @@ def _catalog_file(kind: CatalogKind, folder: Path, properties: Properties) -> Pa
     if name is not None:
         place = properties.places[f"{kind.property}.file"]
         path = (place.file.parent if place.file else folder) / name
-        if not path.is_file():
+        if not path.exists():
             raise FileError(place, f"{kind.property}.file names no file: {path}")
         return path
     usual = folder / kind.file_name

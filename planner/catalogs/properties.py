@@ -16,6 +16,7 @@ from planner.catalogs.expansion import expander
 from planner.errors import FileError, PlannerError
 from planner.job_choices import choice_problem
 from planner.profiles import PIRENE_KEYS, PROPERTY_NAMESPACES, own_command, submit_problem
+from planner.regular_files import read_regular
 from planner.workflow import Place
 from planner.yaml_values import FALSE, TRUE, suggestion
 
@@ -42,7 +43,7 @@ class Properties:
 def read_properties(path: Path, environment: Mapping[str, str]) -> Properties:
     """Read the file at ``path``. Raises PlannerError if it cannot be opened, FileError for what is wrong in it."""
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError as error:
         raise PlannerError(f"cannot read the properties {path}: {error.strerror}") from error
     try:

@@ -15,6 +15,7 @@ from planner.catalogs.replicas import read_replicas
 from planner.catalogs.sites import read_sites
 from planner.catalogs.transformations import read_containers, read_transformations
 from planner.errors import FileError, PlannerError
+from planner.regular_files import read_regular
 from planner.workflow import Place
 from planner.yaml_events import Document
 from planner.yaml_nodes import MapNode, Scalar
@@ -65,7 +66,7 @@ KINDS: tuple[CatalogKind, ...] = (
 def read_catalog_file(kind: CatalogKind, path: Path, environment: Mapping[str, str]) -> Catalogs:
     """The catalog in the file at ``path``. PlannerError: it cannot be opened; FileError: something in it is wrong."""
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError as error:
         raise PlannerError(f"cannot read {kind.called}, {path}: {error.strerror}") from error
     reading = Reading(path, expander(environment))

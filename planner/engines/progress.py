@@ -20,6 +20,7 @@ from planner.engines.schedule import BAD, DONE, JobState, Schedule
 from planner.errors import PlannerError
 from planner.transfer import TransferError
 from provenance.checked_json import MalformedError
+from provenance.ingest.record_files import record_bytes
 from provenance.ingest.record_reader import read_record
 from provenance.ingest.records import Record
 from provenance.store import Store
@@ -134,7 +135,7 @@ class Progress:
         ``stopping``: attempts are being interrupted, which is no failure of theirs.
         """
         try:
-            record = read_record(path.read_bytes())
+            record = read_record(record_bytes(path))
         except MalformedError as error:
             self._recorder.add(path)  # ingest puts it into quarantine, with this reason
             self.lost(job, attempt, f"its record cannot be believed: {error}", retry=False)
@@ -204,7 +205,7 @@ class Progress:
     def _believed(self, job: EngineJob, path: Path) -> Record | None:
         """The record that an earlier engine left; None if it is damaged: the job runs again, ingest keeps it apart."""
         try:
-            return read_record(path.read_bytes())
+            return read_record(record_bytes(path))
         except MalformedError as error:
             self._watch.note(f"{job.id} runs again: {path} cannot be believed: {error}")
             return None

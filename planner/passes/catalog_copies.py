@@ -6,10 +6,14 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from planner.catalogs.model import Catalogs, ReplicaEntry
 from planner.workflow import Metadata, Place
 from provenance.copies.replicas import file_url, local_path
+
+if TYPE_CHECKING:
+    import regex
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|file:/")
 _GROUP = re.compile(r"\[(\d+)\]")
@@ -36,12 +40,18 @@ class CatalogFile:
 
 
 def find_in_catalog(catalogs: Catalogs, name: str) -> CatalogFile | None:
-    """The entry of exactly this name, else that of the first pattern that matches all of it, else None."""
+    """The entry of exactly this name, else that of the first pattern that matches all of it, else None. Raises
+    FileError for a pattern that takes too long.
+    """
     entry = catalogs.replicas.get(name)
     if entry is not None:
         return _file(entry, name, [(site, pfn) for site, pfn in entry.pfns])
+    if not catalogs.replica_patterns:
+        return None
+    from planner.catalogs.patterns import matched  # late: few catalogs have patterns, and the engine takes its time
+
     for entry in catalogs.replica_patterns:
-        match = re.fullmatch(entry.lfn, name)
+        match = matched(entry, name)
         if match:
             return _file(entry, name, [(site, _fill(pfn, match)) for site, pfn in entry.pfns])
     return None
@@ -58,7 +68,7 @@ def resolve(pfn: str, place: Place) -> tuple[str, Path | None]:
     return file_url(path), path
 
 
-def _fill(pfn: str, match: re.Match[str]) -> str:
+def _fill(pfn: str, match: regex.Match[str]) -> str:
     """The pfn of a pattern: `[0]` is the whole name, `[1]` the first group; one that there is not stays as it is."""
 
     def group(found: re.Match[str]) -> str:

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from provenance.errors import StoreError
+from provenance.ingest import record_files
 from provenance.ingest.certain_records import CertainRecords
 from provenance.ingest.columns import RECORD, RECORD_TYPE
 from provenance.ingest.fact_columns import JobFact, fact_rows, facts_of, plain_fact_rows
@@ -32,7 +33,6 @@ from provenance.ingest.quarantine import quarantine
 from provenance.ingest.quick_reader import typed
 from provenance.ingest.record_block import Part, entry_at, read_block
 from provenance.ingest.record_columns import rows_of
-from provenance.ingest.record_files import contents
 from provenance.ingest.record_reader import read_record
 from provenance.ingest.rewritten import entry_of
 from provenance.ingest.wire import source_of_run
@@ -52,7 +52,6 @@ _COMMIT_RECORDS = 65_536
 """As many as make segments of some megabytes each; memory holds two commits."""
 _COMMIT_BYTES = 256 << 20
 
-_RECORD_BYTES = 128 << 20
 """Room for 150 000 looks at files. What is longer is not the wrapper's, and memory is not for it to fill."""
 _KNOWN = """
 SELECT incoming.record, invocations.record_sha256 FROM invocations JOIN incoming USING (run, job, attempt)
@@ -118,9 +117,10 @@ class Intake:
         should be in quarantine and cannot be put there.
         """
         data = _data(source)
-        if len(data) > _RECORD_BYTES:
-            reason = f"longer than {_RECORD_BYTES} bytes, as no record is: what was kept of it are the first so many"
-            self._reject(source, data[:_RECORD_BYTES], reason)
+        most = record_files.MOST_BYTES
+        if len(data) > most:
+            reason = f"longer than {most} bytes, as no record is: what was kept of it are the first so many"
+            self._reject(source, data[:most], reason)
             return
         block = self._block
         block.sources.append(source)
@@ -282,8 +282,7 @@ class Intake:
 
 
 def _data(source: Source) -> bytes:
-    """The bytes of a record; of what is longer than a record can be the beginning, which is longer too."""
-    return source if isinstance(source, bytes) else contents(source, _RECORD_BYTES + 1)
+    return source if isinstance(source, bytes) else record_files.record_bytes(source)
 
 
 def _path(source: Source) -> Path | None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+MOST_BYTES = 128 << 20
+"""No record is longer."""
 _AT_ONCE_BYTES = 1 << 16
+
+
+def record_bytes(path: Path) -> bytes:
+    """The bytes of a record; of what is longer than a record can be the beginning, which is longer too. Errors as of
+    `contents`.
+    """
+    return contents(path, MOST_BYTES + 1)
 
 
 def contents(path: Path, most_bytes: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.catalogs.expansion import expander
-from planner.catalogs.model import Catalogs
+from planner.catalogs.model import Catalogs, ReplicaEntry
+from planner.catalogs.patterns import matched
 from planner.catalogs.read import KINDS, read_catalog_file
 from planner.errors import FileError, PlannerError
+from planner.passes.catalog_copies import find_in_catalog
 from planner.workflow import Place
 from provenance.metadata import Written
 
@@ -105,7 +108,9 @@ def test_what_is_refused_and_where(tmp_path: Path, text: str, message: str) -> N
 
 
 def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
-    with pytest.raises(PlannerError, match=r"cannot read a replica catalog, .*: Is a directory"):
+    with pytest.raises(
+        PlannerError, match=r"cannot read a replica catalog, .*: expected a regular file, found a folder"
+    ):
         read_catalog_file(REPLICAS, tmp_path, {})
 
 
@@ -128,3 +133,53 @@ def test_expansion_replaces_variables_and_nothing_else(pieces: list[tuple[str, s
 
 def test_a_lone_dollar_is_itself() -> None:
     assert expander({})("a$ $HOME $1 $", Place(None, 1, 1)) == "a$ $HOME $1 $"
+
+
+def test_a_pattern_that_takes_for_ever_is_named(tmp_path: Path) -> None:
+    found = read(tmp_path, "replicas: [{lfn: '(a|aa)+$', pfns: [{site: local, pfn: 'raw/[0]'}], regex: true}]\n")
+    with pytest.raises(
+        FileError, match=r":1:12: lfn '\(a\|aa\)\+\$' takes more than 1 s to be compared with 'a+b'"
+    ) as error:
+        find_in_catalog(found, "a" * 100 + "b")
+    assert "repetitions" in str(error.value.hint)
+    copy = find_in_catalog(found, "aaa")
+    assert copy is not None
+    assert copy.copies[0].url.endswith("/raw/aaa")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "filled"),
+    [
+        (r"(\w+)-\1\.dat", "b-b.dat", "b"),
+        (r"(?!tmp)(.+)\.raw", "run.raw", "run"),
+        (r"(?P<run>[0-9]+)(?:-x)?", "12-x", "12"),
+        (r"(a)|b", "b", ""),
+    ],
+)
+def test_patterns_have_what_those_of_pegasus_have(tmp_path: Path, pattern: str, name: str, filled: str) -> None:
+    found = read(tmp_path, f"replicas: [{{lfn: '{pattern}', pfns: [{{site: s, pfn: 'x://[1]'}}], regex: true}}]\n")
+    copy = find_in_catalog(found, name)
+    assert copy is not None
+    assert copy.copies[0].url == f"x://{filled}"
+    assert find_in_catalog(found, f"{name}/") is None
+
+
+PIECES = [
+    *"ab()*+?[]{}|^$-1,:!e.", "\\d", "\\1", "\\w", "\\b", "\\{", "\\[", "(?:", "(?=", "(?!", "(?<=", "(?P<n>", "(?i)", "[^",
+    "{1,2}", "{e}", "{e<=1}", "[[:alpha:]]", "[:a:]", "&&", "--",
+]  # fmt: skip
+NAMES = ["", "a", "b", "ab", "aab", "1", "e", "{", "a{e}", "xa", "a-b", ":", "[a]", "&&a", "a:]"]
+
+
+@settings(max_examples=300)
+@given(pattern=st.lists(st.sampled_from(PIECES), min_size=1, max_size=9).map("".join))
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_patterns_mean_what_they_mean_to_python(pattern: str) -> None:
+    try:
+        expected = re.compile(pattern)
+    except re.error:
+        return
+    entry = ReplicaEntry(lfn=pattern, pfns=(), place=Place(None, 1, 1), regex=True)
+    for name in NAMES:
+        meant, found = expected.fullmatch(name), matched(entry, name)
+        assert (meant and meant.groups()) == (found and found.groups())

@@ -18,6 +18,7 @@ from planner.engines.pool.node_step.pool import instead_key
 from planner.engines.pool.pool_folder import PoolFolder
 from planner.engines.pool.step_archive import run_post
 from planner.planned import PlannedUse
+from planner.regular_files import read_regular
 from planner.run_folder import RunFolder
 from planner.transfer import Arrival, TransferError
 from provenance.ingest.records import Output, Record
@@ -122,7 +123,7 @@ def _numbered(folder: Path) -> Iterator[tuple[int, int, Path]]:
 def _document(path: Path) -> dict[str, Any] | None:
     """What a step wrote; None where there is none, or where a crash of the machine has cut it off."""
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(read_regular(path))
     except (FileNotFoundError, ValueError):
         return None
     return document if isinstance(document, dict) else None

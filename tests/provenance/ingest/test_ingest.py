@@ -125,7 +125,7 @@ def test_a_malformed_record_does_not_take_the_place_of_its_attempt(store, record
 
 
 def test_what_is_too_long_to_be_a_record_is_not_read_to_its_end(store, record_bytes, tmp_path, monkeypatch):
-    monkeypatch.setattr("provenance.ingest.intake._RECORD_BYTES", 100_000)
+    monkeypatch.setattr("provenance.ingest.record_files.MOST_BYTES", 100_000)
     endless, good = tmp_path / "1.json", tmp_path / "2.json"
     with endless.open("wb") as file:
         file.write(b"{" * 100_001)
