@@ -40,7 +40,9 @@ class InputFile:
 def describe(
     plan: EnginePlan, job: EngineJob, attempt: int, inputs: Iterable[InputFile], work_dir: Path
 ) -> dict[str, object]:
-    """The description of one attempt in ``work_dir``, where inputs are staged in as symlinks (an inout as a copy)."""
+    """The description of one attempt in ``work_dir``, where inputs are staged in as symlinks; what the
+    command is meant to rewrite, an inout or a checkpoint, as a copy.
+    """
     files = list(inputs)
     digests = {file.name: file.sha256 for file in files if file.sha256 is not None}
     all_known = len(digests) == len(files)
@@ -87,7 +89,7 @@ def outputs_of(job: EngineJob) -> list[dict[str, object]]:
 
 def _stage_in(file: InputFile, work_dir: Path) -> Mapping[str, object]:
     below(work_dir, file.name)
-    return {"from": file.path, "to": file.name, "copy": file.role == "inout"}
+    return {"from": file.path, "to": file.name, "copy": file.role in ("inout", "checkpoint")}
 
 
 def input_entry(file: InputFile) -> dict[str, object]:

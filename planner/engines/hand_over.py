@@ -203,7 +203,7 @@ class HandOver:
     def _input(self, use: PlannedUse) -> InputFile | None:
         if use.producer is None:
             raw = self._plan.files.get(use.name)
-            return _planned_input(use, raw) if raw else _not_there(use)
+            return planned_input(use, raw) if raw else _not_there(use)
         made = self._made.get((use.producer, use.name))
         if made is not None:
             return InputFile(
@@ -218,7 +218,7 @@ class HandOver:
                 made.url,
             )
         reused = self._plan.jobs[use.producer - 1].reused.get(use.name)
-        return _planned_input(use, reused.file) if reused else _not_there(use)
+        return planned_input(use, reused.file) if reused else _not_there(use)
 
 
 def _placed(file: PlannedFile, place: Path, site: str, copy: Arrival | None) -> Placed:
@@ -233,7 +233,8 @@ def _not_there(use: PlannedUse) -> InputFile | None:
     return None
 
 
-def _planned_input(use: PlannedUse, file: PlannedFile) -> InputFile:
+def planned_input(use: PlannedUse, file: PlannedFile) -> InputFile:
+    """What a job reads that was planned, of raw files and of the past."""
     return InputFile(
         use.name,
         use.role,

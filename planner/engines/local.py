@@ -6,6 +6,7 @@ import selectors
 
 from planner.engine_plan import EngineJob, EnginePlan
 from planner.engines.attempts import Attempts
+from planner.engines.checkpoints import checkpoints_for
 from planner.engines.describe import describe
 from planner.engines.hand_over import HandOver, NotMadeError
 from planner.engines.launch import Ended, Launcher
@@ -102,6 +103,7 @@ class _LocalRun:
             self.progress.not_started(job, str(error))
             return
         attempt = self._attempts.next(job.number)
+        inputs += checkpoints_for(self._plan, self._folder, job, attempt, inputs)
         work_dir = self._folder.work_dir(job.number, attempt)
         record = self._folder.record_path(job.number, attempt)
         record.parent.mkdir(exist_ok=True)

@@ -127,6 +127,8 @@ class Recovery:
         self, job: EngineJob, record: Record, use: PlannedUse | None, seen: Input, state: Callable[[int], JobState]
     ) -> Recovered | Lost:
         what = f"its input {seen.name} is {seen.finding}"
+        if seen.role == "checkpoint":
+            return Recovered((f"{what}: it goes on without it",))
         if use is None:
             return Lost(f"{what}, and there is but this one copy of it")
         if use.producer is not None and state(use.producer) not in DONE:
