@@ -37,7 +37,8 @@ class EngineJob:
 
     ``executable`` is an absolute path, there on the site (installed) or to be brought there (stageable). ``submit`` are
     submit commands for HTCondor, from profiles. ``walltime_seconds``: how long an attempt may take, None: any time;
-    ``checkpoint_seconds``: when it is told to write its checkpoint, None: never. ``on_mismatch`` and ``protection`` are
+    ``checkpoint_seconds``: when it is told to write its checkpoint, None: never; ``cpu_seconds``: CPU time that each of
+    its processes may take. ``on_mismatch`` and ``protection`` are
     words of planner/job_choices.py. ``decision`` is run or reuse; ``reused`` are a reused job's outputs by lfn.
     ``expected`` are the digests, by lfn, that the store recorded for what a job makes that may run (again): other jobs
     may have been left out because of them, so bytes that differ mean that the job is nondeterministic and that those
@@ -77,8 +78,9 @@ class EngineJob:
     protection: str = "guard"
     reused: Mapping[str, ReusedOutput] = field(default_factory=dict)
     expected: Mapping[str, bytes] = field(default_factory=dict)
-    walltime_seconds: int | None = None  # older plans have neither
+    walltime_seconds: int | None = None  # older plans have none of these
     checkpoint_seconds: int | None = None
+    cpu_seconds: int | None = None
 
     @property
     def outputs(self) -> tuple[PlannedUse, ...]:

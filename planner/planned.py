@@ -115,6 +115,7 @@ class PlannedJob:
     retries: int = 0
     walltime_seconds: int | None = None  # None: any time
     checkpoint_seconds: int | None = None  # after which it is told to write its checkpoint; None: never
+    cpu_seconds: int | None = None  # that each of its processes may take; None: any
     salt: str = ""
     deterministic: bool = True
     on_mismatch: str = "recover"

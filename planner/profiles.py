@@ -7,10 +7,11 @@ writes `RETRY`): they are kept in lower case.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from planner.catalogs.model import Site, Transformation, TransformationSite
 from planner.job_choices import CHOICES, choice_problem
+from planner.job_steps import WITHOUT_EFFECT, steps_of
 from planner.workflow import Job, Profiles
 from planner.yaml_nodes import Node, Scalar
 from planner.yaml_values import Reading, suggestion
@@ -67,10 +68,14 @@ def property_profiles(properties: Mapping[str, str]) -> Profiles:
 REQUESTS = {"cores": "request_cpus", "gpus": "request_gpus", "memory": "request_memory", "diskspace": "request_disk"}
 """Profiles of namespace `pegasus` that say what a job needs, and HTCondor's words for them; sizes are in MB."""
 
-WALLTIME, CHECKPOINT = "maxwalltime", "checkpoint.time"
-"""Profiles of namespace `pegasus` that are times, in minutes from 1: how long all steps of a job may take together, and
-when it is told to write its checkpoint."""
+WALLTIME = (("pegasus", "maxwalltime"), ("globus", "maxwalltime"), ("globus", "maxtime"))
+"""Profiles that say how long all steps of a job may take together, the strongest first; in minutes from 1."""
+CHECKPOINT = (("pegasus", "checkpoint.time"),)
+"""When it is told to write its checkpoint, in minutes from 1."""
+CPU_TIME = (("globus", "maxcputime"),)
+"""How much CPU time it may take, in minutes from 1."""
 _MAX_MINUTES = 10**7  # nearly twenty years, and within what the wrapper takes
+_MINUTES = f"minutes, from 1 to {_MAX_MINUTES - 1}"
 
 _OWN_COMMANDS = frozenset(
     {
@@ -82,13 +87,19 @@ _OWN_COMMANDS = frozenset(
 )  # fmt: skip
 
 
-def seconds_of(profiles: Profiles, key: str) -> int | None:
-    """The time that a profile of namespace `pegasus` gives, in seconds; None: it is not given.
+def seconds_of(profiles: Profiles, keys: Sequence[tuple[str, str]]) -> int | None:
+    """The time that the first of some profiles gives that is given, in seconds; None: none is.
 
-    Workflows and catalogs, of which alone they come, were checked when they were read (`read_profiles`).
+    Workflows and catalogs were checked when they were read (`read_profiles`); raises ValueError for what properties
+    say.
     """
-    minutes = profiles.get("pegasus", {}).get(key)
-    return None if minutes is None else int(minutes) * 60
+    for namespace, key in keys:
+        text = profiles.get(namespace, {}).get(key)
+        if text is not None:
+            if not text.isdecimal() or not 0 < int(text) < _MAX_MINUTES:
+                raise ValueError(f"profile {namespace}.{key}: expected {_MINUTES}, found {text!r}")
+            return int(text) * 60
+    return None
 
 
 def own_command(key: str) -> bool:
@@ -112,6 +123,9 @@ def submit_commands(profiles: Profiles) -> Mapping[str, str]:
         value = profiles.get("pegasus", {}).get(key)
         if value is not None:
             found[command] = f"{value}M" if key in ("memory", "diskspace") and value.isdecimal() else value
+    memory = profiles.get("globus", {}).get("maxmemory")
+    if memory is not None:
+        found.setdefault("request_memory", f"{memory}M" if memory.isdecimal() else memory)
     for key, value in profiles.get("condor", {}).items():
         command = f"My.{key[1:]}" if key.startswith("+") else key
         if not own_command(key):
@@ -146,13 +160,14 @@ def _profile_value(reading: Reading, namespace: str, key: str, key_node: Scalar,
             text = reading.text(value, full_name)
             if "\0" in text:
                 raise reading.expected("text without NUL", full_name, value)
+            _check_steps(reading, key, key_node, text)
             return text
         case "dagman", "retry":
             return str(reading.count(value, full_name))
-        case "pegasus", "maxwalltime" | "checkpoint.time":  # WALLTIME, CHECKPOINT
+        case _ if (namespace, key) in (*WALLTIME, *CHECKPOINT, *CPU_TIME):
             minutes = reading.count(value, full_name)
             if not 0 < minutes < _MAX_MINUTES:
-                raise reading.expected(f"minutes, from 1 to {_MAX_MINUTES - 1},", full_name, value)
+                raise reading.expected(f"{_MINUTES},", full_name, value)
             return str(minutes)
         case "pirene", "deterministic":
             return "true" if reading.boolean(value, full_name) else "false"
@@ -166,12 +181,22 @@ def _profile_value(reading: Reading, namespace: str, key: str, key_node: Scalar,
         case "pirene", _:
             hint = suggestion(key, PIRENE_KEYS) or "known keys: " + ", ".join(sorted(PIRENE_KEYS))
             raise reading.error(key_node, f"unknown profile {key!r} of namespace pirene", hint=hint)
-        case ("condor", _) | ("pegasus", "cores" | "gpus" | "memory" | "diskspace"):
+        case ("condor", _) | ("globus", "maxmemory") | ("pegasus", "cores" | "gpus" | "memory" | "diskspace"):
             return _submit_value(reading, key, key_node, value, full_name)
         case _:
-            kind = full_name if namespace in ("pegasus", "dagman") else f"namespace {namespace} of profiles"
+            kind = full_name if namespace in ("pegasus", "dagman", "globus") else f"namespace {namespace} of profiles"
             reading.no_effect(kind, key_node)
             return reading.text(value, full_name)
+
+
+def _check_steps(reading: Reading, variable: str, node: Scalar, text: str) -> None:
+    """What Pegasus' wrapper would take for a command around that of the job has to be one."""
+    if variable in WITHOUT_EFFECT:
+        reading.no_effect(f"profile env.{variable}", node)
+    try:
+        steps_of({variable: text})
+    except ValueError as error:
+        raise reading.error(node, str(error)) from None
 
 
 def _submit_value(reading: Reading, key: str, key_node: Scalar, value: Node, full_name: str) -> str:

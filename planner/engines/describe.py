@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from planner.engine_plan import EngineJob, EnginePlan
+from planner.job_steps import steps_of
 from planner.run_folder import below
 from provenance.copies.replicas import file_url
 
@@ -76,6 +77,8 @@ def description_of(plan: EnginePlan, job: EngineJob, executable: str) -> dict[st
         "protection": {"level": job.protection},
         "walltime_seconds": job.walltime_seconds,
         "checkpoint": {"after_seconds": job.checkpoint_seconds},
+        "limits": {} if job.cpu_seconds is None else {"cpu_seconds": job.cpu_seconds},
+        "steps": steps_of(job.environment),
     }
 
 

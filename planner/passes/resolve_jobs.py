@@ -15,10 +15,11 @@ from typing import Any
 from planner.catalogs.model import Catalogs, Transformation, TransformationSite
 from planner.errors import FileError
 from planner.job_choices import ON_MISMATCH, PROTECTION
+from planner.job_steps import steps_of
 from planner.passes.catalog_copies import resolve
 from planner.passes.copies import Copies, Finding
 from planner.planned import Plan, PlannedJob
-from planner.profiles import CHECKPOINT, WALLTIME, effective_profiles, seconds_of, submit_commands
+from planner.profiles import CHECKPOINT, CPU_TIME, WALLTIME, effective_profiles, seconds_of, submit_commands
 from planner.workflow import Job, Profiles
 from provenance.storable import storable
 from provenance.store import Store
@@ -78,6 +79,11 @@ def _filled(plan: Plan, planned: PlannedJob, found: _Resolved, seen: Mapping[tup
         plan.catalogs.properties,
         plan.workflow.profiles,
     )
+    try:
+        walltime, checkpoint, cpu_time = (seconds_of(profiles, keys) for keys in (WALLTIME, CHECKPOINT, CPU_TIME))
+        steps_of(profiles.get("env", {}))
+    except ValueError as error:  # of properties, which are plain text until here
+        raise FileError(planned.job.place, f"job {planned.job.id}: {error}") from None
     sha256, origin, ground = found.sha256, found.origin, found.ground
     if sha256 is None:
         sha256 = seen.get((found.runs_at, found.path))
@@ -95,8 +101,9 @@ def _filled(plan: Plan, planned: PlannedJob, found: _Resolved, seen: Mapping[tup
         submit=submit_commands(profiles),
         metadata={**found.transformation.metadata, **found.site.metadata, **planned.job.metadata},
         retries=_retries(planned.job, profiles),
-        walltime_seconds=seconds_of(profiles, WALLTIME),
-        checkpoint_seconds=seconds_of(profiles, CHECKPOINT),
+        walltime_seconds=walltime,
+        checkpoint_seconds=checkpoint,
+        cpu_seconds=cpu_time,
         salt=profiles.get("pirene", {}).get("salt", ""),
         deterministic=profiles.get("pirene", {}).get("deterministic", "true") != "false",
         on_mismatch=plan.request.on_mismatch or profiles.get("pirene", {}).get("on_mismatch", ON_MISMATCH[0]),
