@@ -29,10 +29,10 @@ KILLED = 8
 """One more writer, which is killed."""
 KILLED_AFTER = 20
 LONGEST_WAIT_SECONDS = 5.0
-LONGEST_WAIT_MEDIANS = 8
-"""On a machine that others use everybody waits longer: then nobody may wait much longer than the rest, but for who
-merges segments besides, and waits for two turns.
-"""
+LONGEST_WAIT_MEDIANS = 25
+"""On a machine that others use everybody waits longer: then nobody may wait much longer than the rest."""
+MOST_OVERTAKING = 3 * WRITERS
+"""Of those who came later, so many may commit before somebody who waits: turns come in the order of arrival, nearly."""
 NUMBER_BITS = 20
 
 
@@ -119,14 +119,17 @@ def test_many_processes_are_as_good_as_one(
 
     waits = sorted((write.returned or write.invoked) - write.invoked for write in writes)
     longest, median = waits[-1] / 1e9, waits[len(waits) // 2] / 1e9
+    arrivals = [(write.invoked, answered[write.id]) for write in writes if write.id in answered]
+    overtaking = max(sum(later > invoked and number < own for later, number in arrivals) for invoked, own in arrivals)
     measured = (
         f"{len(answered)} commits to {len(TABLES)} tables by {WRITERS + 1} processes in {time.monotonic() - begun:.0f} s,"
         f" {len(reads)} reads, {compactions} compactions; a writer waited {median:.3f} s (median), at most"
-        f" {longest:.2f} s"
+        f" {longest:.2f} s, and was overtaken by {overtaking} at most"
     )
     record_property("measured", measured)
     print(measured)
     assert longest < max(LONGEST_WAIT_SECONDS, LONGEST_WAIT_MEDIANS * median)
+    assert overtaking <= MOST_OVERTAKING
 
 
 def run_all(root: Path, said: dict[str, Path], over: Path) -> None:
